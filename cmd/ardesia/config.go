@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/ardesia-iot/ardesia/internal/server"
+)
+
+// origin says where each setting's value came from.
+type origin map[string]string
+
+// addFlags makes a flag of each setting. Their values are read by loadConfig,
+// which knows whether a flag was given at all.
+func addFlags(flags *pflag.FlagSet) {
+	flags.String("config", "", "TOML file with the same settings (environment ARDESIA_CONFIG)")
+	for _, s := range server.Settings(new(server.Config)) {
+		switch s.Value.(type) {
+		case *string:
+			flags.String(s.Name, "", s.Usage)
+		case *bool:
+			flags.Bool(s.Name, false, s.Usage)
+		case *[]string:
+			flags.StringSlice(s.Name, nil, s.Usage)
+		}
+	}
+}
+
+// loadConfig gathers the settings: file, then environment, then flags.
+func loadConfig(flags *pflag.FlagSet, environ func(string) (string, bool)) (server.Config, origin, error) {
+	var c server.Config
+	from := origin{}
+	settings := server.Settings(&c)
+
+	path, _ := flags.GetString("config")
+	if path == "" {
+		path, _ = environ("ARDESIA_CONFIG")
+	}
+	if path != "" {
+		if err := readFile(path, settings, from); err != nil {
+			return c, from, err
+		}
+	}
+	for _, s := range settings {
+		if text, ok := environ(s.Env()); ok && text != "" {
+			if err := assign(s, text); err != nil {
+				return c, from, fmt.Errorf("environment %s: %w", s.Env(), err)
+			}
+			from[s.Name] = "environment " + s.Env()
+		}
+		f := flags.Lookup(s.Name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		from[s.Name] = "flag --" + s.Name
+		if list, ok := s.Value.(*[]string); ok {
+			*list, _ = flags.GetStringSlice(s.Name)
+			continue
+		}
+		if err := assign(s, f.Value.String()); err != nil {
+			return c, from, fmt.Errorf("flag --%s: %w", s.Name, err)
+		}
+	}
+	return c, from, nil
+}
+
+func readFile(path string, settings []server.Setting, from origin) error {
+	k := koanf.New(".")
+	if err := k.Load(file.Provider(path), toml.Parser()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the configuration %s is not there", path)
+		}
+		return fmt.Errorf("read the configuration %s: %w", path, err)
+	}
+	for _, key := range k.Keys() {
+		i := slices.IndexFunc(settings, func(s server.Setting) bool { return s.Key() == key })
+		if i < 0 {
+			return fmt.Errorf("%s%s: unknown key %q; \"ardesia config show\" lists those that exist", path, line(path, key), key)
+		}
+		s := settings[i]
+		switch v := k.Get(key).(type) {
+		case string:
+			if err := assign(s, v); err != nil {
+				return fmt.Errorf("%s%s: %s: %w", path, line(path, key), key, err)
+			}
+		case bool:
+			b, ok := s.Value.(*bool)
+			if !ok {
+				return fmt.Errorf("%s%s: %s is not true or false", path, line(path, key), key)
+			}
+			*b = v
+		case []any:
+			list, ok := s.Value.(*[]string)
+			if !ok {
+				return fmt.Errorf("%s%s: %s is not a list", path, line(path, key), key)
+			}
+			*list = k.Strings(key)
+		default:
+			return fmt.Errorf("%s%s: %s cannot be %v", path, line(path, key), key, v)
+		}
+		from[s.Name] = "file " + path
+	}
+	return nil
+}
+
+// line finds where key is set, for the message only.
+func line(path, key string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	for i, l := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(strings.TrimSpace(l), key) {
+			return fmt.Sprintf(":%d", i+1)
+		}
+	}
+	return ""
+}
+
+func assign(s server.Setting, text string) error {
+	switch v := s.Value.(type) {
+	case *string:
+		*v = text
+	case *[]string:
+		*v = strings.Split(text, ",")
+	case *bool:
+		switch strings.ToLower(text) {
+		case "true", "1", "yes", "on":
+			*v = true
+		case "false", "0", "no", "off":
+			*v = false
+		default:
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+	}
+	return nil
+}

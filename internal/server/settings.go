@@ -1,0 +1,62 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Setting is one thing that an operator can say, under one name everywhere:
+// flag --mqtt-cert-addr, environment ARDESIA_MQTT_CERT_ADDR, key mqtt_cert_addr of
+// the TOML file. A flag wins over the environment, which wins over the file.
+type Setting struct {
+	Name  string // of the flag
+	Usage string // one line: unit, default, effect
+	Value any    // *string, *bool or *[]string inside a Config
+	// Secret values are shown as dots by "config show".
+	Secret bool
+}
+
+// Key is the setting's name in the TOML file.
+func (s Setting) Key() string { return strings.ReplaceAll(s.Name, "-", "_") }
+
+// Env is the setting's name in the environment.
+func (s Setting) Env() string { return "ARDESIA_" + strings.ToUpper(s.Key()) }
+
+// Settings lists all settings with the places in c where their values go.
+func Settings(c *Config) []Setting {
+	return []Setting{
+		{Name: "data", Usage: "directory of everything that must not be lost; made when missing", Value: &c.Data},
+		{Name: "host", Usage: "name under which clients reach this server (default localhost)", Value: &c.Host},
+		{Name: "san", Usage: "further names or addresses in the server's certificate", Value: &c.SAN},
+		{Name: "database", Usage: "postgres:// address of the system of record (default: embedded, inside data)", Value: &c.Database, Secret: true},
+		{Name: "dev", Usage: "development: everything on loopback, web and API on 8443", Value: &c.Dev},
+		{Name: "demo", Usage: "add a sample account and a simulated board that sends a temperature each second", Value: &c.Demo},
+		{Name: "https-addr", Usage: "web and API (default :443; without privileges or with --dev 127.0.0.1:8443)", Value: &c.HTTPS},
+		{Name: "wss-addr", Usage: "MQTT over WebSocket when not beside the web (default :8443 in production)", Value: &c.WebSocket},
+		{Name: "redirect-addr", Usage: "plain HTTP that sends browsers to HTTPS (default :80 in production)", Value: &c.Redirect},
+		{Name: "mqtt-cert-addr", Usage: "MQTT for boards with a certificate (default port 8885)", Value: &c.MQTTCert},
+		{Name: "mqtt-cert-legacy-addr", Usage: "the same for boards with ArduinoIoTCloud before 2.3 (default port 8883)", Value: &c.MQTTLegacy},
+		{Name: "mqtt-password-addr", Usage: "MQTT for boards with device id and secret key (default port 8884)", Value: &c.MQTTPassword},
+		{Name: "metrics-addr", Usage: "Prometheus metrics, plain HTTP (default 127.0.0.1:9464)", Value: &c.Metrics},
+		{Name: "tls-cert", Usage: "PEM file of a certificate that somebody else issued (default: own authority in data/tls)", Value: &c.TLSCert},
+		{Name: "tls-key", Usage: "PEM file of that certificate's key", Value: &c.TLSKey},
+		{Name: "log-level", Usage: "debug, info, warn or error (default info)", Value: &c.LogLevel},
+		{Name: "log-format", Usage: "text or json (default: text on a terminal, json elsewhere)", Value: &c.LogFormat},
+	}
+}
+
+// Text is the setting's value for people; secrets are dots.
+func (s Setting) Text() string {
+	switch v := s.Value.(type) {
+	case *string:
+		if s.Secret && *v != "" {
+			return "••••"
+		}
+		return *v
+	case *bool:
+		return fmt.Sprint(*v)
+	case *[]string:
+		return strings.Join(*v, ",")
+	}
+	return ""
+}
