@@ -1,7 +1,13 @@
 package door
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -20,7 +26,8 @@ type Route struct {
 	MaxBody  int64         // bytes; 0 is DefaultBody
 	Timeout  time.Duration // for the whole request; 0 is DefaultTimeout
 	// In and Out are zero values of the wire types. When In is set the body is
-	// checked against it before Do runs: see Schema for the tags.
+	// checked against it before Do runs: see Schema for the tags. Out is for
+	// those who read the declarations; nothing checks it at run time.
 	In, Out any
 	Status  int // of success; 0 is 200
 	Do      func(w http.ResponseWriter, r *http.Request, who access.Actor) error
@@ -38,3 +45,87 @@ const (
 	DefaultBody    = 64 << 10         // bytes of a request's body
 	DefaultTimeout = 30 * time.Second // of a request, body included
 )
+
+// check says what is wrong with a declaration.
+func (r Route) check() error {
+	method, path, ok := strings.Cut(r.Pattern, " ")
+	switch {
+	case !ok || method == "" || method != strings.ToUpper(method) || !strings.HasPrefix(path, "/"):
+		return fmt.Errorf("route %q: the pattern is not a method and a path", r.Pattern)
+	case r.Do == nil:
+		return fmt.Errorf("route %q: nothing to do", r.Pattern)
+	case r.Open && (r.Action != "" || r.Resource != nil):
+		return fmt.Errorf("route %q: open to anyone, and yet about an action or a resource", r.Pattern)
+	case !r.Open && !access.Known(r.Action):
+		return fmt.Errorf("route %q: the policy does not know the action %q", r.Pattern, r.Action)
+	case r.MaxBody < 0 || r.Timeout < 0:
+		return fmt.Errorf("route %q: a bound is negative", r.Pattern)
+	}
+	return nil
+}
+
+// registered is the pattern without its final slash, since requests come without.
+func (r Route) registered() string {
+	method, path, _ := strings.Cut(r.Pattern, " ")
+	if path == "/" {
+		return method + " /{$}"
+	}
+	return method + " " + strings.TrimSuffix(path, "/")
+}
+
+// A Declaration is what is known about a route without running it: one line of
+// the list that a golden file keeps, one row of the matrix that tests walk.
+type Declaration struct {
+	Method  string
+	Path    string   // with its wildcards
+	Params  []string // the wildcards' names, in order
+	Action  access.Action
+	Open    bool
+	MaxBody int64 // bytes
+	Timeout time.Duration
+	Status  int  // of success
+	Checked bool // the body is checked against a schema
+}
+
+// Table lists routes by path and method.
+func Table(routes []Route) []Declaration {
+	all := make([]Declaration, 0, len(routes))
+	for _, r := range routes {
+		method, path, _ := strings.Cut(r.Pattern, " ")
+		d := Declaration{
+			Method: method, Path: path, Action: r.Action, Open: r.Open, Checked: r.In != nil,
+			MaxBody: cmp.Or(r.MaxBody, DefaultBody), Timeout: cmp.Or(r.Timeout, DefaultTimeout),
+			Status: cmp.Or(r.Status, http.StatusOK),
+		}
+		for _, m := range wildcard.FindAllStringSubmatch(path, -1) {
+			d.Params = append(d.Params, m[1])
+		}
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b Declaration) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
+	})
+	return all
+}
+
+var wildcard = regexp.MustCompile(`\{(\w+)(?:\.\.\.)?\}`)
+
+// String is the route's line in a golden file.
+func (d Declaration) String() string {
+	who := string(d.Action)
+	if d.Open {
+		who = "OPEN"
+	}
+	body := "-"
+	if d.Checked {
+		body = "checked"
+	}
+	return fmt.Sprintf("%s %s %s %d %s %d", d.Method, d.Path, who, d.MaxBody, body, d.Status)
+}
+
+// Fill replaces the wildcards of the path by what param says.
+func (d Declaration) Fill(param func(name string) string) string {
+	return wildcard.ReplaceAllStringFunc(d.Path, func(m string) string {
+		return url.PathEscape(param(wildcard.FindStringSubmatch(m)[1]))
+	})
+}

@@ -1,0 +1,53 @@
+package cache
+
+import "testing"
+
+func TestMapStaysBounded(t *testing.T) {
+	m := New[int, int](100)
+	for i := range 10_000 {
+		m.Set(i, i)
+		if n := m.Len(); n > 200 {
+			t.Fatalf("%d values after %d, want at most 200", n, i+1)
+		}
+		// The value of zero is used all the time.
+		if _, ok := m.Get(0); !ok {
+			t.Fatalf("a value in use was forgotten after %d others", i)
+		}
+	}
+	for i := 9_901; i < 10_000; i++ {
+		if v, ok := m.Get(i); !ok || v != i {
+			t.Fatalf("Get(%d) = %d, %v although it is one of the last 99", i, v, ok)
+		}
+	}
+}
+
+func TestMapForgets(t *testing.T) {
+	m := New[string, int](1)
+	m.Set("a", 1)
+	m.Set("b", 2) // a is old now
+	m.Delete("a")
+	if v, ok := m.Get("a"); ok {
+		t.Errorf("a is still %d", v)
+	}
+	if v, ok := m.Get("b"); !ok || v != 2 {
+		t.Errorf("b = %d, %v, want 2", v, ok)
+	}
+	m.Clear()
+	if n := m.Len(); n != 0 {
+		t.Errorf("%d values after Clear", n)
+	}
+}
+
+func TestAddKeepsTheFirst(t *testing.T) {
+	m := New[string, int](4)
+	if got := m.Add("a", func() int { return 1 }); got != 1 {
+		t.Errorf("first Add = %d, want 1", got)
+	}
+	if got := m.Add("a", func() int { return 2 }); got != 1 {
+		t.Errorf("second Add = %d, want 1", got)
+	}
+	m.Set("a", 3)
+	if got := m.Add("a", func() int { return 4 }); got != 3 {
+		t.Errorf("Add after Set = %d, want 3", got)
+	}
+}
