@@ -1,0 +1,165 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// An Engine is one of the two programs that keep our rows.
+type Engine int
+
+const (
+	SQLite   Engine = iota // embedded, in a sealed file
+	Postgres               // PostgreSQL 15 or later
+)
+
+func (e Engine) String() string {
+	if e == Postgres {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+var (
+	// ErrUnique is a row that would be the second of its key.
+	ErrUnique = errors.New("there is already a row with this key")
+	// ErrForeign is a row that points to one that is not there, or that others still point to.
+	ErrForeign = errors.New("the row that this points to is not there, or others still point to this one")
+)
+
+// Config says which database to open.
+type Config struct {
+	Engine     Engine
+	Schema     string           // core, history or keyring: the schema on PostgreSQL, and the database's name in errors
+	Path       string           // SQLite: the file
+	Key        []byte           // SQLite: 32 bytes that seal the file; kept, not copied into any file
+	DSN        string           // PostgreSQL: a connection string or URL
+	Migrations []Migration      // the whole history, oldest first; those that are missing run on Open
+	Now        func() time.Time // the clock that dates migrations
+	Readers    int              // connections that read; 0 is one per CPU on SQLite, 8 on PostgreSQL
+}
+
+// A DB is one open database. All methods may be called from any goroutine.
+type DB struct {
+	cfg     Config
+	writer  *sql.DB // one connection: what serialises Write
+	readers *sql.DB
+	texts   texts
+}
+
+// A Tx is one transaction. It is good until the function that it was handed to
+// returns, and for one goroutine.
+type Tx struct {
+	db *DB
+	tx *sql.Tx
+}
+
+// Open opens the database, makes it if it is not there, and runs the migrations
+// that it has not seen. It refuses, with a sentence for the operator, a file that
+// others can read, a key that does not fit, and a database that a newer version wrote.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Now == nil {
+		return nil, errors.New("open database: no clock")
+	}
+	open := openSQLite
+	if cfg.Engine == Postgres {
+		open = openPostgres
+	}
+	d, err := open(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", cfg.Schema, err)
+	}
+	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", cfg.Schema, err), d.Close())
+	}
+	return d, nil
+}
+
+// Engine says which program keeps the rows.
+func (d *DB) Engine() Engine { return d.cfg.Engine }
+
+// Close waits for running transactions and closes the database.
+func (d *DB) Close() error {
+	return errors.Join(d.readers.Close(), d.writer.Close())
+}
+
+// Write runs fn in one transaction. Nil means that it is on disk. An error or a
+// panic of fn, and the end of ctx, undo it. Writes wait for each other; waiting
+// ends with ctx.
+func (d *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	for try := 0; ; try++ {
+		err := d.within(ctx, d.writer, d.writeOptions(), fn)
+		if err == nil || try == maxTries-1 || !again(err) {
+			return err
+		}
+	}
+}
+
+// maxTries bounds how often Write runs its function when PostgreSQL found that
+// another process changed the same rows.
+const maxTries = 5
+
+// Read runs fn on a snapshot of the database. Many may read at a time.
+func (d *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.within(ctx, d.readers, d.readOptions(), fn)
+}
+
+func (d *DB) within(ctx context.Context, pool *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) error {
+	tx, err := pool.BeginTx(ctx, o)
+	if err != nil {
+		return d.explain(fmt.Errorf("begin in %s: %w", d.cfg.Schema, err))
+	}
+	defer func() { _ = tx.Rollback() }() // also when fn panics; does nothing after Commit
+	if err := fn(&Tx{d, tx}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return d.explain(fmt.Errorf("commit in %s: %w", d.cfg.Schema, err))
+	}
+	return nil
+}
+
+// Exec runs a statement that returns no rows.
+func (t *Tx) Exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	text, err := t.db.text(text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.tx.ExecContext(ctx, text, args...)
+	return r, t.db.explain(err)
+}
+
+// Query runs a statement that returns rows. The caller closes them, and asks them for their error.
+func (t *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	text, err := t.db.text(text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.tx.QueryContext(ctx, text, args...)
+	return r, t.db.explain(err)
+}
+
+// QueryRow runs a statement that returns one row; Scan says sql.ErrNoRows if it returned none.
+func (t *Tx) QueryRow(ctx context.Context, text string, args ...any) *sql.Row {
+	rewritten, err := t.db.text(text)
+	if err != nil {
+		// A sql.Row cannot be made with an error, but a statement that both engines refuse says it too.
+		rewritten = "-- " + err.Error()
+	}
+	return t.tx.QueryRowContext(ctx, rewritten, args...)
+}
+
+// text is what the engine is told for a statement. The check is the same on both.
+func (d *DB) text(text string) (string, error) {
+	rewritten, err := d.texts.rewrite(text)
+	if err != nil {
+		return "", fmt.Errorf("%w in %q", err, text)
+	}
+	if d.cfg.Engine == Postgres {
+		return text, nil
+	}
+	return rewritten, nil
+}

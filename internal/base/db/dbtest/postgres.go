@@ -1,0 +1,195 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// An Option changes the cluster that Postgres starts.
+type Option func(*cluster)
+
+// Durable makes the cluster sync to disk, as one in production does.
+func Durable() Option { return func(c *cluster) { c.fsync = "on" } }
+
+// Postgres makes an empty database in a cluster that this test binary shares, and
+// says how to reach it. The database is dropped when the test ends.
+func Postgres(t testing.TB, options ...Option) string {
+	t.Helper()
+	want := cluster{fsync: "off"}
+	for _, o := range options {
+		o(&want)
+	}
+	clusters.Lock()
+	defer clusters.Unlock()
+	c := clusters.running[want.fsync]
+	if c == nil {
+		c = &want
+		if err := c.start(); err != nil {
+			t.Fatalf("start PostgreSQL for tests: %v", err)
+		}
+		clusters.running[want.fsync] = c
+	}
+	c.made++
+	name := "t" + strconv.Itoa(c.made)
+	if err := c.exec("CREATE DATABASE " + name); err != nil {
+		t.Fatalf("make a PostgreSQL database: %v", err)
+	}
+	t.Cleanup(func() {
+		clusters.Lock()
+		defer clusters.Unlock()
+		if err := c.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop PostgreSQL database: %v", err)
+		}
+	})
+	return c.dsn(name)
+}
+
+var clusters = struct {
+	sync.Mutex
+	running map[string]*cluster // guarded by Mutex; by fsync
+}{running: map[string]*cluster{}}
+
+// A cluster is one PostgreSQL server on a directory of its own, reached by a
+// socket in that directory only.
+type cluster struct {
+	fsync string
+	dir   string
+	made  int
+	alive *os.File // the write end of the keeper's standard input
+}
+
+// keeper runs the server and waits on its standard input, which only the test
+// binary holds open. When the binary ends, killed or not, the keeper stops the
+// server and takes its directory away.
+const keeper = `
+cd "$1" || exit 1
+"$2/initdb" -D "$1/data" -A trust -U ardesia -E UTF8 --no-locale --no-sync >"$1/log" 2>&1 || { touch "$1/failed"; read -r _; rm -rf "$1"; exit 1; }
+"$2/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c "fsync=$3" -c "synchronous_commit=$3" -c "full_page_writes=$3" \
+	-c shared_buffers=32MB -c max_connections=100 -c wal_level=minimal -c max_wal_senders=0 -c autovacuum=off -c max_wal_size=256MB </dev/null >>"$1/log" 2>&1 &
+read -r _
+kill -QUIT $! 2>/dev/null
+wait $!
+rm -rf "$1"
+`
+
+func (c *cluster) start() error {
+	bin, err := binaries()
+	if err != nil {
+		return err
+	}
+	// Not t.TempDir: a socket's path has at most 107 bytes, and the cluster outlives the test.
+	if c.dir, err = os.MkdirTemp("/tmp", "ardesia-pg-"); err != nil {
+		return err
+	}
+	who, err := unprivileged()
+	if err != nil {
+		return err
+	}
+	if who != nil {
+		if err := os.Chown(c.dir, int(who.Uid), int(who.Gid)); err != nil {
+			return err
+		}
+	}
+	in, alive, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	cmd := exec.Command("/bin/sh", "-c", keeper, "sh", c.dir, bin, c.fsync)
+	cmd.Stdin = in
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
+	// A process group of its own: an interrupt from the terminal must not stop the keeper before its work.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.alive = alive
+	go func() { _ = cmd.Wait() }() // ends after this process does, if all goes well
+	return c.wait(30 * time.Second)
+}
+
+func (c *cluster) wait(atMost time.Duration) error {
+	deadline := time.Now().Add(atMost)
+	for {
+		err := c.exec("SELECT 1")
+		if err == nil {
+			return nil
+		}
+		_, failed := os.Stat(filepath.Join(c.dir, "failed"))
+		if failed == nil || time.Now().After(deadline) {
+			log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+			return errors.Join(err, fmt.Errorf("its log says:\n%s", log), c.alive.Close())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (c *cluster) dsn(database string) string {
+	q := url.Values{"host": {c.dir}, "user": {"ardesia"}}
+	return "postgres:///" + database + "?" + q.Encode()
+}
+
+func (c *cluster) exec(text string) error {
+	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	defer stop()
+	conn, err := pgx.Connect(ctx, c.dsn("postgres"))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, text)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// binaries is the directory of the newest PostgreSQL on this machine.
+func binaries() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil {
+		return "", err
+	}
+	newest := 0
+	for _, path := range found {
+		version, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+		if err == nil {
+			newest = max(newest, version)
+		}
+	}
+	if newest >= 15 {
+		return "/usr/lib/postgresql/" + strconv.Itoa(newest) + "/bin", nil
+	}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	return "", errors.New("PostgreSQL 15 or later is not installed: every store is tested on it; on Debian: apt-get install postgresql")
+}
+
+// unprivileged is who the server runs as: PostgreSQL refuses to run as root.
+func unprivileged() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err1 == nil && err2 == nil {
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+		}
+	}
+	return nil, errors.New("there is no user postgres or nobody to run PostgreSQL as")
+}
