@@ -1,0 +1,63 @@
+# Ten verbs; "make help" says what they do. CI calls the same ones.
+GO      ?= go
+DATA    ?= data/demo
+FUZZ    ?= 5m
+BIN     := bin
+
+.DEFAULT_GOAL := help
+.PHONY: run test check fuzz bench web gen fmt release help build soak need
+
+## run: build and start Ardesia with sample data, and print what to open
+run: build
+	$(BIN)/ardesia serve --dev --demo --data $(DATA)
+
+## test: everything; installs the programs it drives
+test: need check
+	$(GO) test -race -count=1 -timeout 15m ./...
+	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
+	scripts/fuzz 10s
+
+## soak: what takes too long for test (200 kills, hours of traffic)
+soak: need
+	ARDESIA_SOAK=1 $(GO) test -count=1 -timeout 3h ./...
+
+## check: formatting, vet, staticcheck, known vulnerabilities, the plan of the house
+check:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	scripts/vulncheck
+	$(GO) test ./internal/archtest
+
+## fuzz: every fuzz target for FUZZ (default 5m) each
+fuzz:
+	scripts/fuzz $(FUZZ)
+
+## bench: measure side by side with Mosquitto and print ratios
+bench: need build
+	$(GO) run ./internal/bench
+
+
+## gen: everything that is generated from sources in this tree
+gen:
+	$(GO) generate ./...
+
+## fmt: format
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+## release: reproducible binaries for the usual machines, in bin/release
+release:
+	scripts/release
+
+build:
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+# What the tests drive, and the Debian package that has it.
+need:
+	scripts/need gcc=gcc /usr/include/stdlib.h=libc6-dev '/usr/lib/postgresql/*/bin/initdb=postgresql' \
+		mosquitto=mosquitto node=nodejs npm=npm softhsm2-util=softhsm2 openssl=openssl curl=curl setpriv=util-linux
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)

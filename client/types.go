@@ -1,0 +1,60 @@
+package client
+
+import "time"
+
+// Device is a board or program that connects. Fields as in ArduinoDevicev2 of
+// the compatible API, those that the command line shows.
+type Device struct {
+	ID             string            `json:"id" yaml:"id"`
+	Name           string            `json:"name" yaml:"name"`
+	Type           string            `json:"type" yaml:"type"`
+	FQBN           string            `json:"fqbn,omitempty" yaml:"fqbn,omitempty"`
+	Serial         string            `json:"serial" yaml:"serial"`
+	Status         string            `json:"device_status,omitempty" yaml:"device_status,omitempty"` // ONLINE, OFFLINE or UNKNOWN
+	LibVersion     string            `json:"lib_version,omitempty" yaml:"lib_version,omitempty"`
+	LastActivityAt *time.Time        `json:"last_activity_at,omitempty" yaml:"last_activity_at,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	Thing          *Thing            `json:"thing,omitempty" yaml:"thing,omitempty"`
+}
+
+// Thing is what a device is for: properties and a time zone.
+type Thing struct {
+	ID         string            `json:"id" yaml:"id"`
+	Name       string            `json:"name" yaml:"name"`
+	Timezone   string            `json:"timezone" yaml:"timezone"` // IANA
+	DeviceID   string            `json:"device_id,omitempty" yaml:"device_id,omitempty"`
+	DeviceName string            `json:"device_name,omitempty" yaml:"device_name,omitempty"`
+	Count      int               `json:"properties_count,omitempty" yaml:"properties_count,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	Properties []Property        `json:"properties,omitempty" yaml:"properties,omitempty"`
+}
+
+// Property is one named value of a thing.
+type Property struct {
+	ID         string     `json:"id" yaml:"id"`
+	Name       string     `json:"name" yaml:"name"`
+	Type       string     `json:"type" yaml:"type"`
+	Permission string     `json:"permission" yaml:"permission"`           // READ_ONLY or READ_WRITE
+	Strategy   string     `json:"update_strategy" yaml:"update_strategy"` // ON_CHANGE or TIMED
+	Variable   string     `json:"variable_name,omitempty" yaml:"variable_name,omitempty"`
+	ThingID    string     `json:"thing_id,omitempty" yaml:"thing_id,omitempty"`
+	LastValue  any        `json:"last_value" yaml:"last_value"`
+	LastAt     *time.Time `json:"value_updated_at,omitempty" yaml:"value_updated_at,omitempty"`
+}
+
+// Series is one property's part of an answer about history.
+type Series struct {
+	PropertyID string      `json:"property_id" yaml:"property_id"`
+	Status     string      `json:"status" yaml:"status"` // ok, or why not
+	Message    string      `json:"message,omitempty" yaml:"message,omitempty"`
+	Times      []time.Time `json:"times" yaml:"times"`
+	Values     []any       `json:"values" yaml:"values"`
+}
+
+// Space is where devices and things belong: a person's own, or one that several share.
+type Space struct {
+	ID   string `json:"id" yaml:"id"`
+	Name string `json:"name" yaml:"name"`
+	Kind string `json:"kind" yaml:"kind"` // private or shared
+	Role string `json:"role" yaml:"role"` // of the asking user
+}

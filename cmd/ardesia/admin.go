@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/ardesia-iot/ardesia/internal/server"
+)
+
+// group is a noun; its verbs do the work.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	g.AddCommand(verbs...)
+	return g
+}
+
+// verb makes a command that runs one administrative act: by the running
+// server over DIR/admin.sock, or directly on the data directory when none runs.
+// in gathers its arguments when it runs.
+func verb(use, short, name string, columns []string, args cobra.PositionalArgs, in func(c *cobra.Command, given []string) (any, error)) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Args: args,
+		RunE: func(c *cobra.Command, given []string) error {
+			data, err := in(c, given)
+			if err != nil {
+				return err
+			}
+			answer, err := call(c, name, data)
+			if err != nil {
+				return err
+			}
+			return show(c, answer, columns)
+		},
+	}
+	adminFlags(c)
+	c.Flags().String("format", "text", "text or json")
+	return c
+}
+
+func adminFlags(c *cobra.Command) {
+	c.Flags().String("data", os.Getenv("ARDESIA_DATA"), "the data directory (environment ARDESIA_DATA)")
+	c.Flags().String("database", "", "postgres:// address, if the server is started with one (environment ARDESIA_DATABASE)")
+	c.Flags().String("config", "", "the server's TOML file (environment ARDESIA_CONFIG)")
+}
+
+// call runs the act and returns its JSON.
+func call(c *cobra.Command, name string, in any) (json.RawMessage, error) {
+	cfg, _, err := loadConfig(c.Flags(), os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Data == "" {
+		return nil, errors.New("say which data directory: --data DIR, or ARDESIA_DATA")
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := server.Call(c.Context(), cfg.Data, name, body)
+	if !errors.Is(err, server.ErrNotRunning) {
+		return answer, err
+	}
+	if cfg, err = cfg.Filled(); err != nil {
+		return nil, err
+	}
+	s, err := server.New(c.Context(), cfg, server.World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	answer, err = s.Admin(c.Context(), name, body)
+	return answer, errors.Join(err, s.Close(context.WithoutCancel(c.Context())))
+}
+
+// show prints an answer: the JSON itself, or a table of columns.
+func show(c *cobra.Command, answer json.RawMessage, columns []string) error {
+	format, _ := c.Flags().GetString("format")
+	switch format {
+	case "json":
+		var pretty any
+		if err := json.Unmarshal(answer, &pretty); err != nil {
+			return err
+		}
+		enc := json.NewEncoder(c.OutOrStdout())
+		enc.SetIndent("", "  ")
+		return enc.Encode(pretty)
+	case "text":
+	default:
+		return fmt.Errorf("--format %q is neither text nor json", format)
+	}
+	var rows []map[string]any
+	if err := json.Unmarshal(answer, &rows); err != nil {
+		var one map[string]any
+		if err := json.Unmarshal(answer, &one); err != nil {
+			return err
+		}
+		rows = []map[string]any{one}
+	}
+	t := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+	head := strings.ToUpper(strings.ReplaceAll(strings.Join(columns, "\t"), "_", " "))
+	fmt.Fprintln(t, head)
+	for _, r := range rows {
+		cells := make([]string, len(columns))
+		for i, col := range columns {
+			cells[i] = cell(r[col])
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "-"
+	case string:
+		return strconv.QuoteToGraphic(v)[1 : len(strconv.QuoteToGraphic(v))-1]
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// password reads a password: a line of standard input, or typed twice unseen.
+func password(c *cobra.Command, stdin bool) (string, error) {
+	if stdin {
+		text, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 4096))
+		if err != nil {
+			return "", err
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		return strings.TrimSuffix(line, "\r"), nil
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return "", errors.New("no terminal to ask for the password: use --password-stdin")
+	}
+	ask := func(what string) (string, error) {
+		fmt.Fprint(c.ErrOrStderr(), what)
+		text, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(c.ErrOrStderr())
+		return string(text), err
+	}
+	first, err := ask("Password (not shown): ")
+	if err != nil {
+		return "", err
+	}
+	second, err := ask("Once more: ")
+	if err != nil {
+		return "", err
+	}
+	if first != second {
+		return "", errors.New("the two passwords differ")
+	}
+	return first, nil
+}
+
+func user() *cobra.Command {
+	return group("user", "People who may come in", userAdd(), userList(), userPassword(), userDisable())
+}
+
+func userAdd() *cobra.Command {
+	var email, name string
+	var stdin bool
+	c := verb("add", "Add a person, with a private space of their own", "user.add", []string{"id", "email", "name", "space"}, cobra.NoArgs,
+		func(c *cobra.Command, _ []string) (any, error) {
+			p, err := password(c, stdin)
+			return map[string]any{"email": email, "name": name, "password": p}, err
+		})
+	c.Flags().StringVar(&email, "email", "", "e-mail address")
+	c.Flags().StringVar(&name, "name", "", "name as shown to others")
+	c.Flags().BoolVar(&stdin, "password-stdin", false, "read the password from the first line of standard input")
+	_ = c.MarkFlagRequired("email")
+	_ = c.MarkFlagRequired("name")
+	return c
+}
+
+func userList() *cobra.Command {
+	return verb("list", "All people", "user.list", []string{"id", "email", "name", "created_at", "disabled"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
+}
+
+func userPassword() *cobra.Command {
+	var stdin bool
+	c := verb("password EMAIL", "Set a person's password", "user.password", []string{"id"}, cobra.ExactArgs(1),
+		func(c *cobra.Command, given []string) (any, error) {
+			p, err := password(c, stdin)
+			return map[string]any{"user": given[0], "password": p}, err
+		})
+	c.Flags().BoolVar(&stdin, "password-stdin", false, "read the password from the first line of standard input")
+	return c
+}
+
+func userDisable() *cobra.Command {
+	var enable bool
+	c := verb("disable EMAIL", "Keep a person out, keys and sessions included", "user.disable", []string{"id", "disabled"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"user": given[0], "disabled": !enable}, nil
+		})
+	c.Flags().BoolVar(&enable, "undo", false, "let the person in again")
+	return c
+}
+
+func space() *cobra.Command {
+	var user, name, role string
+	add := verb("add", "Add a shared space and its first administrator", "space.add", []string{"id", "name", "kind"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) { return map[string]any{"user": user, "name": name}, nil })
+	add.Flags().StringVar(&user, "user", "", "e-mail address or id of the administrator")
+	add.Flags().StringVar(&name, "name", "", "the space's name")
+	_ = add.MarkFlagRequired("user")
+	_ = add.MarkFlagRequired("name")
+	list := verb("list", "All spaces", "space.list", []string{"id", "name", "kind"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
+	member := verb("member SPACE", "Let a person into a shared space, or change the role", "space.member", []string{"space", "user", "role"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"space": given[0], "user": user, "role": role}, nil
+		})
+	member.Flags().StringVar(&user, "user", "", "e-mail address or id")
+	member.Flags().StringVar(&role, "role", "Viewer", "Admin, Editor, Viewer or Service; \"none\" removes")
+	_ = member.MarkFlagRequired("user")
+	return group("space", "Where devices and things belong", add, list, member)
+}
+
+func apikey() *cobra.Command {
+	var user, space, name string
+	add := verb("add", "Make a key for programs; its secret is shown once", "apikey.add", []string{"client_id", "client_secret"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) {
+			return map[string]any{"user": user, "space": space, "name": name}, nil
+		})
+	add.Flags().StringVar(&user, "user", "", "e-mail address or id of the person that the key acts for")
+	add.Flags().StringVar(&space, "space", "", "id of the only shared space that the key may enter (default: all of the person's)")
+	add.Flags().StringVar(&name, "name", "", "what the key is for")
+	_ = add.MarkFlagRequired("user")
+	_ = add.MarkFlagRequired("name")
+	list := verb("list", "Keys of a person", "apikey.list", []string{"client_id", "name", "space", "created_at", "last_used_at", "revoked"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) { return map[string]any{"user": user}, nil })
+	list.Flags().StringVar(&user, "user", "", "e-mail address or id")
+	_ = list.MarkFlagRequired("user")
+	revoke := verb("revoke CLIENT_ID", "End a key and the tokens that it fetched, at once", "apikey.revoke", []string{"client_id"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"client_id": given[0]}, nil
+		})
+	return group("apikey", "Keys for programs", add, list, revoke)
+}
+
+func device() *cobra.Command {
+	var user, space string
+	list := verb("list", "Devices of a space", "device.list", []string{"id", "name", "type", "device_status", "last_activity_at"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) {
+			return map[string]any{"user": user, "space": space}, nil
+		})
+	list.Flags().StringVar(&user, "user", "", "e-mail address or id of a member of the space")
+	list.Flags().StringVar(&space, "space", "", "id of the space (default: the person's own)")
+	_ = list.MarkFlagRequired("user")
+	sessions := verb("sessions", "Who is connected now", "device.sessions", []string{"kind", "id", "since", "remote", "listener"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
+	return group("device", "Boards and programs that connect", list, sessions)
+}
+
+func ca() *cobra.Command {
+	status := verb("status", "Generations of the device authority", "ca.status", []string{"generation", "created_at", "accepted_until", "certificates", "fingerprint"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
+	var until string
+	rotate := verb("rotate", "Start a new generation; the old one is accepted until a date", "ca.rotate", []string{"generation", "created_at", "accepted_until", "certificates", "fingerprint"}, cobra.NoArgs,
+		func(*cobra.Command, []string) (any, error) {
+			at, err := time.Parse(time.DateOnly, until)
+			if err != nil {
+				return nil, fmt.Errorf("--accept-old-until %q is not a date (2027-01-31)", until)
+			}
+			return map[string]any{"accept_old_until": at}, nil
+		})
+	rotate.Flags().StringVar(&until, "accept-old-until", "", "last day (UTC) on which certificates of the old generation may connect")
+	_ = rotate.MarkFlagRequired("accept-old-until")
+	list := verb("list DEVICE", "Certificates of a device", "ca.list", []string{"id", "generation", "serial", "not_before", "not_after", "enabled", "revoked_at"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) { return map[string]any{"device": given[0]}, nil })
+	revoke := verb("revoke CERTIFICATE", "Refuse a certificate from now on and close its sessions", "ca.revoke", []string{"id", "device", "revoked_at"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"certificate": given[0]}, nil
+		})
+	return group("ca", "The authority that signs boards' certificates", status, rotate, list, revoke)
+}

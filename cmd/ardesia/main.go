@@ -1,0 +1,66 @@
+// Command ardesia is the platform: "ardesia serve" is everything, the other
+// verbs keep it. See "ardesia --help".
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ardesia:", err)
+		os.Exit(1)
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ardesia",
+		Short: "A cloud for Arduino boards on your own machine",
+		Long: `A cloud for Arduino boards on your own machine: devices, things, values and their
+history, over the protocols that Arduino boards and the Arduino Cloud's clients speak.
+
+Start with:  ardesia serve --dev --demo --data ./data
+Then:        ardesia user add --data ./data --email you@example.org --name You`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(serve(), doctor(), backup(), restore(), config(), user(), space(), apikey(), device(), ca())
+	return root
+}
+
+// version is the commit that this was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	commit, changed := "", ""
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			commit = s.Value[:min(12, len(s.Value))]
+		case "vcs.modified":
+			if s.Value == "true" {
+				changed = " with changes"
+			}
+		}
+	}
+	if commit == "" {
+		return info.Main.Version
+	}
+	return commit + changed
+}

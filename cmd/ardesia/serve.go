@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/ardesia-iot/ardesia/internal/server"
+)
+
+func serve() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the platform",
+		Long: `Run the platform: web and API, MQTT for boards, everything that they need.
+
+The first start on an empty data directory makes keys, databases and both
+certificate authorities. Every flag is also an environment variable (ARDESIA_HTTPS_ADDR …)
+and a key of the TOML file (https_addr …); "ardesia config show" says what holds and why.
+Port 0 takes any free port; DIR/addresses.json then tells all of them.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, _, err := loadConfig(c.Flags(), os.LookupEnv)
+			if err != nil {
+				return err
+			}
+			if cfg, err = cfg.Filled(); err != nil {
+				return err
+			}
+			log := logger(os.Stderr, cfg)
+			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout()})
+			if err != nil {
+				return err
+			}
+			err = s.Run(c.Context())
+			return errors.Join(err, s.Close(context.WithoutCancel(c.Context())))
+		},
+	}
+	addFlags(c.Flags())
+	return c
+}
+
+func logger(w io.Writer, cfg server.Config) *slog.Logger {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // Filled has checked it
+	o := &slog.HandlerOptions{Level: level}
+	f, isFile := w.(*os.File)
+	if cfg.LogFormat == "json" || (cfg.LogFormat == "" && !(isFile && term.IsTerminal(int(f.Fd())))) {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func config() *cobra.Command {
+	var origins bool
+	load := func(c *cobra.Command) (server.Config, origin, error) {
+		cfg, from, err := loadConfig(c.Flags(), os.LookupEnv)
+		if err != nil {
+			return cfg, from, err
+		}
+		if cfg.Data == "" {
+			cfg.Data = "(not set)" // show and check are about the rest as well
+		}
+		cfg, err = cfg.Filled()
+		return cfg, from, err
+	}
+	showIt := &cobra.Command{Use: "show", Short: "What holds, and why", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		cfg, from, err := load(c)
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+		for _, s := range server.Settings(&cfg) {
+			fmt.Fprintf(t, "%s\t%s", s.Key(), s.Text())
+			if origins {
+				why := from[s.Name]
+				if why == "" {
+					why = "default"
+				}
+				fmt.Fprintf(t, "\t%s", why)
+			}
+			fmt.Fprintln(t)
+		}
+		return errors.Join(t.Flush(), err)
+	}}
+	showIt.Flags().BoolVar(&origins, "origin", false, "say where each value comes from")
+	check := &cobra.Command{Use: "check", Short: "Whether the settings can be used", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		if _, _, err := load(c); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.OutOrStdout(), "The settings can be used.")
+		return nil
+	}}
+	for _, c := range []*cobra.Command{showIt, check} {
+		addFlags(c.Flags())
+	}
+	return group("config", "The settings", showIt, check)
+}
+
+func doctor() *cobra.Command {
+	c := &cobra.Command{
+		Use: "doctor", Short: "Check the installation and say what to do", Args: cobra.NoArgs,
+		Long: "Check the installation and say what to do. The server may run meanwhile or not. Ends with an error when something must be mended.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, _, err := loadConfig(c.Flags(), os.LookupEnv)
+			if err != nil {
+				return err
+			}
+			if cfg, err = cfg.Filled(); err != nil {
+				return err
+			}
+			findings := server.Examine(c.Context(), cfg, time.Now)
+			for _, f := range findings {
+				fmt.Fprintf(c.OutOrStdout(), "%-5s %s\n", f.Grade, f.Text)
+				if f.Cure != "" {
+					fmt.Fprintf(c.OutOrStdout(), "      → %s\n", f.Cure)
+				}
+			}
+			if slices.ContainsFunc(findings, func(f server.Finding) bool { return f.Grade == server.Bad }) {
+				return errors.New("something must be mended before this installation can be relied on")
+			}
+			return nil
+		},
+	}
+	addFlags(c.Flags())
+	return c
+}

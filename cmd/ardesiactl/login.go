@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/cmd/ardesiactl/internal/store"
+)
+
+func (a *app) login() *cobra.Command {
+	var l store.Login
+	var secretStdin, noRing bool
+	c := &cobra.Command{
+		Use:   "login URL",
+		Short: "Remember a server and an API key for it",
+		Long: `Remember a server and an API key for it. The key is checked before it is kept.
+
+The secret is asked for, or read with --secret-stdin, or taken from the environment
+variable ARDESIA_CLIENT_SECRET; it is never a flag, because others on this machine can see flags.
+Keys are made on the server:  ardesia apikey add --user you@example.org --name laptop`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, given []string) error {
+			l.URL = strings.TrimSuffix(given[0], "/")
+			if !strings.Contains(l.URL, "://") {
+				l.URL = "https://" + l.URL
+			}
+			if l.CAFile != "" {
+				abs, err := filepath.Abs(l.CAFile)
+				if err != nil {
+					return err
+				}
+				l.CAFile = abs
+			}
+			if err := ask(c, &l, secretStdin); err != nil {
+				return err
+			}
+			s, err := client.New(client.Config{URL: l.URL, ID: l.ID, Secret: l.Secret, Space: l.Space, CAFile: l.CAFile}, time.Now)
+			if err != nil {
+				return usage{err}
+			}
+			if _, err := s.Token(c.Context()); err != nil {
+				return err
+			}
+			inRing, err := store.Save(l, !noRing)
+			if err != nil {
+				return err
+			}
+			where := "the system's key ring"
+			if !inRing {
+				if where, err = store.Path(); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "Logged in to %s; the secret is kept in %s.\n", l.URL, where)
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&l.ID, "client-id", os.Getenv("ARDESIA_CLIENT_ID"), "API key id, 32 characters (environment ARDESIA_CLIENT_ID)")
+	f.BoolVar(&secretStdin, "secret-stdin", false, "read the secret from standard input")
+	f.StringVar(&l.Space, "space", "", "id of a shared space to work in (default: your own)")
+	f.StringVar(&l.CAFile, "ca", "", "PEM file of the server's CA, if the system does not trust it")
+	f.BoolVar(&noRing, "no-keyring", false, "keep the secret in a file of mode 0600 even if there is a key ring")
+	return c
+}
+
+func ask(c *cobra.Command, l *store.Login, secretStdin bool) error {
+	in := bufio.NewReader(c.InOrStdin())
+	interactive := term.IsTerminal(int(os.Stdin.Fd()))
+	if l.ID == "" {
+		if !interactive {
+			return usage{fmt.Errorf("no API key: give --client-id and --secret-stdin")}
+		}
+		fmt.Fprint(c.ErrOrStderr(), "Client id: ")
+		text, err := in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		l.ID = strings.TrimSpace(text)
+	}
+	switch {
+	case secretStdin:
+		text, err := in.ReadString('\n')
+		if text == "" && err != nil {
+			return usage{fmt.Errorf("no secret on standard input")}
+		}
+		l.Secret = strings.TrimSpace(text)
+	case os.Getenv("ARDESIA_CLIENT_SECRET") != "":
+		l.Secret = os.Getenv("ARDESIA_CLIENT_SECRET")
+	case interactive:
+		fmt.Fprint(c.ErrOrStderr(), "Client secret (not shown): ")
+		text, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		l.Secret = strings.TrimSpace(string(text))
+	default:
+		return usage{fmt.Errorf("no secret: give --secret-stdin or set ARDESIA_CLIENT_SECRET")}
+	}
+	return nil
+}
+
+func (a *app) logout() *cobra.Command {
+	return &cobra.Command{
+		Use: "logout", Short: "Forget the server and its key on this machine", Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return store.Forget() },
+	}
+}
+
+// confirm asks before something is lost; without a terminal it wants --yes.
+func (a *app) confirm(c *cobra.Command, what string) error {
+	if a.yes {
+		return nil
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return usage{fmt.Errorf("this would delete %s: say --yes", what)}
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "Delete %s? [y/N] ", what)
+	text, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if t := strings.ToLower(strings.TrimSpace(text)); t != "y" && t != "yes" {
+		return fmt.Errorf("nothing was deleted")
+	}
+	return nil
+}
