@@ -34,11 +34,14 @@ func (s *Schema) Check(body []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	w := walk{dec: dec}
-	if err := w.value(s, "", 0); err != nil {
-		if problem.Of(err).Kind == problem.Invalid {
-			return err
-		}
+	null, err := w.read(s, "", 0)
+	switch {
+	case err != nil && problem.Of(err).Kind == problem.Invalid:
+		return err
+	case err != nil:
 		return syntax(body, err)
+	case null && s.kind != anything:
+		return broken("", "must be %s", shape[s.kind])
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return rest.ErrBody.With("The request's body has something after its JSON value.")
@@ -92,13 +95,13 @@ func under(path, name string) string {
 	return path + "." + name
 }
 
-// value reads the next value, which is at path.
+// value reads a member, which may be null.
 func (w walk) value(s *Schema, path string, depth int) error {
 	_, err := w.read(s, path, depth)
 	return err
 }
 
-// read is value; it also says whether the value was null.
+// read reads the next value, which is at path, and says whether it was null.
 func (w walk) read(s *Schema, path string, depth int) (null bool, err error) {
 	if depth > maxDepth {
 		return false, broken(path, "is nested too deep")
@@ -277,7 +280,7 @@ func (r rules) text(path, v string) error {
 			return broken(path, "must be a UUID")
 		}
 	case "date-time":
-		if err := new(time.Time).UnmarshalText([]byte(v)); err != nil { // stricter than time.Parse, as encoding/json is
+		if err := new(time.Time).UnmarshalText([]byte(v)); err != nil { // as encoding/json reads it
 			return broken(path, "must be a date and time as in RFC 3339, like 2030-01-02T03:04:05Z")
 		}
 	}
