@@ -1,0 +1,195 @@
+package keys
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/secret"
+)
+
+// A ref names one row of the keyring.
+type ref struct{ kind, id string }
+
+func (r ref) String() string { return r.kind + " " + r.id }
+
+// wrapRow says which keyring key seals new rows. A writer of a row reads it in the
+// same transaction, so that none is sealed by a key that is being taken away.
+var wrapRow = ref{"wrap", "current"}
+
+// A row is one key, sealed.
+type row struct {
+	ref
+	wrappedBy uint32
+	sealed    []byte // nil once erased
+	erased    bool
+}
+
+// errStale is a row that was sealed under a keyring key that seals no more.
+var errStale = errors.New("sealed under an old keyring key")
+
+// table is the keyring database.
+type table struct{ db *db.DB }
+
+// find returns the row, or sql.ErrNoRows.
+func (t table) find(ctx context.Context, who ref) (row, error) {
+	var found row
+	err := t.db.Read(ctx, func(tx *db.Tx) error {
+		var err error
+		found, err = find(ctx, tx, who)
+		return err
+	})
+	return found, err
+}
+
+func find(ctx context.Context, tx *db.Tx, who ref) (row, error) {
+	found := row{ref: who}
+	var erasedAt sql.NullInt64
+	err := tx.QueryRow(ctx, `select wrapped_by, sealed, erased_at from key where kind = $1 and id = $2`, who.kind, who.id).
+		Scan(&found.wrappedBy, &found.sealed, &erasedAt)
+	found.erased = erasedAt.Valid
+	return found, err
+}
+
+// add puts a row there if there is none yet, and returns the one that is there
+// then: that of whoever was first. errStale when the row is not sealed by the key that seals new rows.
+func (t table) add(ctx context.Context, fresh row, at time.Time) (row, error) {
+	var kept row
+	err := t.db.Write(ctx, func(tx *db.Tx) error {
+		wrap, err := find(ctx, tx, wrapRow)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) && fresh.ref == wrapRow:
+		case err != nil:
+			return fmt.Errorf("find the row that says which key seals: %w", err)
+		case wrap.wrappedBy != fresh.wrappedBy && fresh.ref != wrapRow:
+			return errStale
+		}
+		if _, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at) values ($1, $2, $3, $4, $5) on conflict (kind, id) do nothing`,
+			fresh.kind, fresh.id, int64(fresh.wrappedBy), fresh.sealed, at.UnixMicro()); err != nil {
+			return err
+		}
+		kept, err = find(ctx, tx, fresh.ref)
+		return err
+	})
+	return kept, err
+}
+
+// mark overwrites the sealed key with noise and marks its id as erased for ever.
+func (t table) mark(ctx context.Context, who ref, at time.Time) error {
+	return t.db.Write(ctx, func(tx *db.Tx) error {
+		length := 0
+		if old, err := find(ctx, tx, who); err == nil {
+			length = len(old.sealed)
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		_, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at, erased_at) values ($1, $2, 0, $3, $4, $4)
+			on conflict (kind, id) do update set wrapped_by = 0, sealed = excluded.sealed, erased_at = coalesce(key.erased_at, excluded.erased_at)`,
+			who.kind, who.id, secret.Random(length), at.UnixMicro())
+		return err
+	})
+}
+
+// clear takes away the noise that mark left. Two transactions, so that the noise reaches the disk.
+func (t table) clear(ctx context.Context, who ref) error {
+	return t.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `update key set sealed = null where kind = $1 and id = $2 and erased_at is not null`, who.kind, who.id)
+		return err
+	})
+}
+
+// setWrap makes by the key that seals new rows.
+func (t table) setWrap(ctx context.Context, by uint32, sealed []byte) error {
+	return t.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `update key set wrapped_by = $1, sealed = $2 where kind = $3 and id = $4`, int64(by), sealed, wrapRow.kind, wrapRow.id)
+		return err
+	})
+}
+
+// perRewrap is how many rows one transaction of rewrap changes: others wait for it.
+const perRewrap = 500
+
+// rewrap seals up to perRewrap rows again that are not sealed under by, and says how many it
+// found. seal may be called more than once per row.
+func (t table) rewrap(ctx context.Context, by uint32, seal func(row) ([]byte, error)) (int, error) {
+	n := 0
+	err := t.db.Write(ctx, func(tx *db.Tx) error {
+		old, err := oldRows(ctx, tx, by)
+		if err != nil {
+			return err
+		}
+		for _, one := range old {
+			sealed, err := seal(one)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `update key set wrapped_by = $1, sealed = $2 where kind = $3 and id = $4`, int64(by), sealed, one.kind, one.id); err != nil {
+				return err
+			}
+		}
+		n = len(old)
+		return nil
+	})
+	return n, err
+}
+
+// oldRows returns rows that are sealed under another key than by. Erased rows are
+// sealed under none, which is number 0; Tink gives no key that number.
+func oldRows(ctx context.Context, tx *db.Tx, by uint32) (all []row, err error) {
+	rows, err := tx.Query(ctx, `select kind, id, wrapped_by, sealed from key where wrapped_by <> $1 and wrapped_by <> 0 limit $2`, int64(by), perRewrap)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var one row
+		if err := rows.Scan(&one.kind, &one.id, &one.wrappedBy, &one.sealed); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// all calls do for every row that is not erased, in batches of one read each.
+func (t table) all(ctx context.Context, do func(row) error) error {
+	last := ref{}
+	for {
+		var batch []row
+		if err := t.db.Read(ctx, func(tx *db.Tx) error {
+			var err error
+			batch, err = after(ctx, tx, last)
+			return err
+		}); err != nil {
+			return err
+		}
+		for _, one := range batch {
+			if err := do(one); err != nil {
+				return err
+			}
+			last = one.ref
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+	}
+}
+
+func after(ctx context.Context, tx *db.Tx, last ref) (all []row, err error) {
+	rows, err := tx.Query(ctx, `select kind, id, wrapped_by, sealed from key where (kind, id) > ($1, $2) and wrapped_by <> 0 order by kind, id limit $3`, last.kind, last.id, perRewrap)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var one row
+		if err := rows.Scan(&one.kind, &one.id, &one.wrappedBy, &one.sealed); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
