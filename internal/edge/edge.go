@@ -160,7 +160,7 @@ func (w *Wall) renewLocal(ctx context.Context) error {
 	w.root.Store(root)
 
 	path := filepath.Join(dir, "server.pem")
-	leaf, err := readCertificate(path)
+	leaf, err := ReadCertificate(path)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (w *Wall) renewLocal(ctx context.Context) error {
 }
 
 func (w *Wall) localRoot(path string, key crypto.Signer) (*x509.Certificate, error) {
-	root, err := readCertificate(path)
+	root, err := ReadCertificate(path)
 	if err != nil {
 		return nil, err
 	}
@@ -203,8 +203,8 @@ func (w *Wall) localRoot(path string, key crypto.Signer) (*x509.Certificate, err
 	return x509.ParseCertificate(der)
 }
 
-// readCertificate is nil without an error when the file is not there.
-func readCertificate(path string) (*x509.Certificate, error) {
+// ReadCertificate reads the first certificate of a PEM file. It is nil without an error when the file is not there.
+func ReadCertificate(path string) (*x509.Certificate, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
