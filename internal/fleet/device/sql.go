@@ -1,0 +1,261 @@
+package device
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
+)
+
+// SQL is the Store in the system of record.
+func SQL(d *db.DB) Store { return sqlStore{d} }
+
+type sqlStore struct{ db *db.DB }
+
+const columns = `id, space, owner, type, fqbn, connection_type, wifi_fw_version, locked, private, reported,
+	hardware_index, secret, created_at, updated_at, deleted_at, leaving, online, last_activity_at`
+
+func scanRow(scan func(...any) error) (row, error) {
+	var (
+		r                        row
+		created, updated, active int64
+		deleted                  sql.NullInt64
+	)
+	err := scan(&r.ID, &r.Space, &r.Owner, &r.Type, &r.FQBN, &r.ConnectionType, &r.WiFiFW, &r.Locked, &r.private, &r.reported,
+		&r.hardwareIndex, &r.secret, &created, &updated, &deleted, &r.leaving, &r.online, &active)
+	if errors.Is(err, sql.ErrNoRows) {
+		return row{}, ErrNotFound
+	}
+	if err != nil {
+		return row{}, err
+	}
+	r.CreatedAt, r.UpdatedAt = micro(created), micro(updated)
+	if deleted.Valid {
+		r.DeletedAt = micro(deleted.Int64)
+	}
+	if active != 0 {
+		r.LastActivityAt = micro(active)
+	}
+	return r, nil
+}
+
+func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
+
+func (s sqlStore) one(ctx context.Context, text string, args ...any) (r row, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		r, err = scanRow(tx.QueryRow(ctx, text, args...).Scan)
+		return err
+	})
+	return r, err
+}
+
+func (s sqlStore) many(ctx context.Context, text string, args ...any) ([]row, error) {
+	var all []row
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		all = nil
+		rows, err := tx.Query(ctx, text, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			r, err := scanRow(rows.Scan)
+			if err != nil {
+				return err
+			}
+			all = append(all, r)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// byID names no space: it finds whose a device is that connects.
+func (s sqlStore) byID(ctx context.Context, id string) (row, error) {
+	return s.one(ctx, `select `+columns+` from device where id = $1`, id)
+}
+
+func (s sqlStore) get(ctx context.Context, space, id string) (row, error) {
+	return s.one(ctx, `select `+columns+` from device where space = $1 and id = $2`, space, id)
+}
+
+func (s sqlStore) list(ctx context.Context, space string, deleted bool) ([]row, error) {
+	if deleted {
+		return s.many(ctx, `select `+columns+` from device where space = $1 order by created_at, id`, space)
+	}
+	return s.many(ctx, `select `+columns+` from device where space = $1 and deleted_at is null order by created_at, id`, space)
+}
+
+// leaving and wasOnline name no space: they are what the start of the server repairs.
+func (s sqlStore) leaving(ctx context.Context) ([]row, error) {
+	return s.many(ctx, `select `+columns+` from device where leaving <> '' order by id`)
+}
+
+func (s sqlStore) wasOnline(ctx context.Context) ([]row, error) {
+	return s.many(ctx, `select `+columns+` from device where online order by id`)
+}
+
+func (s sqlStore) add(ctx context.Context, r row, limit int, e journal.Entry) error {
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		var n int64
+		if err := tx.QueryRow(ctx, `select count(*) from device where space = $1`, r.Space).Scan(&n); err != nil {
+			return err
+		}
+		if n >= int64(limit) {
+			return ErrTooMany
+		}
+		if err := tx.QueryRow(ctx, `select count(*) from device where id = $1`, r.ID).Scan(&n); err != nil {
+			return err
+		}
+		if n > 0 {
+			return ErrIDTaken
+		}
+		if _, err := tx.Exec(ctx, `insert into device (`+columns+`)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, null, $12, $13, null, '', $14, 0)`,
+			r.ID, r.Space, r.Owner, r.Type, r.FQBN, r.ConnectionType, r.WiFiFW, r.Locked, r.private, r.reported,
+			r.hardwareIndex, r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), false); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, e)
+	})
+	if errors.Is(err, db.ErrUnique) {
+		return ErrHardwareTaken // the ID was looked for above
+	}
+	return err
+}
+
+// change reads, changes and writes a row in one transaction. What sessions write
+// (online, last_activity_at) it leaves alone.
+func (s sqlStore) change(ctx context.Context, space, id string, fn func(r *row) error, e journal.Entry) (r row, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, space, id).Scan)
+		if err != nil {
+			return err
+		}
+		if err := fn(&r); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `update device set type = $1, fqbn = $2, connection_type = $3, wifi_fw_version = $4, locked = $5,
+			private = $6, reported = $7, hardware_index = $8, secret = $9, updated_at = $10, deleted_at = $11, leaving = $12
+			where space = $13 and id = $14`,
+			r.Type, r.FQBN, r.ConnectionType, r.WiFiFW, r.Locked, r.private, r.reported, r.hardwareIndex, r.secret,
+			r.UpdatedAt.UnixMicro(), nullTime(r.DeletedAt), r.leaving, space, id); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, e)
+	})
+	if errors.Is(err, db.ErrUnique) {
+		return row{}, ErrHardwareTaken
+	}
+	return r, err
+}
+
+func nullTime(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
+}
+
+func (s sqlStore) remove(ctx context.Context, space, id string, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `delete from device_status where space = $1 and device = $2`, space, id); err != nil {
+			return err
+		}
+		r, err := tx.Exec(ctx, `delete from device where space = $1 and id = $2`, space, id)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return err // it was removed before
+		}
+		return journal.Record(ctx, tx, e)
+	})
+}
+
+func (s sqlStore) save(ctx context.Context, batch []*saving) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		for _, p := range batch {
+			if err := saveOne(ctx, tx, p); err != nil {
+				return fmt.Errorf("save status of device %s: %w", p.device, err)
+			}
+		}
+		return nil
+	})
+}
+
+func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
+	r, err := scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, p.space, p.device).Scan)
+	if errors.Is(err, ErrNotFound) {
+		return nil // removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	active := int64(0)
+	if !r.LastActivityAt.IsZero() {
+		active = r.LastActivityAt.UnixMicro()
+	}
+	if !p.activity.IsZero() {
+		active = max(active, p.activity.UnixMicro())
+	}
+	online := r.online
+	if n := len(p.events); n > 0 {
+		online = p.events[n-1].Connected
+	}
+	if p.facts != nil {
+		was, err := r.openReported(p.seal)
+		if err != nil {
+			return err
+		}
+		if err := r.closeReported(was.merge(p.facts), p.seal); err != nil {
+			return err
+		}
+		if v, told := p.facts[WiFiFW]; told {
+			r.WiFiFW = cut(v.Value, maxWiFiFW)
+		}
+	}
+	if _, err := tx.Exec(ctx, `update device set online = $1, last_activity_at = $2, reported = $3, wifi_fw_version = $4
+		where space = $5 and id = $6`, online, active, r.reported, r.WiFiFW, p.space, p.device); err != nil {
+		return err
+	}
+	for _, e := range p.events {
+		// The same time twice happens only when the clock was set back over a restart.
+		if _, err := tx.Exec(ctx, `insert into device_status (device, space, at, connected) values ($1, $2, $3, $4)
+			on conflict (device, at) do nothing`, p.device, p.space, e.At.UnixMicro(), e.Connected); err != nil {
+			return err
+		}
+	}
+	if len(p.events) == 0 {
+		return nil
+	}
+	_, err = tx.Exec(ctx, `delete from device_status where space = $1 and device = $2 and at < (
+		select min(at) from (select at from device_status where space = $1 and device = $2 order by at desc limit $3) as kept)`,
+		p.space, p.device, keepStatuses)
+	return err
+}
+
+func (s sqlStore) statuses(ctx context.Context, space, device string, before time.Time, limit int) ([]StatusEvent, error) {
+	all := []StatusEvent{}
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		all = all[:0]
+		rows, err := tx.Query(ctx, `select at, connected from device_status
+			where space = $1 and device = $2 and at < $3 order by at desc limit $4`, space, device, before.UnixMicro(), limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var at int64
+			var e StatusEvent
+			if err := rows.Scan(&at, &e.Connected); err != nil {
+				return err
+			}
+			e.At = micro(at)
+			all = append(all, e)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
