@@ -47,9 +47,7 @@ func (g *Ring) Erase(ctx context.Context, kind, id string) error {
 //
 // Cut off between any two steps, the next opening goes on where it stopped.
 func (g *Ring) Rewrap(ctx context.Context) error {
-	g.erasing.Lock()
-	defer g.erasing.Unlock()
-	g.hold.Lock() // a backup that copies the keyring keeps its keys.json until it is done
+	g.hold.Lock() // one at a time, and not while a backup copies the keyring
 	defer g.hold.Unlock()
 	release, err := lock(g.root.disk.path("rewrap.lock")) // one at a time in all processes
 	if err != nil {
@@ -102,8 +100,6 @@ func (g *Ring) step(name string) error { return g.root.disk.step(name) }
 
 // nextKey adds a key to the keyring keyset, unless a Rewrap that was cut off did already.
 func (g *Ring) nextKey(ctx context.Context) error {
-	g.writing.Lock() // until those who seal with the old key have put their rows away
-	defer g.writing.Unlock()
 	return g.root.change(ctx, func(v vault) (vault, error) {
 		h, err := readKeyset(v.secret(keyringKey))
 		if err != nil || h.Len() > 1 {

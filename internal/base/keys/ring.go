@@ -46,11 +46,7 @@ type Ring struct {
 	purposes prf.Set // for sealing; may have several generations
 	indexes  prf.Set // for MAC; one for ever, or every index would have to be made again
 
-	// writing is held for reading from sealing a row until it is in the database,
-	// and for writing while the keyring key changes. hold keeps rows and keys.json together for a backup.
-	writing, hold sync.RWMutex
-
-	erasing sync.Mutex // one Rewrap at a time
+	hold sync.RWMutex // for writing while the keyring key changes: rows and keys.json are not together then
 
 	mu    sync.Mutex
 	kept  *cache.Map[ref, keptKey]   // guarded by mu
@@ -107,18 +103,21 @@ func (g *Ring) rowPlace(who ref) []byte {
 func (g *Ring) checkWrap(ctx context.Context) error {
 	found, err := g.table.find(ctx, wrapRow)
 	if errors.Is(err, sql.ErrNoRows) {
-		sealed, err := g.rows().Seal([]byte(g.root.store), g.rowPlace(wrapRow))
-		if err != nil {
-			return err
-		}
-		found, err = g.table.add(ctx, row{ref: wrapRow, wrappedBy: g.rows().id(), sealed: sealed}, g.now())
-		if err != nil {
-			return err
-		}
-	} else if err != nil {
+		found, err = g.makeRow(ctx, wrapRow, func() ([]byte, error) { return []byte(g.root.store), nil })
+	}
+	if err != nil && !errors.Is(err, errStale) {
 		return err
 	}
-	if _, err := g.rows().Open(found.sealed, g.rowPlace(wrapRow)); err != nil {
+	_, err = g.rows().Open(found.sealed, g.rowPlace(wrapRow))
+	if err != nil { // or another process changed the keyring key since OpenRoot
+		if err := g.root.reload(ctx); err != nil {
+			return fmt.Errorf("read keys again: %w", err)
+		}
+		if found, err = g.table.find(ctx, wrapRow); err == nil {
+			_, err = g.rows().Open(found.sealed, g.rowPlace(wrapRow))
+		}
+	}
+	if err != nil {
 		return ErrWrongKey.With(fmt.Sprintf("The keyring database was written with another %s than this one. Give the data directory and the database that belong together.", g.root.disk.path(storeName)))
 	}
 	return nil
@@ -130,19 +129,13 @@ func (g *Ring) secret(ctx context.Context, who ref, make func() ([]byte, error))
 	if err := checkName(who.id); err != nil {
 		return nil, err
 	}
-	for try := 0; ; try++ {
-		found, err := g.table.find(ctx, who)
-		if errors.Is(err, sql.ErrNoRows) {
-			found, err = g.makeRow(ctx, who, make)
-		}
+	for try := 1; ; try++ {
+		b, err := g.findOrMake(ctx, who, make)
 		if err == nil {
-			var b []byte
-			if b, err = g.openRow(found); err == nil {
-				return b, nil
-			}
+			return b, nil
 		}
 		// Another process may have changed the keyring key; then keys.json has the new one.
-		if try == 0 && (errors.Is(err, errStale) || errors.Is(err, ErrSeal)) {
+		if try < maxReloads && errors.Is(err, ErrSeal) {
 			if err := g.root.reload(ctx); err != nil {
 				return nil, fmt.Errorf("read keys again for the key of %s: %w", who, err)
 			}
@@ -152,6 +145,21 @@ func (g *Ring) secret(ctx context.Context, who ref, make func() ([]byte, error))
 	}
 }
 
+// maxReloads bounds how often keys.json is read again for one key: once is enough
+// unless others erase keys all the time.
+const maxReloads = 16
+
+func (g *Ring) findOrMake(ctx context.Context, who ref, make func() ([]byte, error)) ([]byte, error) {
+	found, err := g.table.find(ctx, who)
+	if errors.Is(err, sql.ErrNoRows) {
+		found, err = g.makeRow(ctx, who, make)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.openRow(found)
+}
+
 // makeRow seals a fresh secret and puts it into the database.
 func (g *Ring) makeRow(ctx context.Context, who ref, make func() ([]byte, error)) (row, error) {
 	b, err := make()
@@ -159,14 +167,18 @@ func (g *Ring) makeRow(ctx context.Context, who ref, make func() ([]byte, error)
 		return row{}, err
 	}
 	defer clear(b)
-	g.writing.RLock()
-	defer g.writing.RUnlock()
-	rows := g.rows()
-	sealed, err := rows.Seal(b, g.rowPlace(who))
-	if err != nil {
-		return row{}, err
-	}
-	return g.table.add(ctx, row{ref: who, wrappedBy: rows.id(), sealed: sealed}, g.now())
+	return g.table.add(ctx, who, g.rows().id(), func(by uint32) ([]byte, error) {
+		under := g.rows().under(by)
+		if under == nil { // made by another process; keys.json has it for as long as the database names it
+			if err := g.root.reload(ctx); err != nil {
+				return nil, fmt.Errorf("read keys again: %w", err)
+			}
+			if under = g.rows().under(by); under == nil {
+				return nil, errStale
+			}
+		}
+		return under.Seal(b, g.rowPlace(who))
+	}, g.now())
 }
 
 func (g *Ring) openRow(r row) ([]byte, error) {

@@ -298,3 +298,13 @@ func newSealer(h *keyset.Handle) (*sealer, error) {
 
 // id is the key that seals.
 func (s *sealer) id() uint32 { return binary.BigEndian.Uint32(s.keys[0].prefix[1:]) }
+
+// under returns a sealer that seals with the key of that id, nil if s has none.
+func (s *sealer) under(id uint32) *sealer {
+	for _, k := range s.keys {
+		if binary.BigEndian.Uint32(k.prefix[1:]) == id {
+			return &sealer{keys: []*sealKey{k}}
+		}
+	}
+	return nil
+}

@@ -28,11 +28,38 @@ type row struct {
 	erased    bool
 }
 
-// errStale is a row that was sealed under a keyring key that seals no more.
-var errStale = errors.New("sealed under an old keyring key")
+// errStale is a keyring key that the database names and keys.json does not have.
+var errStale = errors.New("the keyring database was written with another keys.json than this one")
 
 // table is the keyring database.
 type table struct{ db *db.DB }
+
+// write is Write that first takes the wrap row, so that changes of the keyring go
+// one after the other in all processes: whoever seals a row knows which key seals rows when it
+// commits, and whoever looks for rows under an old key then finds them all.
+func (t table) write(ctx context.Context, fn func(tx *db.Tx) error) error {
+	for try := 1; ; try++ {
+		err := t.db.Write(ctx, func(tx *db.Tx) error {
+			if _, err := tx.Exec(ctx, `update key set made_at = made_at where kind = $1 and id = $2`, wrapRow.kind, wrapRow.id); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
+		if err == nil || try == maxTries || !lostRace(err) {
+			return err
+		}
+	}
+}
+
+// maxTries bounds how often write gives way to another process, on top of what
+// Write does itself. Each time somebody else got on, and keys are rarely made.
+const maxTries = 20
+
+// lostRace says whether PostgreSQL gave way to another process: serialization_failure or deadlock_detected.
+func lostRace(err error) bool {
+	var p interface{ SQLState() string }
+	return errors.As(err, &p) && (p.SQLState() == "40001" || p.SQLState() == "40P01")
+}
 
 // find returns the row, or sql.ErrNoRows.
 func (t table) find(ctx context.Context, who ref) (row, error) {
@@ -55,23 +82,28 @@ func find(ctx context.Context, tx *db.Tx, who ref) (row, error) {
 }
 
 // add puts a row there if there is none yet, and returns the one that is there
-// then: that of whoever was first. errStale when the row is not sealed by the key that seals new rows.
-func (t table) add(ctx context.Context, fresh row, at time.Time) (row, error) {
+// then: that of whoever was first. It is sealed under the keyring key that the
+// database names, or, for the first row of all, under first.
+func (t table) add(ctx context.Context, who ref, first uint32, seal func(by uint32) ([]byte, error), at time.Time) (row, error) {
 	var kept row
-	err := t.db.Write(ctx, func(tx *db.Tx) error {
+	err := t.write(ctx, func(tx *db.Tx) error {
+		by := first
 		wrap, err := find(ctx, tx, wrapRow)
 		switch {
-		case errors.Is(err, sql.ErrNoRows) && fresh.ref == wrapRow:
-		case err != nil:
+		case err == nil:
+			by = wrap.wrappedBy
+		case !errors.Is(err, sql.ErrNoRows) || who != wrapRow:
 			return fmt.Errorf("find the row that says which key seals: %w", err)
-		case wrap.wrappedBy != fresh.wrappedBy && fresh.ref != wrapRow:
-			return errStale
 		}
-		if _, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at) values ($1, $2, $3, $4, $5) on conflict (kind, id) do nothing`,
-			fresh.kind, fresh.id, int64(fresh.wrappedBy), fresh.sealed, at.UnixMicro()); err != nil {
+		sealed, err := seal(by)
+		if err != nil {
 			return err
 		}
-		kept, err = find(ctx, tx, fresh.ref)
+		if _, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at) values ($1, $2, $3, $4, $5) on conflict (kind, id) do nothing`,
+			who.kind, who.id, int64(by), sealed, at.UnixMicro()); err != nil {
+			return err
+		}
+		kept, err = find(ctx, tx, who)
 		return err
 	})
 	return kept, err
@@ -79,7 +111,7 @@ func (t table) add(ctx context.Context, fresh row, at time.Time) (row, error) {
 
 // mark overwrites the sealed key with noise and marks its id as erased for ever.
 func (t table) mark(ctx context.Context, who ref, at time.Time) error {
-	return t.db.Write(ctx, func(tx *db.Tx) error {
+	return t.write(ctx, func(tx *db.Tx) error {
 		length := 0
 		if old, err := find(ctx, tx, who); err == nil {
 			length = len(old.sealed)
@@ -95,7 +127,7 @@ func (t table) mark(ctx context.Context, who ref, at time.Time) error {
 
 // clear takes away the noise that mark left. Two transactions, so that the noise reaches the disk.
 func (t table) clear(ctx context.Context, who ref) error {
-	return t.db.Write(ctx, func(tx *db.Tx) error {
+	return t.write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `update key set sealed = null where kind = $1 and id = $2 and erased_at is not null`, who.kind, who.id)
 		return err
 	})
@@ -103,7 +135,7 @@ func (t table) clear(ctx context.Context, who ref) error {
 
 // setWrap makes by the key that seals new rows.
 func (t table) setWrap(ctx context.Context, by uint32, sealed []byte) error {
-	return t.db.Write(ctx, func(tx *db.Tx) error {
+	return t.write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `update key set wrapped_by = $1, sealed = $2 where kind = $3 and id = $4`, int64(by), sealed, wrapRow.kind, wrapRow.id)
 		return err
 	})
@@ -116,7 +148,7 @@ const perRewrap = 500
 // found. seal may be called more than once per row.
 func (t table) rewrap(ctx context.Context, by uint32, seal func(row) ([]byte, error)) (int, error) {
 	n := 0
-	err := t.db.Write(ctx, func(tx *db.Tx) error {
+	err := t.write(ctx, func(tx *db.Tx) error {
 		old, err := oldRows(ctx, tx, by)
 		if err != nil {
 			return err
