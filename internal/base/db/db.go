@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -47,6 +48,7 @@ type DB struct {
 	cfg     Config
 	writer  *sql.DB // one connection: what serialises Write
 	readers *sql.DB
+	sealed  *sealed // nil on PostgreSQL
 	texts   texts
 }
 
@@ -83,7 +85,11 @@ func (d *DB) Engine() Engine { return d.cfg.Engine }
 
 // Close waits for running transactions and closes the database.
 func (d *DB) Close() error {
-	return errors.Join(d.readers.Close(), d.writer.Close())
+	err := errors.Join(d.readers.Close(), d.writer.Close())
+	if d.sealed != nil {
+		err = errors.Join(err, d.sealed.close())
+	}
+	return err
 }
 
 // Write runs fn in one transaction. Nil means that it is on disk. An error or a
@@ -91,7 +97,10 @@ func (d *DB) Close() error {
 // ends with ctx.
 func (d *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	for try := 0; ; try++ {
-		err := d.within(ctx, d.writer, d.writeOptions(), fn)
+		err := d.within(ctx, d.writer, writeOptions[d.cfg.Engine], fn)
+		if err == nil && d.sealed != nil {
+			d.sealed.grown(ctx)
+		}
 		if err == nil || try == maxTries-1 || !again(err) {
 			return err
 		}
@@ -104,20 +113,26 @@ const maxTries = 5
 
 // Read runs fn on a snapshot of the database. Many may read at a time.
 func (d *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
-	return d.within(ctx, d.readers, d.readOptions(), fn)
+	return d.within(ctx, d.readers, readOptions[d.cfg.Engine], fn)
 }
+
+// On SQLite the connection decides; PostgreSQL is asked for what SQLite is.
+var (
+	writeOptions = map[Engine]*sql.TxOptions{Postgres: {Isolation: sql.LevelSerializable}}
+	readOptions  = map[Engine]*sql.TxOptions{Postgres: {Isolation: sql.LevelRepeatableRead, ReadOnly: true}}
+)
 
 func (d *DB) within(ctx context.Context, pool *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) error {
 	tx, err := pool.BeginTx(ctx, o)
 	if err != nil {
-		return d.explain(fmt.Errorf("begin in %s: %w", d.cfg.Schema, err))
+		return fmt.Errorf("begin in %s: %w", d.cfg.Schema, err)
 	}
 	defer func() { _ = tx.Rollback() }() // also when fn panics; does nothing after Commit
 	if err := fn(&Tx{d, tx}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return d.explain(fmt.Errorf("commit in %s: %w", d.cfg.Schema, err))
+		return fmt.Errorf("commit in %s: %w", d.cfg.Schema, err)
 	}
 	return nil
 }
@@ -128,8 +143,7 @@ func (t *Tx) Exec(ctx context.Context, text string, args ...any) (sql.Result, er
 	if err != nil {
 		return nil, err
 	}
-	r, err := t.tx.ExecContext(ctx, text, args...)
-	return r, t.db.explain(err)
+	return t.tx.ExecContext(ctx, text, args...)
 }
 
 // Query runs a statement that returns rows. The caller closes them, and asks them for their error.
@@ -138,18 +152,28 @@ func (t *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, er
 	if err != nil {
 		return nil, err
 	}
-	r, err := t.tx.QueryContext(ctx, text, args...)
-	return r, t.db.explain(err)
+	return t.tx.QueryContext(ctx, text, args...)
 }
 
 // QueryRow runs a statement that returns one row; Scan says sql.ErrNoRows if it returned none.
 func (t *Tx) QueryRow(ctx context.Context, text string, args ...any) *sql.Row {
-	rewritten, err := t.db.text(text)
+	text, err := t.db.text(text)
 	if err != nil {
-		// A sql.Row cannot be made with an error, but a statement that both engines refuse says it too.
-		rewritten = "-- " + err.Error()
+		return t.tx.QueryRowContext(ctx, t.db.one(), refused{err}) // the only way to make a sql.Row with an error
 	}
-	return t.tx.QueryRowContext(ctx, rewritten, args...)
+	return t.tx.QueryRowContext(ctx, text, args...)
+}
+
+// refused is a parameter that cannot be sent, and says why.
+type refused struct{ why error }
+
+func (r refused) Value() (driver.Value, error) { return nil, r.why }
+
+func (d *DB) one() string {
+	if d.cfg.Engine == Postgres {
+		return "SELECT $1"
+	}
+	return "SELECT ?1"
 }
 
 // text is what the engine is told for a statement. The check is the same on both.

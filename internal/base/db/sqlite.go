@@ -5,67 +5,208 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
-	"github.com/ncruces/go-sqlite3/driver"
+
+	"github.com/ardesia-iot/ardesia/internal/base/sqlite"
 )
 
+// cacheKiB is the page cache of all connections together: 64 MiB. A quarter is the
+// writer's, the readers share the rest.
+const (
+	cacheKiB    = 64 << 10
+	minCacheKiB = 2 << 10
+)
+
+// Where the log is copied into the database, in pages of 4 KiB.
+const (
+	copyAt   = 1000      // Run copies beside the writer
+	waitAt   = 8 * 1000  // Run makes the writer wait for the last pages, so that the log begins anew
+	inlineAt = 16 * 1000 // nobody runs Run: who wrote last copies
+)
+
+// sealed is what a DB on SQLite has beside its connections.
+type sealed struct {
+	store   *sqlite.Store
+	wake    chan struct{} // holds one: the log has grown
+	running atomic.Bool   // Run works
+
+	mu     sync.Mutex
+	copier *sqlite.Checkpointer // guarded by mu
+	copied atomic.Int64         // pages of the log that are in the database; written under mu
+}
+
 func openSQLite(ctx context.Context, cfg Config) (*DB, error) {
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: cfg.Path}).EscapedPath(), RawQuery: "_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=foreign_keys(on)&_pragma=secure_delete(on)"}
-	writer, err := driver.Open(u.String())
+	store, err := sqlite.Open(cfg.Path, cfg.Key)
 	if err != nil {
 		return nil, err
-	}
-	writer.SetMaxOpenConns(1)
-	writer.SetMaxIdleConns(1)
-	if err := writer.PingContext(ctx); err != nil {
-		return nil, errors.Join(err, writer.Close())
-	}
-	readers, err := driver.Open(u.String())
-	if err != nil {
-		return nil, errors.Join(err, writer.Close())
 	}
 	n := cfg.Readers
 	if n <= 0 {
 		n = runtime.NumCPU()
 	}
-	readers.SetMaxOpenConns(n)
-	readers.SetMaxIdleConns(n)
-	return &DB{cfg: cfg, writer: writer, readers: readers}, nil
+	d := &DB{
+		cfg:     cfg,
+		writer:  sql.OpenDB(store.Writer(cacheKiB/4, explainSQLite)),
+		readers: sql.OpenDB(store.Reader(max(minCacheKiB, cacheKiB*3/4/n), explainSQLite)),
+		sealed:  &sealed{store: store, wake: make(chan struct{}, 1)},
+	}
+	limit(d.writer, 1)
+	limit(d.readers, n)
+	// The first connection recovers what the log of a process that was killed holds.
+	if err := d.writer.PingContext(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func limit(pool *sql.DB, n int) {
+	pool.SetMaxOpenConns(n)
+	pool.SetMaxIdleConns(n)
 }
 
 func explainSQLite(err error) error {
-	switch {
-	case errors.Is(err, sqlite3.CONSTRAINT_UNIQUE), errors.Is(err, sqlite3.CONSTRAINT_PRIMARYKEY), errors.Is(err, sqlite3.CONSTRAINT_ROWID):
+	var code sqlite3.ExtendedErrorCode
+	if !errors.As(err, &code) {
+		return err
+	}
+	switch code {
+	case sqlite3.CONSTRAINT_UNIQUE, sqlite3.CONSTRAINT_PRIMARYKEY, sqlite3.CONSTRAINT_ROWID:
 		return fmt.Errorf("%w: %w", ErrUnique, err)
-	case errors.Is(err, sqlite3.CONSTRAINT_FOREIGNKEY):
+	case sqlite3.CONSTRAINT_FOREIGNKEY:
 		return fmt.Errorf("%w: %w", ErrForeign, err)
 	}
 	return err
 }
 
-func (d *DB) writeOptions() *sql.TxOptions {
-	if d.cfg.Engine == Postgres {
-		return &sql.TxOptions{Isolation: sql.LevelSerializable}
-	}
-	return nil
-}
-
-func (d *DB) readOptions() *sql.TxOptions {
-	if d.cfg.Engine == Postgres {
-		return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
-	}
-	return &sql.TxOptions{ReadOnly: true}
-}
-
-func (d *DB) explain(err error) error {
+// grown is called after each transaction that wrote. That one is on disk, so
+// copying has no error for it: Run, Close or the next start will meet it again.
+func (s *sealed) grown(ctx context.Context) {
+	behind := s.store.LogFrames() - s.copied.Load()
 	switch {
-	case err == nil:
-		return nil
-	case d.cfg.Engine == Postgres:
-		return explainPostgres(err)
+	case behind < copyAt:
+	case s.running.Load():
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	case behind >= inlineAt:
+		_, _ = s.copy(ctx)
 	}
-	return explainSQLite(err)
+}
+
+// copy copies the log into the database as far as readers allow, and says how
+// many pages are left.
+func (s *sealed) copy(ctx context.Context) (left int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.copier == nil {
+		if s.copier, err = s.store.Checkpointer(); err != nil {
+			return 0, err
+		}
+	}
+	in, copied, err := s.copier.Run(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s.copied.Store(copied)
+	return in - copied, nil
+}
+
+func (s *sealed) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	if s.copier != nil {
+		err = s.copier.Close()
+	}
+	return errors.Join(err, s.store.Close())
+}
+
+// Run keeps the log of a SQLite database short, and gives back pages that deletes
+// have freed, until ctx ends. Without it a writer does that now and then, and waits.
+// On PostgreSQL there is nothing to do.
+func (d *DB) Run(ctx context.Context) error {
+	s := d.sealed
+	if s == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	s.running.Store(true)
+	defer s.running.Store(false)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		}
+		if err := d.tidy(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("copy the log of database %s: %w", d.cfg.Schema, err)
+		}
+	}
+}
+
+// tidy copies the log. If writers are faster than that, they wait once for the rest.
+func (d *DB) tidy(ctx context.Context) error {
+	left, err := d.sealed.copy(ctx)
+	if err != nil {
+		return err
+	}
+	if d.sealed.store.LogFrames() > waitAt && left > 0 {
+		err = d.exclusively(ctx, func(*sql.Conn) error {
+			_, err := d.sealed.copy(ctx)
+			return err
+		})
+	}
+	return errors.Join(err, d.shrink(ctx))
+}
+
+// Pages that deletes freed are given back when there are many, a few at a time.
+const (
+	manyFree = 4096 // 16 MiB
+	shrink   = "PRAGMA incremental_vacuum(512)"
+)
+
+func (d *DB) shrink(ctx context.Context) error {
+	return d.exclusively(ctx, func(c *sql.Conn) error {
+		var free int64
+		if err := c.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil || free < manyFree {
+			return err
+		}
+		_, err := c.ExecContext(ctx, shrink)
+		return err
+	})
+}
+
+// exclusively runs fn while nobody writes, with the writer's connection.
+func (d *DB) exclusively(ctx context.Context, fn func(c *sql.Conn) error) error {
+	c, err := d.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(c), c.Close())
+}
+
+// BackupTo writes a SQLite database as it is now to a new file, sealed with another
+// key of 32 bytes. Writers do not wait. For PostgreSQL there is Dump, as for SQLite.
+func (d *DB) BackupTo(ctx context.Context, path string, key []byte) error {
+	if d.sealed == nil {
+		return errors.New("a database on PostgreSQL has no file to copy: use Dump, or PostgreSQL's own tools")
+	}
+	return d.sealed.store.Backup(ctx, path, key)
+}
+
+// Check reads every page of a SQLite database and compares every index with its
+// table; what is wrong is sqlite.ErrDamaged. PostgreSQL checks its pages itself.
+func (d *DB) Check(ctx context.Context) error {
+	if d.sealed == nil {
+		return d.Read(ctx, func(tx *Tx) error {
+			_, err := d.check(ctx, tx)
+			return err
+		})
+	}
+	return d.sealed.store.Check(ctx)
 }

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A logID tells one log from the one that took its place in the same file.
+type logID struct {
+	seq  uint32  // SQLite's checkpoint sequence number
+	salt [8]byte // both of SQLite's salts
+}
+
+// A mark says how much of the log is on disk.
+type mark struct {
+	live   bool  // there is a log; false is mark "none"
+	log    logID // which
+	frames int64 // how many of its frames; the last of them is a commit
+}
+
+// The file has two slots, a page apart, so that one write never tears both.
+const (
+	slots     = 2
+	slotApart = 4096
+	slotText  = 8 + 1 + 4 + 8 + 8 // count, live, seq, salt, frames
+	slotSize  = slotText + overhead
+	markSize  = (slots-1)*slotApart + slotSize
+)
+
+// markFile is the mark on disk.
+type markFile struct {
+	name  string
+	f     file
+	s     *sealer
+	count uint64 // of the newest slot; the slot is count % slots
+	buf   [slotSize]byte
+}
+
+// read finds the newest mark. A file that was never written says "none".
+func (m *markFile) read() (mark, error) {
+	size, err := m.f.Size()
+	if err != nil {
+		return mark{}, fmt.Errorf("%s: %w", m.name, err)
+	}
+	if size == 0 {
+		return mark{}, nil
+	}
+	var newest mark
+	found := false
+	for i := range int64(slots) {
+		if _, err := m.f.ReadAt(m.buf[:], i*slotApart); errors.Is(err, io.EOF) {
+			continue
+		} else if err != nil {
+			return mark{}, fmt.Errorf("%s: %w", m.name, err)
+		}
+		var text [slotText]byte
+		if !m.s.open(text[:], m.buf[:], kindMark, i*slotApart) {
+			continue
+		}
+		if count := binary.BigEndian.Uint64(text[:]); !found || count > m.count {
+			found, m.count = true, count
+			newest = mark{live: text[8] == 1, frames: int64(binary.BigEndian.Uint64(text[21:]))}
+			newest.log.seq = binary.BigEndian.Uint32(text[9:])
+			copy(newest.log.salt[:], text[13:])
+		}
+	}
+	if !found {
+		return mark{}, damaged(m.name, "neither of its two slots is whole")
+	}
+	return newest, nil
+}
+
+// write puts k into the older slot. It reaches the disk some time later.
+func (m *markFile) write(k mark) error {
+	var text [slotText]byte
+	m.count++
+	binary.BigEndian.PutUint64(text[:], m.count)
+	if k.live {
+		text[8] = 1
+	}
+	binary.BigEndian.PutUint32(text[9:], k.log.seq)
+	copy(text[13:], k.log.salt[:])
+	binary.BigEndian.PutUint64(text[21:], uint64(k.frames))
+	at := int64(m.count%slots) * slotApart
+	m.s.seal(m.buf[:], text[:], kindMark, at)
+	if _, err := m.f.WriteAt(m.buf[:], at); err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	return nil
+}
+
+// settle puts k into both slots and waits until they are on disk: afterwards no
+// older mark can come back.
+func (m *markFile) settle(k mark) error {
+	for range slots {
+		if err := m.write(k); err != nil {
+			return err
+		}
+	}
+	if err := m.f.Sync(); err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	return nil
+}

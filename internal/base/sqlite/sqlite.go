@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Open opens the database at path with its key of 32 bytes, and makes it if it is
+// not there. It refuses with a sentence for the operator: a file or folder that
+// others can read (ErrReadable), a key that does not fit (ErrKey), a database that
+// another process has open (ErrInUse), files that are not what was written (ErrDamaged).
+func Open(path string, key []byte) (*Store, error) {
+	if err := private(path); err != nil {
+		return nil, err
+	}
+	return openOn(osDisk{}, path, key)
+}
+
+func openOn(d disk, path string, key []byte) (*Store, error) {
+	mark, err := d.open(path+markEnding, true)
+	if err != nil {
+		return nil, err
+	}
+	s, err := func() (*Store, error) {
+		if err := mark.Lock(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if err := d.syncDir(path); err != nil {
+			return nil, err
+		}
+		db, err := d.open(path, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fresh(d, path, key, mark)
+		} else if err == nil {
+			err = db.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return openStore(d, path, key, mark, false)
+	}()
+	if err != nil {
+		return nil, errors.Join(err, mark.Close())
+	}
+	return s, nil
+}
+
+// fresh makes an empty database, unless something says that there was one.
+func fresh(d disk, path string, key []byte, mark file) error {
+	if size, err := mark.Size(); err != nil || size > 0 {
+		return errors.Join(err, damaged(path, "it is gone, but its mark is there: restore a backup, or remove %s and %s to begin anew", path+markEnding, path+logEnding))
+	}
+	if log, err := d.open(path+logEnding, false); !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			return err
+		}
+		return errors.Join(damaged(path, "it is gone, but its log is there: restore a backup, or remove %s to begin anew", path+logEnding), log.Close())
+	}
+	return build(d, path, key, func(s *Store) error {
+		return s.once(func(c *sqlite3.Conn) error {
+			if _, err := c.FileControl("main", sqlite3.FCNTL_RESERVE_BYTES, reserved); err != nil {
+				return err
+			}
+			return c.Exec(`PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA user_version=0`)
+		})
+	})
+}
+
+// build makes a database under another name and then gives it its own, so that
+// path is never half a database.
+func build(d disk, path string, key []byte, fill func(s *Store) error) error {
+	making := path + newEnding
+	clean := func() error {
+		return errors.Join(d.remove(making), d.remove(making+logEnding), d.remove(making+markEnding), d.remove(making+"-shm"))
+	}
+	if err := clean(); err != nil { // of a process that was killed
+		return err
+	}
+	mark, err := d.open(making+markEnding, true)
+	if err != nil {
+		return err
+	}
+	s, err := openStore(d, making, key, mark, true)
+	if err != nil {
+		return errors.Join(err, mark.Close(), clean())
+	}
+	if err := errors.Join(fill(s), s.Close()); err != nil {
+		return errors.Join(fmt.Errorf("make %s: %w", path, s.explain(err)), clean())
+	}
+	f, err := d.open(making, false)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close(), d.remove(making+markEnding)); err != nil {
+		return errors.Join(err, clean())
+	}
+	if err := d.rename(making, path); err != nil {
+		return errors.Join(err, clean())
+	}
+	return d.syncDir(path)
+}
+
+// once runs fn on a connection of its own.
+func (s *Store) once(fn func(c *sqlite3.Conn) error) error {
+	c, err := sqlite3.OpenFlags("file:"+dbName+"?vfs="+s.name, sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	if err != nil {
+		return s.explain(err)
+	}
+	return s.explain(errors.Join(fn(c), c.Close()))
+}
+
+// everyone is what all connections agree on. The writer's commit waits for the
+// disk; a value that was deleted is overwritten; log pages are copied by Checkpoint only.
+const everyone = `PRAGMA busy_timeout=10000; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864; `
+
+// Writer makes the connection that writes, with a page cache of that many KiB.
+// There is to be one at a time.
+func (s *Store) Writer(cacheKiB int, explain func(error) error) driver.Connector {
+	return &Connector{s, everyone + fmt.Sprintf("PRAGMA cache_size=-%d", cacheKiB), explain, "BEGIN IMMEDIATE"}
+}
+
+// Reader makes connections that only read.
+func (s *Store) Reader(cacheKiB int, explain func(error) error) driver.Connector {
+	return &Connector{s, everyone + fmt.Sprintf("PRAGMA query_only=ON; PRAGMA cache_size=-%d", cacheKiB), explain, "BEGIN DEFERRED"}
+}
+
+// LogFrames is how many pages the log holds: those of commits that are on disk.
+func (s *Store) LogFrames() int64 { return s.log.committed.Load() }
+
+// A Checkpointer copies pages from the log to the database, on a connection of its
+// own so that the writer need not wait. It is for one goroutine at a time.
+type Checkpointer struct {
+	s *Store
+	c *sqlite3.Conn
+}
+
+// Checkpointer opens its connection.
+func (s *Store) Checkpointer() (*Checkpointer, error) {
+	c, err := sqlite3.OpenFlags("file:"+dbName+"?vfs="+s.name, sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	if err := c.Exec(everyone + "PRAGMA cache_size=-64"); err != nil {
+		return nil, errors.Join(s.explain(err), c.Close())
+	}
+	return &Checkpointer{s, c}, nil
+}
+
+// Run copies what no reader still needs in the log, and says how many pages are
+// in the log and how many of them are copied. When they are equal the next
+// transaction begins the log anew.
+func (c *Checkpointer) Run(ctx context.Context) (inLog, copied int64, err error) {
+	defer c.c.SetInterrupt(c.c.SetInterrupt(ctx))
+	n, m, err := c.c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+	return int64(n), int64(m), c.s.explain(err)
+}
+
+// Close closes the connection.
+func (c *Checkpointer) Close() error { return c.s.explain(c.c.Close()) }
+
+// Backup writes the database as it is now to a new file that is sealed with
+// another key. Writers do not wait. Freed pages are left out.
+func (s *Store) Backup(ctx context.Context, path string, key []byte) error {
+	if f, err := s.disk.open(path, false); !errors.Is(err, fs.ErrNotExist) {
+		if err == nil {
+			err = errors.Join(fmt.Errorf("%s is there already: %w", path, fs.ErrExist), f.Close())
+		}
+		return err
+	}
+	return build(s.disk, path, key, func(target *Store) error {
+		if err := s.once(func(c *sqlite3.Conn) error {
+			defer c.SetInterrupt(c.SetInterrupt(ctx))
+			if err := c.BusyTimeout(10e9); err != nil {
+				return err
+			}
+			return c.Exec("VACUUM INTO 'file:" + dbName + "?vfs=" + target.name + "'")
+		}); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%w", errors.Join(err, target.explain(sqlite3.IOERR)))
+		}
+		return target.once(func(c *sqlite3.Conn) error { return c.Exec(`PRAGMA journal_mode=WAL`) })
+	})
+}
+
+// Check reads every page and compares every index with its table. What it finds
+// wrong is ErrDamaged.
+func (s *Store) Check(ctx context.Context) error {
+	return s.once(func(c *sqlite3.Conn) error {
+		defer c.SetInterrupt(c.SetInterrupt(ctx))
+		st, _, err := c.Prepare(`PRAGMA integrity_check(20)`)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		var wrong []string
+		for st.Step() {
+			if line := st.ColumnText(0); line != "ok" {
+				wrong = append(wrong, line)
+			}
+		}
+		if err := st.Err(); err != nil {
+			return err
+		}
+		if len(wrong) > 0 {
+			return damaged(s.path, "%s", strings.Join(wrong, "; "))
+		}
+		return nil
+	})
+}
+
+// ID tells this file from all others, also from its backups.
+func (s *Store) ID() string { return hex.EncodeToString(s.sealer.id[:8]) }
