@@ -1,0 +1,150 @@
+package thing
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/cache"
+	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+)
+
+// A route is what the way of a value needs to know of a thing, in memory. It is
+// never changed, except for what its lines remember: a change of the thing makes
+// another route.
+type route struct {
+	space, thing string
+	device       string // "" for none
+	zone         *time.Location
+	lines        []*line          // living properties, by number
+	byName       map[string]*line // by variable name, and by name where that is free
+	byID         map[string]*line
+}
+
+// A line is one property of a route.
+type line struct {
+	property string // ID
+	variable string
+	kind     Kind
+	writable bool
+	persist  bool
+
+	mu    sync.Mutex
+	known bool         // guarded by mu: what follows was looked up or set
+	whole whole        // guarded by mu: last value of a composite, with what is still on its way to the disk
+	free  series.Value // guarded by mu: the same of a free object
+}
+
+// series is the name under which the values of a line are kept.
+func (l *line) series() string {
+	if l.persist {
+		return l.property
+	}
+	return fleeting(l.property)
+}
+
+func newRoute(t Thing) *route {
+	zone, err := loadZone(t.Timezone)
+	if err != nil {
+		zone = time.UTC // was good when it was kept; the tz database has dropped it
+	}
+	r := &route{space: t.Space, thing: t.ID, device: t.Device, zone: zone, byName: map[string]*line{}, byID: map[string]*line{}}
+	living := t.Living()
+	for _, p := range living {
+		l := &line{property: p.ID, variable: p.Variable, kind: p.Type.Kind, writable: p.Writable(), persist: p.Persist}
+		r.lines = append(r.lines, l)
+		r.byName[p.Variable] = l
+		r.byID[p.ID] = l
+	}
+	for i, p := range living {
+		// Programs often use the name that people see. A variable name wins over it.
+		if _, taken := r.byName[p.Name]; !taken && !reserved(p.Name) && !strings.Contains(p.Name, ":") {
+			r.byName[p.Name] = r.lines[i]
+		}
+	}
+	return r
+}
+
+// routes remembers routes by their thing and by their device, nothing of which is
+// also remembered: a device without a thing asks as often as one with.
+type routes struct {
+	load func(ctx context.Context, device, thing string) (Thing, error)
+	// changes counts what was forgotten: a route that was read before a change must not be kept after it.
+	changes  atomic.Int64
+	byThing  *cache.Map[string, *route]
+	byDevice *cache.Map[string, *route]
+}
+
+// remembered is the least number of things whose routes are kept. A route of ten
+// properties takes about 4 kB.
+const remembered = 1 << 14
+
+func newRoutes(load func(ctx context.Context, device, thing string) (Thing, error)) *routes {
+	return &routes{load: load, byThing: cache.New[string, *route](remembered), byDevice: cache.New[string, *route](remembered)}
+}
+
+// ofDevice is the route of a device's thing, nil when it has none.
+func (rs *routes) ofDevice(device string) (*route, error) {
+	return rs.get(rs.byDevice, device, device, "")
+}
+
+// of is the route of a thing, nil when there is no such living thing.
+func (rs *routes) of(thing string) (*route, error) {
+	return rs.get(rs.byThing, thing, "", thing)
+}
+
+func (rs *routes) get(from *cache.Map[string, *route], key, device, thing string) (*route, error) {
+	if r, ok := from.Get(key); ok {
+		return r, nil
+	}
+	ctx, cancel := lookContext()
+	defer cancel()
+	before := rs.changes.Load()
+	t, err := rs.load(ctx, device, thing)
+	var r *route
+	switch {
+	case err == nil:
+		r = rs.share(t, before)
+	case !errors.Is(err, ErrNotFound):
+		return nil, err
+	}
+	rs.keep(from, key, r, before)
+	return r, nil
+}
+
+// share makes a route of t, or finds the one that is there already: two routes of
+// one thing would each remember the last values for themselves.
+func (rs *routes) share(t Thing, before int64) *route {
+	made := newRoute(t)
+	if have := rs.byThing.Add(t.ID, func() *route { return made }); have != nil && have != made && have.device == t.Device {
+		return have
+	}
+	rs.keep(rs.byThing, t.ID, made, before)
+	return made
+}
+
+// keep remembers r unless something has changed since before was read.
+func (rs *routes) keep(in *cache.Map[string, *route], key string, r *route, before int64) {
+	in.Set(key, r)
+	if rs.changes.Load() != before {
+		in.Delete(key) // whoever changes counts first and forgets then, so one of us deletes
+	}
+}
+
+// forget drops what is known of things and devices after a change of them.
+func (rs *routes) forget(things, devices []string) {
+	rs.changes.Add(1)
+	for _, id := range things {
+		if id != "" {
+			rs.byThing.Delete(id)
+		}
+	}
+	for _, id := range devices {
+		if id != "" {
+			rs.byDevice.Delete(id)
+		}
+	}
+}

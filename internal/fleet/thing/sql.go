@@ -1,0 +1,447 @@
+package thing
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+)
+
+// SQL is the Store on one of our databases. ring seals what people wrote.
+func SQL(d *db.DB, ring Keys) Store {
+	return sqlStore{db: d, ring: ring, mac: ring.MAC("thing-index")}
+}
+
+// Keys is what the store needs of the key ring.
+type Keys interface {
+	Space(ctx context.Context, space string) (keys.Sealer, error)
+	MAC(name string) func(msg []byte) []byte
+}
+
+type sqlStore struct {
+	db   *db.DB
+	ring Keys
+	mac  func([]byte) []byte
+}
+
+// perStatement is how many IDs are looked for by one statement.
+const perStatement = 500
+
+const thingColumns = `id, space, owner, sealed, timezone, device, assistant, webhook_active,
+	sketch, sketch_version, template, created_at, updated_at, deleted_at`
+
+// thingRow is a row as it is stored.
+type thingRow struct {
+	Thing
+	sealed                                  []byte
+	device, sketch, sketchVersion, template sql.NullString
+	createdMicros, updatedMicros            int64
+	deletedMicros                           sql.NullInt64
+}
+
+func (r *thingRow) fields() []any {
+	return []any{&r.ID, &r.Space, &r.Owner, &r.sealed, &r.Timezone, &r.device, &r.Assistant, &r.WebhookActive,
+		&r.sketch, &r.sketchVersion, &r.template, &r.createdMicros, &r.updatedMicros, &r.deletedMicros}
+}
+
+// thing opens what is sealed.
+func (r *thingRow) thing(seal keys.Sealer) (Thing, error) {
+	t := r.Thing
+	t.Device, t.Sketch, t.SketchVersion, t.Template = r.device.String, r.sketch.String, r.sketchVersion.String, r.template.String
+	t.CreatedAt, t.UpdatedAt, t.DeletedAt = fromMicros(r.createdMicros), fromMicros(r.updatedMicros), fromNullMicros(r.deletedMicros)
+	var private sealedThing
+	if err := unseal(seal, r.sealed, &private, "thing", t.ID); err != nil {
+		return Thing{}, fmt.Errorf("read thing %s: %w", t.ID, err)
+	}
+	t.Name, t.Webhook = private.Name, private.Webhook
+	return t, nil
+}
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+func fromNullMicros(us sql.NullInt64) time.Time {
+	if !us.Valid {
+		return time.Time{}
+	}
+	return fromMicros(us.Int64)
+}
+
+func nullMicros(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
+}
+
+func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+
+// find reads one thing with its tags and properties, deleted ones too; or ErrNotFound.
+func (s sqlStore) find(ctx context.Context, space, id string) (t Thing, err error) {
+	seal, err := s.ring.Space(ctx, space)
+	if err != nil {
+		return Thing{}, fmt.Errorf("key of space %s: %w", space, err)
+	}
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		t, err = s.load(ctx, tx, seal, space, id)
+		return err
+	})
+	return t, err
+}
+
+func (s sqlStore) load(ctx context.Context, tx *db.Tx, seal keys.Sealer, space, id string) (Thing, error) {
+	var r thingRow
+	err := tx.QueryRow(ctx, `select `+thingColumns+` from thing where id = $1 and space = $2`, id, space).Scan(r.fields()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Thing{}, ErrNotFound
+	}
+	if err != nil {
+		return Thing{}, fmt.Errorf("find thing %s: %w", id, err)
+	}
+	t, err := r.thing(seal)
+	if err != nil {
+		return Thing{}, err
+	}
+	all := []Thing{t}
+	if err := s.loadTags(ctx, tx, seal, all); err != nil {
+		return Thing{}, err
+	}
+	if err := s.loadProperties(ctx, tx, seal, all); err != nil {
+		return Thing{}, err
+	}
+	return all[0], nil
+}
+
+// route finds the thing of a device, or the thing itself when device is "", with
+// its properties and whatever its space; or ErrNotFound. A deleted thing is not found.
+func (s sqlStore) route(ctx context.Context, device, id string) (Thing, error) {
+	where, key := `device = $1`, device
+	if device == "" {
+		where, key = `id = $1`, id
+	}
+	var space string
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `select id, space from thing where `+where+` and deleted_at is null`, key).Scan(&id, &space)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Thing{}, ErrNotFound
+	}
+	if err != nil {
+		return Thing{}, fmt.Errorf("find the thing of %s: %w", key, err)
+	}
+	t, err := s.find(ctx, space, id)
+	if err != nil {
+		return Thing{}, err
+	}
+	if t.Deleted() || (device != "" && t.Device != device) {
+		return Thing{}, ErrNotFound // changed between the two reads
+	}
+	return t, nil
+}
+
+// list reads the things that f selects, oldest first, with their tags; with their
+// properties when f asks for them.
+func (s sqlStore) list(ctx context.Context, space string, f Filter) (all []Thing, err error) {
+	seal, err := s.ring.Space(ctx, space)
+	if err != nil {
+		return nil, fmt.Errorf("key of space %s: %w", space, err)
+	}
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = s.selectThings(ctx, tx, seal, space, f)
+		if err != nil {
+			return err
+		}
+		if err := s.loadTags(ctx, tx, seal, all); err != nil {
+			return err
+		}
+		if f.Properties {
+			return s.loadProperties(ctx, tx, seal, all)
+		}
+		return s.loadCounts(ctx, tx, space, all)
+	})
+	return all, err
+}
+
+func (s sqlStore) selectThings(ctx context.Context, tx *db.Tx, seal keys.Sealer, space string, f Filter) ([]Thing, error) {
+	q := query{text: `select ` + thingColumns + ` from thing where space = ` + "$1", args: []any{space}}
+	if !f.Deleted {
+		q.text += ` and deleted_at is null`
+	}
+	if f.Devices != nil {
+		q.text += ` and device in (` + q.list(f.Devices) + `)`
+	}
+	if f.IDs != nil {
+		q.text += ` and id in (` + q.list(f.IDs) + `)`
+	}
+	for _, tag := range f.Tags {
+		q.text += ` and id in (select thing from thing_tag where space = $1 and pair_mac = ` + q.arg(s.pairMAC(space, tag)) + `)`
+	}
+	rows, err := tx.Query(ctx, q.text+` order by created_at, id`, q.args...)
+	if err != nil {
+		return nil, fmt.Errorf("list things of space %s: %w", space, err)
+	}
+	defer rows.Close()
+	all := []Thing{}
+	for rows.Next() {
+		var r thingRow
+		if err := rows.Scan(r.fields()...); err != nil {
+			return nil, err
+		}
+		t, err := r.thing(seal)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, rows.Err()
+}
+
+// A query is a text that grows with its arguments.
+type query struct {
+	text string
+	args []any
+}
+
+func (q *query) arg(v any) string {
+	q.args = append(q.args, v)
+	return "$" + strconv.Itoa(len(q.args))
+}
+
+// list is what stands between the parentheses of an "in"; nothing is in no list.
+func (q *query) list(ids []string) string {
+	if len(ids) == 0 {
+		return `null`
+	}
+	places := make([]string, len(ids))
+	for i, id := range ids {
+		places[i] = q.arg(id)
+	}
+	return strings.Join(places, ", ")
+}
+
+// add keeps a new thing with its tags and properties. moved is the thing that lost
+// its device to it, "" for none.
+func (s sqlStore) add(ctx context.Context, t Thing, steal bool, e journal.Entry) (moved string, err error) {
+	seal, err := s.ring.Space(ctx, t.Space)
+	if err != nil {
+		return "", fmt.Errorf("key of space %s: %w", t.Space, err)
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		var n int
+		if err := tx.QueryRow(ctx, `select count(*) from thing where id = $1`, t.ID).Scan(&n); err != nil {
+			return fmt.Errorf("look for thing %s: %w", t.ID, err)
+		}
+		if n > 0 {
+			return ErrIDTaken
+		}
+		if moved, err = s.takeDevice(ctx, tx, t, steal); err != nil {
+			return err
+		}
+		if err := s.insertThing(ctx, tx, seal, t); err != nil {
+			return err
+		}
+		if err := s.saveTags(ctx, tx, seal, Thing{}, t); err != nil {
+			return err
+		}
+		if err := s.saveProperties(ctx, tx, seal, Thing{}, t); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, e)
+	})
+	return moved, err
+}
+
+// change reads a thing, lets act change it, and keeps what is different. moved is
+// the thing that lost its device to it, "" for none.
+func (s sqlStore) change(ctx context.Context, space, id string, act func(t *Thing) (Act, error)) (before, after Thing, moved string, err error) {
+	seal, err := s.ring.Space(ctx, space)
+	if err != nil {
+		return Thing{}, Thing{}, "", fmt.Errorf("key of space %s: %w", space, err)
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if before, err = s.load(ctx, tx, seal, space, id); err != nil {
+			return err
+		}
+		after = before
+		after.Tags, after.Properties = slices.Clone(before.Tags), slices.Clone(before.Properties)
+		a, err := act(&after)
+		if err != nil {
+			return err
+		}
+		moved = ""
+		if after.Device != "" && after.Device != before.Device {
+			if moved, err = s.takeDevice(ctx, tx, after, a.Steal); err != nil {
+				return err
+			}
+		}
+		if err := s.updateThing(ctx, tx, seal, after); err != nil {
+			return err
+		}
+		if err := s.saveTags(ctx, tx, seal, before, after); err != nil {
+			return err
+		}
+		if err := s.saveProperties(ctx, tx, seal, before, after); err != nil {
+			return err
+		}
+		after.Count = len(after.Living())
+		return journal.Record(ctx, tx, a.Entry)
+	})
+	return before, after, moved, err
+}
+
+// takeDevice makes sure that no other thing has t's device.
+func (s sqlStore) takeDevice(ctx context.Context, tx *db.Tx, t Thing, steal bool) (moved string, err error) {
+	if t.Device == "" {
+		return "", nil
+	}
+	err = tx.QueryRow(ctx, `select id from thing where device = $1 and space = $2 and id <> $3`, t.Device, t.Space, t.ID).Scan(&moved)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("find the thing of device %s: %w", t.Device, err)
+	case !steal:
+		return "", ErrDeviceTaken
+	}
+	if _, err := tx.Exec(ctx, `update thing set device = null, updated_at = $1 where id = $2`, t.UpdatedAt.UnixMicro(), moved); err != nil {
+		return "", fmt.Errorf("take device %s from thing %s: %w", t.Device, moved, err)
+	}
+	return moved, nil
+}
+
+func (s sqlStore) insertThing(ctx context.Context, tx *db.Tx, seal keys.Sealer, t Thing) error {
+	sealed, err := sealed(seal, sealedThing{Name: t.Name, Webhook: t.Webhook}, "thing", t.ID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `insert into thing (id, space, owner, name_mac, sealed, timezone, device, assistant, webhook_active,
+		sketch, sketch_version, template, created_at, updated_at, deleted_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		t.ID, t.Space, t.Owner, s.nameMAC(t), sealed, t.Timezone, nullText(t.Device), t.Assistant, t.WebhookActive,
+		nullText(t.Sketch), nullText(t.SketchVersion), nullText(t.Template), t.CreatedAt.UnixMicro(), t.UpdatedAt.UnixMicro(), nullMicros(t.DeletedAt))
+	return nameTaken(err, "add thing "+t.ID)
+}
+
+func (s sqlStore) updateThing(ctx context.Context, tx *db.Tx, seal keys.Sealer, t Thing) error {
+	sealed, err := sealed(seal, sealedThing{Name: t.Name, Webhook: t.Webhook}, "thing", t.ID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `update thing set name_mac = $2, sealed = $3, timezone = $4, device = $5, assistant = $6,
+		webhook_active = $7, sketch = $8, sketch_version = $9, updated_at = $10, deleted_at = $11 where id = $1`,
+		t.ID, s.nameMAC(t), sealed, t.Timezone, nullText(t.Device), t.Assistant, t.WebhookActive,
+		nullText(t.Sketch), nullText(t.SketchVersion), t.UpdatedAt.UnixMicro(), nullMicros(t.DeletedAt))
+	return nameTaken(err, "change thing "+t.ID)
+}
+
+// nameTaken reads a failed insert or update of a thing: the ID and the device were
+// looked at before, so only the name can be there already.
+func nameTaken(err error, doing string) error {
+	if errors.Is(err, db.ErrUnique) {
+		return ErrNameTaken
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+// erase removes a thing, or one property of it when property is not "", for good,
+// and remembers the series whose values must follow.
+func (s sqlStore) erase(ctx context.Context, space, id, property string, e journal.Entry) (lost []string, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		where, args := `thing = $1 and space = $2`, []any{id, space}
+		if property != "" {
+			where, args = where+` and id = $3`, append(args, property)
+		}
+		if lost, err = texts(tx.Query(ctx, `select id from thing_property where `+where, args...)); err != nil {
+			return fmt.Errorf("list properties of thing %s: %w", id, err)
+		}
+		if property != "" && len(lost) == 0 {
+			return ErrPropertyNotFound
+		}
+		for _, series := range lost {
+			if _, err := tx.Exec(ctx, `insert into thing_erase (series, space, at) values ($1, $2, $3)`, series, space, e.At.UnixMicro()); err != nil {
+				return fmt.Errorf("remember series %s: %w", series, err)
+			}
+		}
+		if _, err := tx.Exec(ctx, `delete from thing_property where `+where, args...); err != nil {
+			return fmt.Errorf("erase properties of thing %s: %w", id, err)
+		}
+		if property == "" {
+			if _, err := tx.Exec(ctx, `delete from thing_tag where thing = $1 and space = $2`, id, space); err != nil {
+				return fmt.Errorf("erase tags of thing %s: %w", id, err)
+			}
+			r, err := tx.Exec(ctx, `delete from thing where id = $1 and space = $2`, id, space)
+			if err != nil {
+				return fmt.Errorf("erase thing %s: %w", id, err)
+			}
+			if n, err := r.RowsAffected(); err != nil || n == 0 {
+				return errors.Join(ErrNotFound, err)
+			}
+		}
+		return journal.Record(ctx, tx, e)
+	})
+	return lost, err
+}
+
+// erasing lists up to n series whose values are still to be erased.
+func (s sqlStore) erasing(ctx context.Context, n int) (ids []string, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		ids, err = texts(tx.Query(ctx, `select series from thing_erase order by at, series limit $1`, n))
+		return err
+	})
+	return ids, err
+}
+
+// erased forgets series whose values are gone.
+func (s sqlStore) erased(ctx context.Context, ids []string) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		for part := range slices.Chunk(ids, perStatement) {
+			var q query
+			if _, err := tx.Exec(ctx, `delete from thing_erase where series in (`+q.list(part)+`)`, q.args...); err != nil {
+				return fmt.Errorf("forget erased series: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// zones lists the time zones of things that have a device.
+func (s sqlStore) zones(ctx context.Context) (names []string, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		names, err = texts(tx.Query(ctx, `select distinct timezone from thing where device is not null`))
+		return err
+	})
+	return names, err
+}
+
+// inZone lists up to n IDs of things in a time zone that have a device, in order, after the given one.
+func (s sqlStore) inZone(ctx context.Context, zone, after string, n int) (ids []string, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		ids, err = texts(tx.Query(ctx, `select id from thing where timezone = $1 and id > $2 and device is not null order by id limit $3`, zone, after, n))
+		return err
+	})
+	return ids, err
+}
+
+// texts reads a column of texts.
+func texts(rows *sql.Rows, err error) ([]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var one string
+		if err := rows.Scan(&one); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,58 @@
+package thing
+
+import (
+	"math"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+)
+
+// ErrTimezone is a time zone that the tz database does not know.
+var ErrTimezone = problem.New(problem.Invalid, "invalid-timezone", "The time zone is an IANA name such as Europe/Rome.")
+
+// DefaultTimezone is that of a thing whose maker said nothing; cloud-api reference, section 5.7.
+const DefaultTimezone = "America/New_York"
+
+// zoneHorizon is how far ahead an offset is promised when the zone will not
+// change it earlier. Boards ask again when the promise has passed.
+const zoneHorizon = 10 * 365 * 24 * time.Hour
+
+// loadZone finds a time zone by its IANA name. "Local" is the server's business
+// and no zone of a thing.
+func loadZone(name string) (*time.Location, error) {
+	if name == "" || name == "Local" || len(name) > 64 {
+		return nil, ErrTimezone
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, ErrTimezone
+	}
+	return zone, nil
+}
+
+// An offset is how far local time is ahead of UTC, in seconds, daylight saving
+// included, and until which second since 1970 this holds.
+type offset struct{ seconds, until int64 }
+
+// offsetAt tells the offset of a zone at a moment. until is the next moment at
+// which the offset differs, at most zoneHorizon ahead and always below 2^32:
+// boards keep it unsigned in 32 bits, and one in the past makes them ask for ever
+// (device-protocol reference, section 0, trap 1).
+func offsetAt(zone *time.Location, now time.Time) offset {
+	_, seconds := now.In(zone).Zone()
+	limit := now.Add(zoneHorizon)
+	until := limit
+	for t := now; ; {
+		_, end := t.In(zone).ZoneBounds()
+		if end.IsZero() || !end.Before(limit) {
+			break
+		}
+		// Some zones change only their abbreviation.
+		if _, then := end.In(zone).Zone(); then != seconds {
+			until = end
+			break
+		}
+		t = end
+	}
+	return offset{seconds: int64(seconds), until: min(until.Unix(), math.MaxUint32)}
+}
