@@ -27,7 +27,8 @@ func frameAt(n int64) int64 { return logHeaderSize + n*frameSize }
 type frame [frameSize]byte
 
 func (f *frame) page() uint32   { return binary.BigEndian.Uint32(f[0:]) }
-func (f *frame) commit() bool   { return binary.BigEndian.Uint32(f[4:]) != 0 }
+func (f *frame) pages() int64   { return int64(binary.BigEndian.Uint32(f[4:])) } // of the database, if this is a commit
+func (f *frame) commit() bool   { return f.pages() != 0 }
 func (f *frame) salt() [8]byte  { return [8]byte(f[8:16]) }
 func (f *frame) sum() [2]uint32 { return sumAt(f[16:24]) }
 func (f *frame) text() []byte   { return f[frameHeaderSize:] }
@@ -186,6 +187,7 @@ func (s *Store) verifyFrames(r *logReader, h logHeader, total int64) error {
 		}
 		if f.commit() {
 			committed = n + 1
+			s.pages.Store(f.pages())
 			if first != nil {
 				head := first
 				s.head.Store(&head)

@@ -186,6 +186,7 @@ func (l *logFile) write(n int64) error {
 	log.written.Store(max(log.written.Load(), n+1))
 	if l.buf.commit() {
 		l.commit = n + 1
+		l.s.pages.Store(l.buf.pages())
 	}
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -16,11 +18,53 @@ import (
 // not there. It refuses with a sentence for the operator: a file or folder that
 // others can read (ErrReadable), a key that does not fit (ErrKey), a database that
 // another process has open (ErrInUse), files that are not what was written (ErrDamaged).
+//
+// Within one process a database may be opened again; both share one Store.
 func Open(path string, key []byte) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
 	if err := private(path); err != nil {
 		return nil, err
 	}
-	return openOn(osDisk{}, path, key)
+	opened.Lock()
+	defer opened.Unlock()
+	if s := opened.stores[path]; s != nil {
+		if !s.sealer.id.fits(key) {
+			return nil, fmt.Errorf("%s: %w", path, ErrKey)
+		}
+		s.users++
+		return s, nil
+	}
+	s, err := openOn(osDisk{}, path, key)
+	if err != nil {
+		return nil, err
+	}
+	s.users = 1
+	opened.stores[path] = s
+	return s, nil
+}
+
+// opened are the databases that this process has open, by absolute path. The lock
+// on the mark keeps out other processes only; in ours the connections must agree.
+var opened = struct {
+	sync.Mutex
+	stores map[string]*Store // guarded by Mutex, as are their users
+}{stores: make(map[string]*Store)}
+
+// Close lets another process have the database. The caller's connections are closed
+// before; the last of them has copied the log into the database and removed it.
+func (s *Store) Close() error {
+	opened.Lock()
+	defer opened.Unlock()
+	if s.users--; s.users > 0 {
+		return nil
+	}
+	if opened.stores[s.path] == s {
+		delete(opened.stores, s.path)
+	}
+	return s.close()
 }
 
 func openOn(d disk, path string, key []byte) (*Store, error) {
@@ -91,7 +135,7 @@ func build(d disk, path string, key []byte, fill func(s *Store) error) error {
 	if err != nil {
 		return errors.Join(err, mark.Close(), clean())
 	}
-	if err := errors.Join(fill(s), s.Close()); err != nil {
+	if err := errors.Join(fill(s), s.close()); err != nil {
 		return errors.Join(fmt.Errorf("make %s: %w", path, s.explain(err)), clean())
 	}
 	f, err := d.open(making, false)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -33,14 +34,16 @@ const (
 // connections to it.
 type Store struct {
 	path    string
+	users   int // guarded by opened: how many have it open
 	disk    disk
 	sealer  *sealer
 	name    string // of the VFS
 	index   string // path of the log's shared index
-	making  bool   // the file was empty when it was opened
 	trouble trouble
 	locks   locks
 	log     logState
+
+	pages atomic.Int64 // of the database after the last commit; they are in the file or in the log
 
 	head atomic.Pointer[[]byte] // page 1 as the log has it, when the one in the file is torn
 }
@@ -68,7 +71,7 @@ func openStore(d disk, path string, key []byte, mark file, create bool) (*Store,
 	if len(key) != keySize {
 		return nil, fmt.Errorf("%s: a database key has %d bytes, this one %d", path, keySize, len(key))
 	}
-	s := &Store{path: path, disk: d, making: create}
+	s := &Store{path: path, disk: d}
 	db, err := d.open(path, create)
 	if err != nil {
 		return nil, err
@@ -103,9 +106,7 @@ func openStore(d disk, path string, key []byte, mark file, create bool) (*Store,
 	return s, nil
 }
 
-// Close lets another process have the database. All connections are closed before;
-// the last of them has copied the log into the database and removed it.
-func (s *Store) Close() error {
+func (s *Store) close() error {
 	vfs.Unregister(s.name)
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -189,6 +190,13 @@ func (s *Store) verifyHead(db file) error {
 	}
 	if err == nil && s.openPage(page, 0) {
 		s.head.Store(nil)
+		if s.pages.Load() > 0 {
+			return nil // what the file lacks is in the log
+		}
+		s.pages.Store(int64(binary.BigEndian.Uint32(page[28:]))) // fileformat2.html, 1.3.7
+		if size, err := db.Size(); err != nil || size < s.pages.Load()*pageSize {
+			return errors.Join(err, damaged(s.path, "it ends at byte %d, but has %d pages", size, s.pages.Load()))
+		}
 		return nil
 	}
 	if s.head.Load() == nil {

@@ -200,7 +200,9 @@ func (d *dbFile) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("%s: %w", d.s.path, err)
 	}
 	head := d.head()
-	if n == 0 && page == 0 && d.s.making {
+	// SQLite looks at a page that its transaction has added before it writes it, and
+	// at page 1 before there is one. It takes both for zeros.
+	if n == 0 && page/pageSize >= d.s.pages.Load() {
 		return 0, io.EOF
 	}
 	if err != nil || !d.s.openPage(whole, page) {
