@@ -212,8 +212,10 @@ func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
 		if err := r.closeReported(was.merge(p.facts), p.seal); err != nil {
 			return err
 		}
-		if v, told := p.facts[WiFiFW]; told {
-			r.WiFiFW = cut(v.Value, maxWiFiFW)
+		// What is no version stays among the reports only: it must not stand in the
+		// way of the next update of the device.
+		if v := p.facts[WiFiFW].Value; len(v) <= maxWiFiFW && versionForm.MatchString(v) {
+			r.WiFiFW = v
 		}
 	}
 	if _, err := tx.Exec(ctx, `update device set online = $1, last_activity_at = $2, reported = $3, wifi_fw_version = $4
