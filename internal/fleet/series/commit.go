@@ -1,0 +1,257 @@
+package series
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+)
+
+// Bounds of one commit: above these the next commit takes the rest.
+const (
+	commitPoints = 64 << 10
+	commitBytes  = 8 << 20
+)
+
+// commitWithin bounds the wait for the database, so that a lost one fails commits
+// instead of hanging whoever waits for them.
+const commitWithin = 30 * time.Second
+
+// A seriesRow is a row of the table series.
+type seriesRow struct {
+	id              int64
+	property, space string
+	lastAt          int64
+	last            []byte // sealed; nil if there is none
+}
+
+// A change is what one commit writes.
+type change struct {
+	// undo says that the commit before failed in a way that leaves open whether it is
+	// on disk. It is not: nobody was told so. What it may have left is removed.
+	undo  bool
+	fresh []seriesRow // series that are new
+	next  int64       // numbers of series from here on were never committed
+	seq   int64
+	body  []byte
+}
+
+// A committer turns entries into commits. It belongs to one goroutine.
+type committer struct {
+	s     *Service
+	stamp uint64
+	undo  bool
+
+	// Of the commit at work.
+	states  []*state // one per point of the entries that are not refused
+	fresh   []*state
+	known   map[string]*state // fresh ones by property
+	spaces  []*space          // with points, in order of appearance
+	text    int
+	body    []byte
+	sealed  []byte
+	batches []entry
+}
+
+// run commits until the queue is stopped and empty. It fails only when going on would
+// do harm; then nothing more is let in.
+func (c *committer) run(ctx context.Context) (err error) {
+	for {
+		clear(c.batches)
+		c.batches = c.s.queue.take(c.batches[:0], commitPoints, commitBytes)
+		if len(c.batches) == 0 {
+			return err
+		}
+		if err != nil {
+			for i := range c.batches {
+				c.batches[i].err = err
+			}
+		} else {
+			c.s.awaitRoom(ctx)
+		}
+		if e := c.commit(context.WithoutCancel(ctx)); errors.Is(e, errTaken) {
+			err = e
+			c.s.queue.stop()
+		}
+	}
+}
+
+// commit writes all batches, makes their points visible and calls each done, in order.
+func (c *committer) commit(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, commitWithin)
+	defer stop()
+	began := c.s.now()
+	err := c.write(ctx)
+	if err != nil {
+		for i := range c.batches {
+			if b := &c.batches[i]; b.err == nil && len(b.points) > 0 {
+				b.err = err
+			}
+		}
+	} else {
+		c.apply()
+	}
+	c.s.countCommit(len(c.states), err, c.s.now().Sub(began))
+	for _, b := range c.batches {
+		if b.done != nil {
+			b.done(b.err)
+		}
+	}
+	return err
+}
+
+// write resolves, encodes and commits.
+func (c *committer) write(ctx context.Context) error {
+	c.stamp++
+	c.states, c.fresh, c.spaces, c.text = c.states[:0], c.fresh[:0], c.spaces[:0], 0
+	clear(c.known)
+	m := c.s.mem
+	for i := range c.batches {
+		b := &c.batches[i]
+		if b.err != nil || len(b.points) == 0 {
+			continue
+		}
+		states, fresh := len(c.states), len(c.fresh)
+		if b.err = c.resolve(ctx, b.points); b.err != nil {
+			for _, st := range c.fresh[fresh:] {
+				delete(c.known, st.property)
+			}
+			c.states, c.fresh = c.states[:states], c.fresh[:fresh]
+			continue
+		}
+		for j := range b.points {
+			st := c.states[states+j]
+			st.space.sect.add(st.id, b.points[j].At.UnixMicro(), &b.points[j].Value)
+		}
+		c.text += b.text
+	}
+	if len(c.states) == 0 {
+		return nil
+	}
+	m.mu.RLock()
+	ch := change{undo: c.undo, seq: m.seq + 1, next: m.nextID}
+	m.mu.RUnlock()
+	c.body = append(c.body[:0], logVersion)
+	for _, sp := range c.spaces {
+		if len(sp.sect.plain) == 0 {
+			continue // its only batch was refused
+		}
+		var err error
+		if c.body, err = appendSection(c.body, sp.key, ch.seq, sp.id, sp.sect.plain, &c.sealed); err != nil {
+			// Not wrapped: that a space was erased just now is no answer to the others.
+			return fmt.Errorf("seal points of space %s: %v", sp.id, err)
+		}
+	}
+	for _, st := range c.fresh {
+		ch.fresh = append(ch.fresh, seriesRow{id: st.id, property: st.property, space: st.space.id})
+	}
+	ch.body = c.body
+	if err := c.s.store.commit(ctx, &ch); err != nil {
+		c.undo = true
+		return fmt.Errorf("commit row %d of the history log: %w", ch.seq, err)
+	}
+	c.undo = false
+	return nil
+}
+
+// resolve finds the state of each point's series, all or nothing.
+func (c *committer) resolve(ctx context.Context, points []Point) error {
+	m := c.s.mem
+	m.mu.RLock()
+	var last *state
+	missing := false
+	for i := range points {
+		p := &points[i]
+		if last == nil || last.property != p.Series {
+			if last = m.series[p.Series]; last == nil {
+				last = c.known[p.Series]
+			}
+		}
+		missing = missing || last == nil
+		c.states = append(c.states, last)
+	}
+	m.mu.RUnlock()
+	states := c.states[len(c.states)-len(points):]
+	if missing {
+		c.introduce(points, states)
+	}
+	for i, st := range states {
+		if st.space.id != points[i].Space {
+			return ErrSpace
+		}
+		if st.space.stamp == c.stamp {
+			continue
+		}
+		key, err := c.s.keys.Space(ctx, st.space.id)
+		if err != nil {
+			if p := (*problem.Problem)(nil); errors.As(err, &p) {
+				return err
+			}
+			return fmt.Errorf("key of space %s: %w", st.space.id, err)
+		}
+		st.space.key, st.space.stamp = key, c.stamp
+		st.space.sect.reset()
+		c.spaces = append(c.spaces, st.space)
+	}
+	return nil
+}
+
+// introduce makes states for the series that nobody has heard of.
+func (c *committer) introduce(points []Point, states []*state) {
+	m := c.s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, st := range states {
+		if st != nil {
+			continue
+		}
+		p := &points[i]
+		if st = c.known[p.Series]; st == nil {
+			st = &state{
+				id:       m.nextID + int64(len(c.fresh)),
+				property: strings.Clone(p.Series), // the caller's may be part of a large message
+				space:    m.space(p.Space),
+				tail:     tail{known: true},
+			}
+			c.known[st.property] = st
+			c.fresh = append(c.fresh, st)
+		}
+		states[i] = st
+	}
+}
+
+// apply makes the points of a commit visible.
+func (c *committer) apply() {
+	m := c.s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(c.states) == 0 {
+		return
+	}
+	for _, st := range c.fresh {
+		m.series[st.property] = st
+		m.nextID = max(m.nextID, st.id+1)
+	}
+	i := 0
+	for _, b := range c.batches {
+		if b.err != nil {
+			continue
+		}
+		for j := range b.points {
+			if st := c.states[i]; !st.gone {
+				st.record(b.points[j].At.UnixMicro(), b.points[j].Value)
+				m.touch(st)
+			}
+			i++
+		}
+	}
+	m.seq++
+	m.points += len(c.states)
+	m.bytes += len(c.body)
+	if m.points >= c.s.cfg.FlushPoints || m.bytes >= c.s.cfg.FlushBytes {
+		c.s.wakeFlush()
+	}
+}

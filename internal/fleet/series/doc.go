@@ -1,0 +1,2 @@
+// Package series keeps the history of property values.
+package series

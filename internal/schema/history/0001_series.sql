@@ -1,0 +1,25 @@
+-- One row per property that ever had a value. The id stands for it in the log and in chunks.
+CREATE TABLE series (
+	id BIGINT NOT NULL PRIMARY KEY,
+	property TEXT NOT NULL UNIQUE,
+	space TEXT NOT NULL,
+	last_at BIGINT, -- of the newest value when its points were last written to chunks
+	last BYTEA      -- that value, sealed
+);
+
+-- One row per group commit, and a few with a negative number for what a flush carried over.
+CREATE TABLE series_log (
+	seq BIGINT NOT NULL PRIMARY KEY,
+	body BYTEA NOT NULL -- sections, each sealed under the key of its space
+);
+
+-- One row per run of up to 3,600 points and 24 hours of one series. Chunks of one series do not overlap.
+CREATE TABLE series_chunk (
+	series BIGINT NOT NULL,
+	start_at BIGINT NOT NULL, -- of the first point
+	end_at BIGINT NOT NULL,   -- of the last point
+	points BIGINT NOT NULL,
+	head BYTEA NOT NULL, -- sealed: least, greatest, sum and so on
+	body BYTEA NOT NULL, -- sealed: the points
+	PRIMARY KEY (series, start_at)
+);
