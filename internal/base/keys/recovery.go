@@ -156,6 +156,22 @@ type Access struct {
 	Root     *Root     // the house that wrote it, or one restored from it
 	Provider Provider  // its root key at the time
 	Recovery *Recovery // its recovery key at the time
+
+	exported *sealer // of backupKey, from what Export gave
+	store    string
+}
+
+// With adds what Export gave: a keyring archive opens the data archives of its house,
+// also those of before a rotation of the root key.
+func (a Access) With(exported []byte) (Access, error) {
+	b, err := parseBundle(exported)
+	if err != nil {
+		return a, err
+	}
+	v := vault{Keys: b.Keys}
+	a.store = b.Store
+	a.exported, err = v.sealer(backupKey)
+	return a, err
 }
 
 // Unwrap returns the key of an archive, or ErrWrongKey. signer, if not nil, is the
@@ -188,6 +204,9 @@ func (a Access) unwrap(ctx context.Context, one Recipient, aad []byte) (key, sig
 	switch {
 	case one.Kind == forKeys && a.Root != nil && one.ID == a.Root.store:
 		key, err = a.Root.archives.Open(one.Wrapped, place)
+		return key, nil, err
+	case one.Kind == forKeys && a.exported != nil && one.ID == a.store:
+		key, err = a.exported.Open(one.Wrapped, place)
 		return key, nil, err
 	case one.Kind == forRoot && a.Root != nil && one.ID == a.Root.RootID():
 		a.Root.mu.Lock()
@@ -228,20 +247,28 @@ func (r *Root) Export() ([]byte, error) {
 	return json.Marshal(b)
 }
 
-// Import makes DIR/keys of a house that is being restored: what Export gave,
-// new file keys, and a root key as o says, made new if there is none in dir.
-func Import(ctx context.Context, dir string, exported []byte, o Options) (*Root, error) {
+func parseBundle(exported []byte) (bundle, error) {
 	var b bundle
 	if len(exported) > maxFile {
-		return nil, ErrDamaged.With("The exported keys are too large.")
+		return b, ErrDamaged.With("The exported keys are too large.")
 	}
 	if err := json.Unmarshal(exported, &b); err != nil || b.Store == "" || len(b.Keys) > 64 {
-		return nil, ErrDamaged.With("The exported keys cannot be read.")
+		return b, ErrDamaged.With("The exported keys cannot be read.")
 	}
 	for _, name := range []string{keyringKey, backupKey} {
 		if v := (vault{Keys: b.Keys}); v.secret(name) == nil {
-			return nil, ErrDamaged.With("The exported keys lack the key " + name + ".")
+			return b, ErrDamaged.With("The exported keys lack the key " + name + ".")
 		}
+	}
+	return b, nil
+}
+
+// Import makes DIR/keys of a house that is being restored: what Export gave,
+// new file keys, and a root key as o says, made new if there is none in dir.
+func Import(ctx context.Context, dir string, exported []byte, o Options) (*Root, error) {
+	b, err := parseBundle(exported)
+	if err != nil {
+		return nil, err
 	}
 	d := disk{dir: filepath.Join(dir, "keys"), cut: o.cut}
 	release, err := d.open()

@@ -184,6 +184,13 @@ func TestImportMakesAHouseThatReadsTheOldKeyring(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	who, err := Access{}.With(exported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := who.Unwrap(t.Context(), all, nil); err != nil {
+		t.Errorf("archives of the house, with what was exported: %v", err)
+	}
 	dir := t.TempDir()
 	r, err := Import(t.Context(), dir, exported, with(passphrase))
 	if err != nil {
