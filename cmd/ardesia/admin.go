@@ -281,11 +281,13 @@ func ca() *cobra.Command {
 		})
 	rotate.Flags().StringVar(&until, "accept-old-until", "", "last day (UTC) on which certificates of the old generation may connect")
 	_ = rotate.MarkFlagRequired("accept-old-until")
-	list := verb("list DEVICE", "Certificates of a device", "ca.list", []string{"id", "generation", "serial", "not_before", "not_after", "enabled", "revoked_at"}, cobra.ExactArgs(1),
+	list := verb("list DEVICE", "Certificates of a device", "ca.list", []string{"id", "generation", "serial", "not_before", "not_after", "state", "enabled", "revoked_at"}, cobra.ExactArgs(1),
 		func(_ *cobra.Command, given []string) (any, error) { return map[string]any{"device": given[0]}, nil })
-	revoke := verb("revoke CERTIFICATE", "Refuse a certificate from now on and close its sessions", "ca.revoke", []string{"id", "device", "revoked_at"}, cobra.ExactArgs(1),
+	var reason string
+	revoke := verb("revoke DEVICE CERTIFICATE", "Refuse a certificate from now on and close its sessions", "ca.revoke", []string{"id", "device", "reason"}, cobra.ExactArgs(2),
 		func(_ *cobra.Command, given []string) (any, error) {
-			return map[string]any{"certificate": given[0]}, nil
+			return map[string]any{"device": given[0], "certificate": given[1], "reason": reason}, nil
 		})
+	revoke.Flags().StringVar(&reason, "reason", "unspecified", "unspecified, key-compromise, superseded or cessation-of-operation")
 	return group("ca", "The authority that signs boards' certificates", status, rotate, list, revoke)
 }

@@ -172,7 +172,7 @@ func (w *Wall) renewLocal(ctx context.Context) error {
 		if leaf, err = x509.ParseCertificate(der); err != nil {
 			return err
 		}
-		if err := writeFile(path, encodePEM(der)); err != nil {
+		if err := WriteFile(path, encodePEM(der)); err != nil {
 			return err
 		}
 		w.log.Info("new server certificate", "names", w.cfg.Names, "until", leaf.NotAfter)
@@ -197,7 +197,7 @@ func (w *Wall) localRoot(path string, key crypto.Signer) (*x509.Certificate, err
 	if err != nil {
 		return nil, fmt.Errorf("root of the server's authority: %w", err)
 	}
-	if err := writeFile(path, encodePEM(der)); err != nil {
+	if err := WriteFile(path, encodePEM(der)); err != nil {
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
@@ -219,9 +219,9 @@ func ReadCertificate(path string) (*x509.Certificate, error) {
 	return c, nil
 }
 
-// writeFile replaces path as a whole: a reader, or a power cut, sees the old
+// WriteFile replaces path as a whole: a reader, or a power cut, sees the old
 // content or the new one.
-func writeFile(path string, text []byte) error {
+func WriteFile(path string, text []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func openData(ctx context.Context, cfg Config, now func() time.Time) (_ *data, e
 	if d.lock, err = openDirectory(cfg.Data); err != nil {
 		return nil, err
 	}
-	o := keys.Options{Passphrase: secret.String(os.Getenv(keys.PassphraseVariable)), Now: now}
+	o := keys.Options{Passphrase: secret.New(os.Getenv(keys.PassphraseVariable)), Now: now}
 	if d.root, err = keys.OpenRoot(ctx, cfg.Data, o); err != nil {
 		return nil, err
 	}

@@ -206,4 +206,3 @@ func examineCertificates(cfg Config, now time.Time) []Finding {
 	}
 	return all
 }
-

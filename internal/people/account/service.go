@@ -1,0 +1,289 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+)
+
+// Store is what Service needs of a database. A method that takes an entry writes it in the same transaction.
+type Store interface {
+	add(ctx context.Context, r row, e journal.Entry) error // or ErrTaken
+	byID(ctx context.Context, id string) (row, error)      // or ErrNotFound
+	byEmail(ctx context.Context, index []byte) (row, error)
+	list(ctx context.Context) ([]row, error) // by age
+	unsettled(ctx context.Context) ([]row, error)
+	settle(ctx context.Context, id string) error
+	change(ctx context.Context, id string, fn func(r *row), e journal.Entry) (row, error)
+}
+
+// row is a person as the database has it: address and name sealed.
+type row struct {
+	id, space             string
+	email, index, name    []byte
+	password              string // PHC
+	passwordAt, epoch     int64
+	createdAt, disabledAt int64 // µs since 1970; 0 is never
+	settled               bool
+}
+
+// Keys is what this room needs of the key ring: *keys.Ring.
+type Keys interface {
+	Person(ctx context.Context, user string) (keys.Sealer, error)
+	MAC(name string) func(msg []byte) []byte
+}
+
+// Needs are what a Service is made of; all must be there.
+type Needs struct {
+	Store Store
+	Keys  Keys
+	// Settle makes the private space of a person. It is repeatable.
+	Settle func(ctx context.Context, user, space, name string) error
+	Now    func() time.Time
+}
+
+// A Service knows all people. All methods may be called from any goroutine.
+type Service struct {
+	needs Needs
+	index func([]byte) []byte
+	gate  *gate
+	dummy string // the hash that is checked for people who do not exist
+
+	// Changes tells whose tokens and sessions must be looked at again, by id.
+	Changes feed.Feed[string]
+}
+
+// New checks needs. Repair comes next.
+func New(needs Needs) (*Service, error) {
+	if needs.Store == nil || needs.Keys == nil || needs.Settle == nil || needs.Now == nil {
+		return nil, errors.New("accounts need Store, Keys, Settle and Now")
+	}
+	return &Service{needs: needs, index: needs.Keys.MAC("account-email"), gate: newGate(), dummy: hash(uuid.NewString())}, nil
+}
+
+// Repair makes the private spaces that a crash kept from being made.
+func (s *Service) Repair(ctx context.Context) error {
+	rows, err := s.needs.Store.unsettled(ctx)
+	if err != nil {
+		return fmt.Errorf("find accounts without a space: %w", err)
+	}
+	for _, r := range rows {
+		if err := s.settle(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) settle(ctx context.Context, r row) error {
+	if err := s.needs.Settle(ctx, r.id, r.space, "Private"); err != nil {
+		return fmt.Errorf("private space of account %s: %w", r.id, err)
+	}
+	return s.needs.Store.settle(ctx, r.id)
+}
+
+// Add makes an account with a private space.
+func (s *Service) Add(ctx context.Context, who access.Actor, email, name, password string) (User, error) {
+	if err := errors.Join(checkEmail(email), checkName(name)); err != nil {
+		return User{}, err
+	}
+	if err := checkPassword(password, email, name); err != nil {
+		return User{}, err
+	}
+	now := s.needs.Now().UnixMicro()
+	r := row{id: uuid.NewString(), space: uuid.NewString(), index: s.index([]byte(normal(email))), passwordAt: now, createdAt: now}
+	if err := s.gate.do(ctx, func() { r.password = hash(password) }); err != nil {
+		return User{}, err
+	}
+	seal, err := s.needs.Keys.Person(ctx, r.id)
+	if err != nil {
+		return User{}, fmt.Errorf("key of account %s: %w", r.id, err)
+	}
+	if r.email, err = seal.Seal([]byte(email), keys.Place("account", "email", r.id)); err != nil {
+		return User{}, err
+	}
+	if r.name, err = seal.Seal([]byte(name), keys.Place("account", "name", r.id)); err != nil {
+		return User{}, err
+	}
+	if err := s.needs.Store.add(ctx, r, s.entry(who, "account:create", r.id)); err != nil {
+		return User{}, err
+	}
+	if err := s.settle(ctx, r); err != nil {
+		return User{}, err
+	}
+	return s.open(ctx, r)
+}
+
+// Get finds a person by id.
+func (s *Service) Get(ctx context.Context, id string) (User, error) {
+	r, err := s.needs.Store.byID(ctx, id)
+	if err != nil {
+		return User{}, err
+	}
+	return s.open(ctx, r)
+}
+
+// Find finds a person by id or e-mail address, as an administrator names one.
+func (s *Service) Find(ctx context.Context, text string) (User, error) {
+	if _, err := uuid.Parse(text); err == nil {
+		return s.Get(ctx, text)
+	}
+	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(text))))
+	if err != nil {
+		return User{}, err
+	}
+	return s.open(ctx, r)
+}
+
+// Standing is what tokens need of a person, without opening names: the private
+// space, the epoch, and ErrDisabled or ErrNotFound when there is no coming in.
+func (s *Service) Standing(ctx context.Context, id string) (space string, epoch int64, err error) {
+	r, err := s.needs.Store.byID(ctx, id)
+	if err != nil {
+		return "", 0, err
+	}
+	if r.disabledAt != 0 {
+		return "", 0, ErrDisabled
+	}
+	return r.space, r.epoch, nil
+}
+
+// List tells all people, the oldest first.
+func (s *Service) List(ctx context.Context) ([]User, error) {
+	rows, err := s.needs.Store.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	all := make([]User, 0, len(rows))
+	for _, r := range rows {
+		u, err := s.open(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+// Disable shuts a person out, keys and open sessions included, or lets them in again.
+func (s *Service) Disable(ctx context.Context, who access.Actor, id string, disabled bool) (User, error) {
+	action := "account:enable"
+	if disabled {
+		action = "account:disable"
+	}
+	now := s.needs.Now().UnixMicro()
+	r, err := s.needs.Store.change(ctx, id, func(r *row) {
+		r.disabledAt = 0
+		if disabled {
+			r.disabledAt = now
+			r.epoch++
+		}
+	}, s.entry(who, action, id))
+	if err != nil {
+		return User{}, err
+	}
+	s.Changes.Publish(id)
+	return s.open(ctx, r)
+}
+
+// SetPassword gives a person another password; whoever is signed in must not stay so.
+func (s *Service) SetPassword(ctx context.Context, who access.Actor, id, password string) error {
+	u, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := checkPassword(password, u.Email, u.Name); err != nil {
+		return err
+	}
+	var phc string
+	if err := s.gate.do(ctx, func() { phc = hash(password) }); err != nil {
+		return err
+	}
+	now := s.needs.Now().UnixMicro()
+	_, err = s.needs.Store.change(ctx, id, func(r *row) {
+		r.password, r.passwordAt = phc, now
+		r.epoch++
+	}, s.entry(who, "account:password", id))
+	if err == nil {
+		s.Changes.Publish(id)
+	}
+	return err
+}
+
+// Verify finds the person who has this address and password. Any other pair is
+// ErrCredentials after the same work; ErrDisabled needs the right password.
+func (s *Service) Verify(ctx context.Context, email, password string) (User, error) {
+	if len(password) > maxPassword {
+		password = password[:maxPassword] // costs as much, and matches nothing that was accepted
+	}
+	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(email))))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return User{}, err
+	}
+	known := err == nil && r.password != ""
+	phc := s.dummy
+	if known {
+		phc = r.password
+	}
+	var good, old bool
+	if failed := s.gate.do(ctx, func() { good, old, err = matches(phc, password) }); failed != nil {
+		return User{}, failed
+	}
+	switch {
+	case err != nil && known:
+		return User{}, fmt.Errorf("check the password of account %s: %w", r.id, err)
+	case !good || !known:
+		return User{}, ErrCredentials
+	case r.disabledAt != 0:
+		return User{}, ErrDisabled
+	}
+	if old {
+		if err := s.rehash(ctx, r.id, password); err != nil {
+			return User{}, err
+		}
+	}
+	return s.open(ctx, r)
+}
+
+// rehash keeps a right password with today's parameters.
+func (s *Service) rehash(ctx context.Context, id, password string) error {
+	var phc string
+	if err := s.gate.do(ctx, func() { phc = hash(password) }); err != nil {
+		return err
+	}
+	_, err := s.needs.Store.change(ctx, id, func(r *row) { r.password = phc }, s.entry(access.Actor{Kind: access.System}, "account:rehash", id))
+	return err
+}
+
+func (s *Service) open(ctx context.Context, r row) (User, error) {
+	u := User{ID: r.id, Space: r.space, Epoch: r.epoch, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
+	if r.disabledAt != 0 {
+		u.DisabledAt = time.UnixMicro(r.disabledAt).UTC()
+	}
+	seal, err := s.needs.Keys.Person(ctx, r.id)
+	if err != nil {
+		return User{}, fmt.Errorf("key of account %s: %w", r.id, err)
+	}
+	email, err := seal.Open(r.email, keys.Place("account", "email", r.id))
+	if err != nil {
+		return User{}, fmt.Errorf("e-mail of account %s: %w", r.id, err)
+	}
+	name, err := seal.Open(r.name, keys.Place("account", "name", r.id))
+	if err != nil {
+		return User{}, fmt.Errorf("name of account %s: %w", r.id, err)
+	}
+	u.Email, u.Name = string(email), string(name)
+	return u, nil
+}
+
+func (s *Service) entry(who access.Actor, action, id string) journal.Entry {
+	return journal.Entry{At: s.needs.Now(), Actor: who.String(), Action: action, Resource: "account", ID: id}
+}

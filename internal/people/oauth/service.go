@@ -1,0 +1,337 @@
+package oauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/cryptosigner"
+	"github.com/google/uuid"
+	"golang.org/x/time/rate"
+
+	"github.com/ardesia-iot/ardesia/internal/base/cache"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/apikey"
+)
+
+// Store is what Service needs of a database.
+type Store interface {
+	keys(ctx context.Context) ([]key, error) // by number
+	addKey(ctx context.Context, k key) error // nothing when the number is there
+}
+
+// key is one signing key; the private half is in the key ring.
+type key struct {
+	number    int64
+	kid       string
+	public    []byte // PKIX
+	createdAt time.Time
+}
+
+// Needs are what a Service is made of; all must be there.
+type Needs struct {
+	Store Store
+	// Signer has private keys by name: *keys.Ring.
+	Signer func(ctx context.Context, name string) (crypto.Signer, error)
+	Keys   *apikey.Service
+	// Standing is what becomes of a person's tokens; see account.Service.
+	Standing func(ctx context.Context, user string) (space string, epoch int64, err error)
+	// Role is what a person may do in a space; see org.Service.
+	Role   func(ctx context.Context, space, user string) (access.Role, error)
+	Issuer string // of this environment: no other's tokens count here
+	Now    func() time.Time
+}
+
+// claims of a token. The third is where every official client looks for the user.
+type claims struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	Expires  int64  `json:"exp"`
+	Issued   int64  `json:"iat"`
+	ID       string `json:"jti"`
+	User     string `json:"http://arduino.cc/id"`
+	Client   string `json:"azp"`
+	Version  int64  `json:"kv"`                        // of the API key
+	Epoch    int64  `json:"epoch"`                     // of the person
+	Space    string `json:"organization_id,omitempty"` // the shared space that was asked for
+}
+
+type seen struct {
+	claims claims
+	at     time.Time // when it was last asked whether it counts
+}
+
+// A Service issues and reads tokens. All methods may be called from any goroutine.
+type Service struct {
+	needs Needs
+	known *cache.Map[[32]byte, seen]
+	slow  *cache.Map[string, *rate.Limiter]
+
+	mu     sync.RWMutex
+	all    []key                       // guarded by mu
+	public map[string]*ecdsa.PublicKey // guarded by mu: by kid
+	signer jose.Signer                 // guarded by mu
+}
+
+// New checks needs and makes the first signing key, or the next when the last is old.
+func New(ctx context.Context, needs Needs) (*Service, error) {
+	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Standing == nil || needs.Role == nil || needs.Issuer == "" || needs.Now == nil {
+		return nil, errors.New("tokens need Store, Signer, Keys, Standing, Role, Issuer and Now")
+	}
+	s := &Service{needs: needs, known: cache.New[[32]byte, seen](1 << 14), slow: cache.New[string, *rate.Limiter](1 << 12)}
+	return s, s.rotate(ctx)
+}
+
+// Run takes a new signing key in time, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if err := s.rotate(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Service) rotate(ctx context.Context) error {
+	all, err := s.needs.Store.keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read signing keys: %w", err)
+	}
+	now := s.needs.Now()
+	if n := len(all); n == 0 || now.Sub(all[n-1].createdAt) > rotate {
+		number := int64(1)
+		if n > 0 {
+			number = all[n-1].number + 1
+		}
+		signer, err := s.needs.Signer(ctx, signerName(number))
+		if err != nil {
+			return fmt.Errorf("signing key %d: %w", number, err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(signer.Public())
+		if err != nil {
+			return err
+		}
+		web := jose.JSONWebKey{Key: signer.Public()}
+		thumb, err := web.Thumbprint(crypto.SHA256) // RFC 7638
+		if err != nil {
+			return err
+		}
+		if err := s.needs.Store.addKey(ctx, key{number, base64.RawURLEncoding.EncodeToString(thumb), der, now}); err != nil {
+			return fmt.Errorf("keep signing key %d: %w", number, err)
+		}
+		if all, err = s.needs.Store.keys(ctx); err != nil {
+			return err
+		}
+	}
+	return s.use(ctx, all)
+}
+
+func signerName(number int64) string { return fmt.Sprintf("token-%d", number) }
+
+func (s *Service) use(ctx context.Context, all []key) error {
+	public := map[string]*ecdsa.PublicKey{}
+	for _, k := range all {
+		if s.needs.Now().Sub(k.createdAt) > 2*rotate {
+			continue // its last token expired long ago
+		}
+		p, err := x509.ParsePKIXPublicKey(k.public)
+		if err != nil {
+			return fmt.Errorf("signing key %d: %w", k.number, err)
+		}
+		ec, ok := p.(*ecdsa.PublicKey)
+		if !ok {
+			return fmt.Errorf("signing key %d is not of P-256", k.number)
+		}
+		public[k.kid] = ec
+	}
+	last := all[len(all)-1]
+	private, err := s.needs.Signer(ctx, signerName(last.number))
+	if err != nil {
+		return err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: cryptosigner.Opaque(private)},
+		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", last.kid))
+	if err != nil {
+		return fmt.Errorf("signer of tokens: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all, s.public, s.signer = all, public, signer
+	return nil
+}
+
+// Token gives a token for an API key, for the space organization ("" for the person's own).
+func (s *Service) Token(ctx context.Context, clientID, secret, organization string) (string, error) {
+	brake := s.slow.Add(clientID, func() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Minute/failures), failures) })
+	if brake.TokensAt(s.needs.Now()) < 1 {
+		return "", ErrFailures
+	}
+	k, err := s.needs.Keys.Check(ctx, clientID, secret)
+	if errors.Is(err, apikey.ErrCredentials) {
+		brake.AllowN(s.needs.Now(), 1)
+	}
+	if err != nil {
+		return "", err
+	}
+	space, epoch, err := s.needs.Standing(ctx, k.Account)
+	if err != nil {
+		return "", err
+	}
+	if organization == "" && k.Space != "" && k.Space != space {
+		organization = k.Space
+	}
+	c := claims{
+		Issuer: s.needs.Issuer, Subject: k.ID + "@clients", Audience: Audience, ID: uuid.NewString(),
+		Issued: s.needs.Now().Unix(), Expires: s.needs.Now().Add(life).Unix(),
+		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization,
+	}
+	if _, err := s.Enter(ctx, c.actor(k.Space), organization); err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	s.mu.RLock()
+	signer := s.signer
+	s.mu.RUnlock()
+	signed, err := signer.Sign(body)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return signed.CompactSerialize()
+}
+
+// actor is who brings a token. Space is the one that it was fetched for.
+func (c claims) actor(space string) access.Actor {
+	if c.Space != "" {
+		space = c.Space
+	}
+	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: space}
+}
+
+// maxToken bounds what is parsed, in bytes; ours have about 700.
+const maxToken = 4096
+
+// Verify says who brings a token, or ErrToken.
+func (s *Service) Verify(ctx context.Context, token string) (access.Actor, error) {
+	if len(token) > maxToken {
+		return access.Actor{}, ErrToken
+	}
+	sum := sha256.Sum256([]byte(token))
+	have, ok := s.known.Get(sum)
+	if !ok {
+		c, err := s.read(token)
+		if err != nil {
+			return access.Actor{}, ErrToken
+		}
+		have = seen{claims: c}
+	}
+	now := s.needs.Now()
+	c := have.claims
+	if now.Unix() >= c.Expires || now.Add(leeway).Unix() < c.Issued {
+		return access.Actor{}, ErrToken
+	}
+	if age := now.Sub(have.at); age < 0 || age > recheck {
+		if err := s.counts(ctx, c); err != nil {
+			return access.Actor{}, err
+		}
+		s.known.Set(sum, seen{c, now})
+	}
+	return c.actor(""), nil
+}
+
+// read checks everything that the token itself says. Only ES256 is ever accepted
+// (RFC 8725, section 3.1).
+func (s *Service) read(token string) (claims, error) {
+	var c claims
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return c, err
+	}
+	head := signed.Signatures[0].Protected
+	s.mu.RLock()
+	public := s.public[head.KeyID]
+	s.mu.RUnlock()
+	if public == nil || head.ExtraHeaders[jose.HeaderType] != "JWT" {
+		return c, ErrToken
+	}
+	body, err := signed.Verify(public)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(body, &c); err != nil {
+		return c, err
+	}
+	if c.Issuer != s.needs.Issuer || c.Audience != Audience || c.User == "" {
+		return c, ErrToken
+	}
+	return c, nil
+}
+
+// counts asks whether key and person are still what they were.
+func (s *Service) counts(ctx context.Context, c claims) error {
+	err := s.needs.Keys.Alive(ctx, c.Client, c.Version)
+	if errors.Is(err, apikey.ErrCredentials) {
+		return ErrToken
+	}
+	if err != nil {
+		return err
+	}
+	_, epoch, err := s.needs.Standing(ctx, c.User)
+	if err != nil || epoch != c.Epoch {
+		return ErrToken
+	}
+	return nil
+}
+
+// Enter takes who into the space that organization names, else the one that its
+// token was fetched for, else its own, and says in which role.
+func (s *Service) Enter(ctx context.Context, who access.Actor, organization string) (access.Actor, error) {
+	space := organization
+	if space == "" {
+		space = who.Space
+	}
+	if space == "" {
+		own, _, err := s.needs.Standing(ctx, who.ID)
+		if err != nil {
+			return access.Actor{}, err
+		}
+		space = own
+	}
+	role, err := s.needs.Role(ctx, space, who.ID)
+	if err != nil {
+		return access.Actor{}, err
+	}
+	who.Space, who.Role = space, role
+	return who, nil
+}
+
+// PublicKeys is the JWK set (RFC 7517) with which others can check our tokens.
+func (s *Service) PublicKeys() jose.JSONWebKeySet {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var set jose.JSONWebKeySet
+	for _, k := range s.all {
+		if p := s.public[k.kid]; p != nil {
+			set.Keys = append(set.Keys, jose.JSONWebKey{Key: p, KeyID: k.kid, Algorithm: string(jose.ES256), Use: "sig"})
+		}
+	}
+	return set
+}

@@ -1,0 +1,42 @@
+package oauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+)
+
+// SQL keeps the public halves of signing keys in the core database.
+func SQL(d *db.DB) Store { return sqlStore{d} }
+
+type sqlStore struct{ db *db.DB }
+
+func (s sqlStore) keys(ctx context.Context) (all []key, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(ctx, `select number, kid, public, created_at from oauth_key order by number`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var k key
+			var at int64
+			if err := rows.Scan(&k.number, &k.kid, &k.public, &at); err != nil {
+				return err
+			}
+			k.createdAt = time.UnixMicro(at).UTC()
+			all = append(all, k)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+func (s sqlStore) addKey(ctx context.Context, k key) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `insert into oauth_key (number, kid, public, created_at, active_at) values ($1, $2, $3, $4, $4) on conflict (number) do nothing`,
+			k.number, k.kid, k.public, k.createdAt.UnixMicro())
+		return err
+	})
+}

@@ -1,0 +1,52 @@
+package org
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+)
+
+var (
+	// ErrNotFound is a space that does not exist.
+	ErrNotFound = problem.New(problem.NotFound, "space-not-found", "There is no such space.")
+	// ErrNotMember is a space that the caller cannot enter, whether it exists or
+	// not: clients expect 403 of a good token without rights.
+	ErrNotMember = problem.New(problem.Forbidden, "space-not-member", "You are not a member of this space.")
+	// ErrName is a name that is empty or too long.
+	ErrName = problem.New(problem.Invalid, "space-name", "A space's name has 1 to 64 characters.")
+	// ErrPrivate is an attempt to share a private space.
+	ErrPrivate = problem.New(problem.Precondition, "space-private", "A private space has one member.")
+	// ErrLastAdmin is an attempt to leave a space without administrator.
+	ErrLastAdmin = problem.New(problem.Precondition, "space-last-admin", "A space needs an administrator: name another first.")
+)
+
+// The kinds of spaces.
+const (
+	Private = "private"
+	Shared  = "shared"
+)
+
+// A Space is where devices and things belong.
+type Space struct {
+	ID        string // UUID
+	Kind      string // Private or Shared
+	Owner     string // who made it: user id
+	Name      string
+	CreatedAt time.Time
+}
+
+// A Membership is a space as one of its members sees it.
+type Membership struct {
+	Space
+	Role access.Role
+}
+
+func checkName(name string) error {
+	if n := utf8.RuneCountInString(name); n < 1 || n > 64 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return ErrName
+	}
+	return nil
+}

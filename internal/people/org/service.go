@@ -1,0 +1,186 @@
+package org
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ardesia-iot/ardesia/internal/base/cache"
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+)
+
+// Store is what Service needs of a database.
+type Store interface {
+	add(ctx context.Context, r row, e journal.Entry) error // with its owner as admin; nothing when it is there
+	get(ctx context.Context, id string) (row, error)       // or ErrNotFound
+	list(ctx context.Context) ([]row, error)
+	of(ctx context.Context, user string) ([]row, error) // with role
+	role(ctx context.Context, id, user string) (access.Role, error)
+	setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error // NoRole removes; or ErrLastAdmin
+}
+
+// row is a space as the database has it: the name sealed.
+type row struct {
+	id, kind, owner string
+	name            []byte
+	createdAt       int64 // µs since 1970
+	role            access.Role
+}
+
+// Keys is what this room needs of the key ring: *keys.Ring.
+type Keys interface {
+	Space(ctx context.Context, space string) (keys.Sealer, error)
+}
+
+// Needs are what a Service is made of; all must be there.
+type Needs struct {
+	Store Store
+	Keys  Keys
+	Now   func() time.Time
+}
+
+// A Change tells that somebody's role in a space is another.
+type Change struct{ Space, User string }
+
+// A Service knows all spaces. All methods may be called from any goroutine.
+type Service struct {
+	needs  Needs
+	shared *cache.Map[string, bool] // by space: whether clients know it by its id; it never changes
+
+	// Changes tells of roles.
+	Changes feed.Feed[Change]
+}
+
+// New checks needs.
+func New(needs Needs) (*Service, error) {
+	if needs.Store == nil || needs.Keys == nil || needs.Now == nil {
+		return nil, errors.New("spaces need Store, Keys and Now")
+	}
+	return &Service{needs: needs, shared: cache.New[string, bool](1 << 14)}, nil
+}
+
+// AddPrivate makes the private space of a person. It is repeatable.
+func (s *Service) AddPrivate(ctx context.Context, user, id, name string) error {
+	_, err := s.add(ctx, access.Actor{Kind: access.System}, Space{ID: id, Kind: Private, Owner: user, Name: name})
+	return err
+}
+
+// AddShared makes a space that several people share; owner is its first administrator.
+func (s *Service) AddShared(ctx context.Context, who access.Actor, owner, name string) (Space, error) {
+	return s.add(ctx, who, Space{ID: uuid.NewString(), Kind: Shared, Owner: owner, Name: name})
+}
+
+func (s *Service) add(ctx context.Context, who access.Actor, sp Space) (Space, error) {
+	if err := checkName(sp.Name); err != nil {
+		return Space{}, err
+	}
+	seal, err := s.needs.Keys.Space(ctx, sp.ID)
+	if err != nil {
+		return Space{}, fmt.Errorf("key of space %s: %w", sp.ID, err)
+	}
+	sp.CreatedAt = s.needs.Now().UTC().Truncate(time.Microsecond)
+	r := row{id: sp.ID, kind: sp.Kind, owner: sp.Owner, createdAt: sp.CreatedAt.UnixMicro()}
+	if r.name, err = seal.Seal([]byte(sp.Name), keys.Place("org", "name", sp.ID)); err != nil {
+		return Space{}, err
+	}
+	return sp, s.needs.Store.add(ctx, r, s.entry(who, "org:create", sp.ID, nil))
+}
+
+// List tells all spaces, the oldest first.
+func (s *Service) List(ctx context.Context) ([]Space, error) {
+	rows, err := s.needs.Store.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list spaces: %w", err)
+	}
+	all := make([]Space, 0, len(rows))
+	for _, r := range rows {
+		m, err := s.open(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m.Space)
+	}
+	return all, nil
+}
+
+// Of tells the spaces that a person may enter.
+func (s *Service) Of(ctx context.Context, user string) ([]Membership, error) {
+	rows, err := s.needs.Store.of(ctx, user)
+	if err != nil {
+		return nil, fmt.Errorf("spaces of account %s: %w", user, err)
+	}
+	all := make([]Membership, 0, len(rows))
+	for _, r := range rows {
+		m, err := s.open(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// Role is what a person may do in a space; ErrNotMember when there is nothing.
+func (s *Service) Role(ctx context.Context, space, user string) (access.Role, error) {
+	role, err := s.needs.Store.role(ctx, space, user)
+	if err == nil && role == access.NoRole {
+		err = ErrNotMember
+	}
+	return role, err
+}
+
+// SetRole lets a person into a shared space, changes the role, or removes with NoRole.
+func (s *Service) SetRole(ctx context.Context, who access.Actor, space, user string, role access.Role) error {
+	r, err := s.needs.Store.get(ctx, space)
+	if err != nil {
+		return err
+	}
+	if r.kind == Private {
+		return ErrPrivate
+	}
+	detail := map[string]string{"account": user, "role": string(role)}
+	if err := s.needs.Store.setRole(ctx, space, user, role, s.needs.Now(), s.entry(who, "member:update", space, detail)); err != nil {
+		return err
+	}
+	s.Changes.Publish(Change{space, user})
+	return nil
+}
+
+// Organization is how clients know a space: its id, or "" for a private one.
+func (s *Service) Organization(ctx context.Context, space string) (string, error) {
+	shared, known := s.shared.Get(space)
+	if !known {
+		r, err := s.needs.Store.get(ctx, space)
+		if err != nil {
+			return "", err
+		}
+		shared = r.kind == Shared
+		s.shared.Set(space, shared)
+	}
+	if shared {
+		return space, nil
+	}
+	return "", nil
+}
+
+func (s *Service) open(ctx context.Context, r row) (Membership, error) {
+	seal, err := s.needs.Keys.Space(ctx, r.id)
+	if err != nil {
+		return Membership{}, fmt.Errorf("key of space %s: %w", r.id, err)
+	}
+	name, err := seal.Open(r.name, keys.Place("org", "name", r.id))
+	if err != nil {
+		return Membership{}, fmt.Errorf("name of space %s: %w", r.id, err)
+	}
+	return Membership{Space{r.id, r.kind, r.owner, string(name), time.UnixMicro(r.createdAt).UTC()}, r.role}, nil
+}
+
+func (s *Service) entry(who access.Actor, action, id string, detail map[string]string) journal.Entry {
+	return journal.Entry{At: s.needs.Now(), Actor: who.String(), Space: id, Action: action, Resource: "org", ID: id, Detail: detail}
+}

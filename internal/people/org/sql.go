@@ -1,0 +1,108 @@
+package org
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+)
+
+// SQL keeps spaces in the core database.
+func SQL(d *db.DB) Store { return sqlStore{d} }
+
+type sqlStore struct{ db *db.DB }
+
+func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		var there int
+		if err := tx.QueryRow(ctx, `select count(1) from org where id = $1`, r.id).Scan(&there); err != nil || there > 0 {
+			return err
+		}
+		_, err := tx.Exec(ctx, `insert into org (id, kind, owner, name, created_at) values ($1, $2, $3, $4, $5)`, r.id, r.kind, r.owner, r.name, r.createdAt)
+		if err != nil {
+			return fmt.Errorf("add space %s: %w", r.id, err)
+		}
+		_, err = tx.Exec(ctx, `insert into org_member (org, account, role, since_at) values ($1, $2, $3, $4)`, r.id, r.owner, string(access.Admin), r.createdAt)
+		if err != nil {
+			return fmt.Errorf("add the first member of space %s: %w", r.id, err)
+		}
+		return journal.Record(ctx, tx, e)
+	})
+}
+
+func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		err := tx.QueryRow(ctx, `select id, kind, owner, name, created_at from org where id = $1`, id).Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotFound
+		}
+		return err
+	})
+	return r, err
+}
+
+func (s sqlStore) list(ctx context.Context) ([]row, error) {
+	return s.rows(ctx, `select id, kind, owner, name, created_at, '' from org order by created_at, id`)
+}
+
+func (s sqlStore) of(ctx context.Context, user string) ([]row, error) {
+	return s.rows(ctx, `select org.id, org.kind, org.owner, org.name, org.created_at, org_member.role
+		from org join org_member on org_member.org = org.id where org_member.account = $1 order by org.created_at, org.id`, user)
+}
+
+func (s sqlStore) rows(ctx context.Context, text string, args ...any) (all []row, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(ctx, text, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r row
+			if err := rows.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.role); err != nil {
+				return err
+			}
+			all = append(all, r)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+func (s sqlStore) role(ctx context.Context, id, user string) (role access.Role, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		err := tx.QueryRow(ctx, `select role from org_member where org = $1 and account = $2`, id, user).Scan(&role)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return role, err
+}
+
+func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `delete from org_member where org = $1 and account = $2`, id, user); err != nil {
+			return err
+		}
+		if role != access.NoRole {
+			_, err := tx.Exec(ctx, `insert into org_member (org, account, role, since_at) values ($1, $2, $3, $4)`, id, user, string(role), at.UnixMicro())
+			if err != nil {
+				return err
+			}
+		}
+		var admins int
+		if err := tx.QueryRow(ctx, `select count(1) from org_member where org = $1 and role = $2`, id, string(access.Admin)).Scan(&admins); err != nil {
+			return err
+		}
+		if admins == 0 {
+			return ErrLastAdmin
+		}
+		return journal.Record(ctx, tx, e)
+	})
+}

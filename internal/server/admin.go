@@ -1,0 +1,305 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/account"
+)
+
+// errAct is an administrative act that this version does not know.
+var errAct = problem.New(problem.Invalid, "unknown-act", "This server does not know that act: are both programs of one version?")
+
+// operator is who acts at the admin socket or on the data directory.
+var operator = access.Actor{Kind: access.System}
+
+// act runs one verb with its JSON arguments.
+type act func(s *Server, ctx context.Context, in json.RawMessage) (any, error)
+
+// with makes an act of a function with typed arguments.
+func with[In any](fn func(s *Server, ctx context.Context, in In) (any, error)) act {
+	return func(s *Server, ctx context.Context, raw json.RawMessage) (any, error) {
+		var in In
+		if err := json.Unmarshal(raw, &in); err != nil {
+			return nil, errAct.With("The arguments of the act cannot be read: " + err.Error())
+		}
+		return fn(s, ctx, in)
+	}
+}
+
+type none struct{}
+
+// acts are the administrative verbs, by the name that the command line sends.
+var acts = map[string]act{
+	"ping":            with(func(*Server, context.Context, none) (any, error) { return none{}, nil }),
+	"user.add":        with((*Server).userAdd),
+	"user.list":       with((*Server).userList),
+	"user.password":   with((*Server).userPassword),
+	"user.disable":    with((*Server).userDisable),
+	"space.add":       with((*Server).spaceAdd),
+	"space.list":      with((*Server).spaceList),
+	"space.member":    with((*Server).spaceMember),
+	"apikey.add":      with((*Server).apikeyAdd),
+	"apikey.list":     with((*Server).apikeyList),
+	"apikey.revoke":   with((*Server).apikeyRevoke),
+	"device.list":     with((*Server).deviceList),
+	"device.sessions": with((*Server).deviceSessions),
+	"ca.status":       with((*Server).caStatus),
+	"ca.rotate":       with((*Server).caRotate),
+	"ca.list":         with((*Server).caList),
+	"ca.revoke":       with((*Server).caRevoke),
+}
+
+// Admin runs one administrative act and returns its JSON answer.
+func (s *Server) Admin(ctx context.Context, name string, in []byte) (json.RawMessage, error) {
+	do, ok := acts[name]
+	if !ok {
+		return nil, errAct
+	}
+	out, err := do(s, ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+type wireUser struct {
+	ID        string     `json:"id"`
+	Email     string     `json:"email"`
+	Name      string     `json:"name"`
+	Space     string     `json:"space"`
+	CreatedAt time.Time  `json:"created_at"`
+	Disabled  bool       `json:"disabled"`
+	Since     *time.Time `json:"disabled_at,omitempty"`
+}
+
+func toWireUser(u account.User) wireUser {
+	w := wireUser{ID: u.ID, Email: u.Email, Name: u.Name, Space: u.Space, CreatedAt: u.CreatedAt, Disabled: u.Disabled()}
+	if u.Disabled() {
+		w.Since = &u.DisabledAt
+	}
+	return w
+}
+
+type wireAccount struct {
+	Email    string `json:"email"`
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+func (s *Server) userAdd(ctx context.Context, in wireAccount) (any, error) {
+	u, err := s.accounts.Add(ctx, operator, in.Email, in.Name, in.Password)
+	return toWireUser(u), err
+}
+
+func (s *Server) userList(ctx context.Context, _ none) (any, error) {
+	users, err := s.accounts.List(ctx)
+	out := make([]wireUser, 0, len(users))
+	for _, u := range users {
+		out = append(out, toWireUser(u))
+	}
+	return out, err
+}
+
+// wireWho names a person, and what is to happen.
+type wireWho struct {
+	User     string `json:"user"` // id or e-mail address
+	Password string `json:"password"`
+	Disabled bool   `json:"disabled"`
+	Space    string `json:"space"`
+	Name     string `json:"name"`
+	Role     string `json:"role"`
+}
+
+func (s *Server) userPassword(ctx context.Context, in wireWho) (any, error) {
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	return toWireUser(u), s.accounts.SetPassword(ctx, operator, u.ID, in.Password)
+}
+
+func (s *Server) userDisable(ctx context.Context, in wireWho) (any, error) {
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	u, err = s.accounts.Disable(ctx, operator, u.ID, in.Disabled)
+	return toWireUser(u), err
+}
+
+func (s *Server) spaceAdd(ctx context.Context, in wireWho) (any, error) {
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := s.orgs.AddShared(ctx, operator, u.ID, in.Name)
+	return map[string]any{"id": sp.ID, "name": sp.Name, "kind": sp.Kind}, err
+}
+
+func (s *Server) spaceList(ctx context.Context, _ none) (any, error) {
+	all, err := s.orgs.List(ctx)
+	out := make([]map[string]any, 0, len(all))
+	for _, sp := range all {
+		out = append(out, map[string]any{"id": sp.ID, "name": sp.Name, "kind": sp.Kind, "owner": sp.Owner, "created_at": sp.CreatedAt})
+	}
+	return out, err
+}
+
+func (s *Server) spaceMember(ctx context.Context, in wireWho) (any, error) {
+	role := access.NoRole
+	if in.Role != "none" {
+		var err error
+		if role, err = access.ParseRole(in.Role); err != nil {
+			return nil, err
+		}
+	}
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"space": in.Space, "user": u.ID, "role": role}, s.orgs.SetRole(ctx, operator, in.Space, u.ID, role)
+}
+
+func (s *Server) apikeyAdd(ctx context.Context, in wireWho) (any, error) {
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	if in.Space != "" {
+		if _, err := s.orgs.Role(ctx, in.Space, u.ID); err != nil {
+			return nil, err
+		}
+	}
+	k, secret, err := s.apikeys.Add(ctx, operator, u.ID, in.Space, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"client_id": k.ID, "client_secret": secret.Reveal(), "name": k.Name, "space": k.Space}, nil
+}
+
+func (s *Server) apikeyList(ctx context.Context, in wireWho) (any, error) {
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.apikeys.List(ctx, u.ID)
+	out := make([]map[string]any, 0, len(all))
+	for _, k := range all {
+		row := map[string]any{"client_id": k.ID, "name": k.Name, "space": k.Space, "created_at": k.CreatedAt, "revoked": !k.Enabled}
+		if !k.UsedAt.IsZero() {
+			row["last_used_at"] = k.UsedAt
+		}
+		out = append(out, row)
+	}
+	return out, err
+}
+
+func (s *Server) apikeyRevoke(ctx context.Context, in struct {
+	ClientID string `json:"client_id"`
+}) (any, error) {
+	return map[string]any{"client_id": in.ClientID}, s.apikeys.Revoke(ctx, operator, in.ClientID)
+}
+
+func (s *Server) deviceList(ctx context.Context, in wireWho) (any, error) {
+	u, err := s.accounts.Find(ctx, in.User)
+	if err != nil {
+		return nil, err
+	}
+	space := orElse(in.Space, u.Space)
+	if _, err := s.orgs.Role(ctx, space, u.ID); err != nil {
+		return nil, err
+	}
+	all, err := s.devices.List(ctx, operator, space, device.Filter{})
+	out := make([]map[string]any, 0, len(all))
+	for _, d := range all {
+		row := map[string]any{"id": d.ID, "name": d.Name, "type": d.Type, "device_status": d.Status}
+		if !d.LastActivityAt.IsZero() {
+			row["last_activity_at"] = d.LastActivityAt
+		}
+		out = append(out, row)
+	}
+	return out, err
+}
+
+var errNoServer = errors.New("no server runs, so nobody is connected")
+
+func (s *Server) deviceSessions(_ context.Context, _ none) (any, error) {
+	if s.broker == nil {
+		return nil, errNoServer
+	}
+	out := []map[string]any{}
+	for _, x := range s.broker.Sessions() {
+		out = append(out, map[string]any{"kind": x.Identity.Kind, "id": x.Identity.ID, "since": x.Since, "remote": x.Remote.String(), "listener": x.Listener})
+	}
+	return out, nil
+}
+
+func (s *Server) caStatus(ctx context.Context, _ none) (any, error) {
+	all, err := s.authority.Status(ctx)
+	out := make([]map[string]any, 0, len(all))
+	for _, g := range all {
+		row := map[string]any{"generation": g.Number, "created_at": g.CreatedAt, "certificates": g.Certificates, "devices": g.Devices, "phase": g.Phase, "accepted": g.Accepted}
+		if !g.AcceptedUntil.IsZero() {
+			row["accepted_until"] = g.AcceptedUntil
+		}
+		if g.Certificate != nil {
+			row["fingerprint"] = edge.Fingerprint(g.Certificate.Raw)
+		}
+		out = append(out, row)
+	}
+	return out, err
+}
+
+func (s *Server) caRotate(ctx context.Context, in struct {
+	Until time.Time `json:"accept_old_until"`
+}) (any, error) {
+	if _, err := s.authority.Rotate(ctx, operator, in.Until.Add(24*time.Hour)); err != nil { // the day itself included
+		return nil, err
+	}
+	return s.caStatus(ctx, none{})
+}
+
+func (s *Server) caList(ctx context.Context, in struct {
+	Device string `json:"device"`
+}) (any, error) {
+	d, err := s.devices.Find(ctx, in.Device)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.authority.List(ctx, operator, ca.Device{ID: d.ID, Space: d.Space}, true)
+	out := make([]map[string]any, 0, len(all))
+	for _, c := range all {
+		row := map[string]any{"id": c.ID, "generation": c.Generation, "serial": fmt.Sprintf("%x", c.Serial), "state": c.State,
+			"not_before": c.NotBefore, "not_after": c.NotAfter, "enabled": c.Enabled}
+		if !c.RevokedAt.IsZero() {
+			row["revoked_at"] = c.RevokedAt
+		}
+		out = append(out, row)
+	}
+	return out, err
+}
+
+func (s *Server) caRevoke(ctx context.Context, in struct {
+	Device      string `json:"device"`
+	Certificate string `json:"certificate"`
+	Reason      string `json:"reason"`
+}) (any, error) {
+	reason, err := ca.ParseReason(orElse(in.Reason, string(ca.Unspecified)))
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.devices.Find(ctx, in.Device)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"id": in.Certificate, "device": d.ID, "reason": reason}, s.authority.Revoke(ctx, operator, ca.Device{ID: d.ID, Space: d.Space}, in.Certificate, reason)
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ardesia-iot/ardesia/internal/base/mqtt"
+)
+
+// metrics are what Prometheus may read. Labels never hold ids: there would be as
+// many series as devices.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "door_request_total", Help: "API requests by route and status."}, []string{"route", "status"}),
+		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "door_request_seconds", Help: "Time that API requests took.", Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8)}, []string{"route"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	gauge := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+	}
+	counter := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
+	}
+	gauge("device_online", "Devices that are connected.", func() float64 { return float64(s.devices.Online()) })
+	gauge("mqtt_session", "MQTT sessions.", func() float64 { return float64(s.broker.Stats().Sessions) })
+	counter("mqtt_message_received_total", "Messages that clients sent.", func() float64 { return float64(s.broker.Stats().Received) })
+	counter("mqtt_message_sent_total", "Messages that were sent to clients.", func() float64 { return float64(s.broker.Stats().Sent) })
+	counter("mqtt_message_lost_total", "Messages that a bound or a right kept from a subscriber.", func() float64 { return float64(s.broker.Stats().Lost) })
+	counter("mqtt_forbidden_total", "Topics that clients reached for in vain.", func() float64 {
+		st := s.broker.Stats()
+		return float64(st.ForbiddenPublish + st.ForbiddenSubscribe)
+	})
+	for why := mqtt.Refusal(1); why < mqtt.Refusals; why++ {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "mqtt_refused_total", Help: "Connections that did not become sessions.",
+			ConstLabels: prometheus.Labels{"reason": why.String()}}, func() float64 { return float64(s.broker.Stats().Refused[why]) }))
+	}
+	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })
+	counter("thing_malformed_total", "Messages that could not be read.", func() float64 { return float64(s.things.Counts().Malformed) })
+	counter("series_point_total", "Points that are on disk.", func() float64 { return float64(s.series.Stats().Points) })
+	counter("series_commit_total", "Group commits.", func() float64 { return float64(s.series.Stats().Commits) })
+	gauge("series_queue_points", "Points that wait for a commit.", func() float64 { return float64(s.series.Stats().QueuedPoints) })
+	gauge("series_commit_seconds", "How long the last commit took.", func() float64 { return s.series.Stats().LastCommit.Seconds() })
+	return m
+}
+
+// request counts one request to the API.
+func (m *metrics) request(route string, status int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
+}

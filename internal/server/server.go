@@ -1,0 +1,365 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+	_ "time/tzdata" // time zones of things, also on machines without a tz database
+
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
+	"github.com/ardesia-iot/ardesia/internal/base/mqtt"
+	"github.com/ardesia-iot/ardesia/internal/base/run"
+	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/account"
+	"github.com/ardesia-iot/ardesia/internal/people/apikey"
+	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/oauth"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
+	"github.com/ardesia-iot/ardesia/web"
+)
+
+// World is what a house gets from outside.
+type World struct {
+	Log *slog.Logger
+	Now func() time.Time
+	Out io.Writer // where people read what to open; nil for nobody
+}
+
+// A Server is the whole house.
+type Server struct {
+	cfg   Config
+	world World
+	log   *slog.Logger
+	data  *data
+
+	policy    *access.Policy
+	accounts  *account.Service
+	orgs      *org.Service
+	apikeys   *apikey.Service
+	tokens    *oauth.Service
+	authority *ca.Service
+	series    *series.Service
+	devices   *device.Service
+	things    *thing.Service
+	wall      *edge.Wall
+
+	broker *mqtt.Broker // set by Run
+	ready  atomic.Bool
+	doors  chan Addresses // gets the addresses once, when devices can connect
+}
+
+// New opens the data and makes the rooms. It repairs what a crash left half done,
+// and starts nothing. cfg must come from Filled. Close what New returned.
+func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
+	s := &Server{cfg: cfg, world: world, log: world.Log, doors: make(chan Addresses, 1)}
+	if s.data, err = openData(ctx, cfg, world.Now); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.people(ctx), s.fleet(ctx)); err != nil {
+		return nil, errors.Join(err, s.data.close())
+	}
+	s.wall, err = edge.New(ctx, edge.Config{Dir: cfg.Data, Names: edge.Names(cfg.Host, cfg.SAN), Cert: cfg.TLSCert, Key: cfg.TLSKey}, s.data.ring, world.Log, world.Now)
+	if err != nil {
+		return nil, errors.Join(err, s.data.close())
+	}
+	return s, nil
+}
+
+// people makes the rooms of people, from the ground up.
+func (s *Server) people(ctx context.Context) (err error) {
+	d, now := s.data, s.world.Now
+	if s.policy, err = access.New(); err != nil {
+		return err
+	}
+	if s.orgs, err = org.New(org.Needs{Store: org.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+		return err
+	}
+	if s.accounts, err = account.New(account.Needs{Store: account.SQL(d.core), Keys: d.ring, Settle: s.orgs.AddPrivate, Now: now}); err != nil {
+		return err
+	}
+	if err := s.accounts.Repair(ctx); err != nil {
+		return err
+	}
+	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+		return err
+	}
+	s.tokens, err = oauth.New(ctx, oauth.Needs{
+		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Standing: s.accounts.Standing, Role: s.orgs.Role,
+		// The house's own name keeps tokens of another environment out.
+		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
+	})
+	return err
+}
+
+// fleet makes the rooms of the fleet, from the ground up.
+func (s *Server) fleet(ctx context.Context) (err error) {
+	if s.policy == nil {
+		return nil // people has said why
+	}
+	d, now, log := s.data, s.world.Now, s.log
+	if s.series, err = series.New(ctx, series.Needs{Store: series.SQL(d.history), Keys: d.ring, Log: log, Now: now}); err != nil {
+		return fmt.Errorf("open the history: %w", err)
+	}
+	if s.authority, err = ca.New(ca.Needs{Store: ca.SQL(d.core), Keys: d.ring, Publish: s.publishCA, Now: now, Log: log}); err != nil {
+		return err
+	}
+	if err := s.authority.Repair(ctx); err != nil {
+		return fmt.Errorf("repair the device authority: %w", err)
+	}
+	s.devices, err = device.New(device.Needs{
+		Store: device.SQL(d.core), Keys: d.ring, Certificates: s.authority, Revocations: &s.authority.Changes,
+		Now: now, Log: log, Organization: s.orgs.Organization,
+	})
+	if err != nil {
+		return err
+	}
+	s.things, err = thing.New(thing.Needs{
+		Store: thing.SQL(d.core, d.ring), Series: s.series, Devices: s.devices, Policy: s.policy,
+		Organization: s.orgs.Organization, Now: now, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	s.devices.Bind(s.things.ForDevices(), line{s})
+	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
+	return s.devices.Repair(ctx)
+}
+
+// publishCA keeps DIR/ca/device-ca.pem, which operators hand to those who check boards.
+func (s *Server) publishCA(pem []byte) error {
+	dir := filepath.Join(s.cfg.Data, "ca")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return edge.WriteFile(filepath.Join(dir, "device-ca.pem"), pem)
+}
+
+// send hands a message to the broker, when there is one.
+func (s *Server) send(topic string, payload []byte, qos byte) {
+	if s.broker != nil {
+		s.broker.Send(topic, payload, qos)
+	}
+}
+
+// line is how the room of devices reaches them.
+type line struct{ s *Server }
+
+func (l line) Send(_, topic string, payload []byte, qos byte) { l.s.send(topic, payload, qos) }
+
+func (l line) Drop(id string, reason error) {
+	if l.s.broker != nil {
+		l.s.broker.Drop(mqtt.Device, id, reason)
+	}
+}
+
+// Close closes the data. Run must have returned.
+func (s *Server) Close(context.Context) error { return s.data.close() }
+
+// Addresses waits until devices can connect and says where.
+func (s *Server) Addresses(ctx context.Context) (Addresses, error) {
+	select {
+	case a := <-s.doors:
+		s.doors <- a
+		return a, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// identify says who brings a token, and takes them into the space that it is for.
+func (s *Server) identify(ctx context.Context, token string) (access.Actor, error) {
+	who, err := s.tokens.Verify(ctx, token)
+	if err != nil {
+		return who, err
+	}
+	return s.tokens.Enter(ctx, who, "")
+}
+
+// Routes are all addresses of the API.
+func (s *Server) Routes() []door.Route {
+	var all []door.Route
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.orgs.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes()} {
+		all = append(all, of...)
+	}
+	return all
+}
+
+// Run binds all doors, serves until ctx ends, and stops: doors first, data last.
+func (s *Server) Run(ctx context.Context) error {
+	open, err := listen(s.cfg)
+	if err != nil {
+		return err
+	}
+	defer open.close()
+	router := &router{now: s.world.Now, devices: s.devices, things: s.things, identify: s.identify}
+	mutual := s.wall.Mutual(s.authority.Pool)
+	s.broker, err = mqtt.New(mqtt.Config{
+		Listeners: []mqtt.Listener{
+			{Name: "mqtt-cert", Net: open.open["mqtt-cert"], TLS: mutual, Mode: mqtt.ByCertificate},
+			{Name: "mqtt-cert-legacy", Net: open.open["mqtt-cert-legacy"], TLS: mutual, Mode: mqtt.ByCertificate},
+			{Name: "mqtt-password", Net: open.open["mqtt-password"], TLS: s.wall.Secret(), Mode: mqtt.ByPassword},
+		},
+		Authenticator: router, Handler: router, Log: s.log, Now: s.world.Now, TakenOver: router.takenOver,
+	})
+	if err != nil {
+		return err
+	}
+	counts := newMetrics(s)
+	api, err := s.api(counts)
+	if err != nil {
+		return err
+	}
+	parts := []run.Part{
+		{Name: "history", Run: s.series.Run},
+		{Name: "device authority", Run: s.authority.Run},
+		{Name: "devices", Run: s.devices.Run},
+		{Name: "things", Run: s.things.Run},
+		{Name: "tokens", Run: s.tokens.Run},
+		{Name: "certificate", Run: s.wall.Run},
+		{Name: "news", Run: s.runNews},
+		{Name: "administration", Run: s.runSocket},
+	}
+	for name, part := range s.webParts(open, api, counts) {
+		parts = append(parts, run.Part{Name: name, Run: part})
+	}
+	parts = append(parts, run.Part{Name: "mqtt", Run: func(ctx context.Context) error {
+		if err := s.opened(open); err != nil {
+			return err
+		}
+		defer s.ready.Store(false)
+		return s.broker.Run(ctx)
+	}})
+	if s.cfg.Demo {
+		parts = append(parts, run.Part{Name: "demo", Run: s.runDemo})
+	}
+	return run.Parts(ctx, s.log, parts...)
+}
+
+// opened tells everyone where the doors are.
+func (s *Server) opened(open *doors) error {
+	if err := open.announce(); err != nil {
+		return fmt.Errorf("announce the addresses: %w", err)
+	}
+	a := open.addresses()
+	s.ready.Store(true)
+	s.doors <- a
+	s.log.Info("ready", "host", s.cfg.Host, "addresses", a, "database", databaseName(s.cfg))
+	s.greet(a)
+	return nil
+}
+
+// api is everything that HTTPS answers.
+func (s *Server) api(counts *metrics) (http.Handler, error) {
+	d, err := door.New(door.Config{Origins: []string{"*"}}, door.Needs{
+		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Enter: s.tokens.Enter, Done: counts.request,
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes, err := d.Handler(s.Routes())
+	if err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	mux := http.NewServeMux()
+	(&pages{wall: s.wall, place: s.place, ready: &s.ready, check: s.data.check}).register(mux)
+	mux.Handle("GET /mqtt", s.broker.WebSocket("wss"))
+	// What is not a page is the door's, which tidies addresses by itself: a mux
+	// would answer a double slash with a redirect, which no client follows with its token.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" && r.URL.Path == cleanPath(r.URL.Path) {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	}), nil
+}
+
+// runNews carries what happened in one room to those above it that nobody below
+// may know: attachments to devices, ended rights to sessions.
+func (s *Server) runNews(ctx context.Context) error {
+	attached, keys := s.things.Attachments.Subscribe(1024), s.apikeys.Revoked.Subscribe(256)
+	people, roles := s.accounts.Changes.Subscribe(256), s.orgs.Changes.Subscribe(256)
+	defer attached.Close()
+	defer keys.Close()
+	defer people.Close()
+	defer roles.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case a := <-attached.C():
+			s.attached(ctx, a)
+		case id := <-keys.C():
+			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
+		case id := <-people.C():
+			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
+		case c := <-roles.C():
+			s.dropUsers(func(who access.Actor) bool { return who.ID == c.User && who.Space == c.Space })
+		}
+		if lost(attached, keys, people, roles) {
+			// Whoever still may comes again at once.
+			s.dropUsers(func(access.Actor) bool { return true })
+		}
+	}
+}
+
+func lost(a *feed.Sub[thing.Attachment], subs ...any) bool {
+	n := a.Lost()
+	for _, sub := range subs {
+		switch sub := sub.(type) {
+		case *feed.Sub[string]:
+			n += sub.Lost()
+		case *feed.Sub[org.Change]:
+			n += sub.Lost()
+		}
+	}
+	return n > 0
+}
+
+func (s *Server) attached(ctx context.Context, a thing.Attachment) {
+	s.broker.Recheck(mqtt.Device, a.Device)
+	var err error
+	if a.Thing == "" {
+		err = s.devices.Detached(ctx, a.Device, a.Old)
+	} else {
+		err = s.devices.Attached(ctx, a.Device, a.Thing)
+	}
+	if err != nil {
+		s.log.Error("a device could not be told of its thing; it learns it when it connects again", "device", a.Device, "err", err)
+	}
+}
+
+var errRights = errors.New("the session's rights have ended")
+
+func (s *Server) dropUsers(whose func(access.Actor) bool) {
+	seen := map[string]bool{}
+	for _, x := range s.broker.Sessions() {
+		if who, ok := x.Identity.Session.(access.Actor); ok && whose(who) && !seen[who.ID] {
+			seen[who.ID] = true
+			s.broker.Drop(mqtt.User, who.ID, errRights)
+		}
+	}
+}
+
+// place is what the welcome page shows.
+func (s *Server) place() web.Place {
+	a, _ := s.Addresses(context.Background()) // pages are served after the doors are open
+	p := web.Place{Host: s.cfg.Host, Web: reachable(s.cfg.Host, a["https"]), Cert: reachable(s.cfg.Host, a["mqtt-cert"]),
+		Secret: reachable(s.cfg.Host, a["mqtt-password"]), Live: reachable(s.cfg.Host, orElse(a["wss"], a["https"])), Demo: s.cfg.Demo}
+	if root := s.wall.Root(); root != nil {
+		p.Fingerprint = edge.Fingerprint(root.Raw)
+	}
+	return p
+}
