@@ -105,14 +105,12 @@ func (s *Service) learn(x *Session, f facts, acknowledged bool, done func(error)
 	}
 	x.mu.Unlock()
 	switch {
-	case news == nil:
-		// It is on disk, or on its way in a batch that somebody else waits for: the
-		// same fact twice within a second is no reason to write it twice.
-		done(nil)
 	case acknowledged:
-		s.report(x, news, done)
-	default:
+		s.report(x, news, done) // without news it waits for what is on its way
+	case news != nil:
 		s.report(x, news, nil)
+		done(nil)
+	default:
 		done(nil)
 	}
 }

@@ -66,18 +66,25 @@ func (p *saving) seen(x *Session) {
 }
 
 // report writes down facts about the device of x. done, if it is not nil, is called
-// once they are on disk, or with why they are not.
+// once they, and all that was reported before, are on disk, or with why they are not.
 func (s *Service) report(x *Session, facts Reported, done func(error)) {
 	s.mu.Lock()
-	if _, known := s.pending[x.Device]; !known && len(s.pending) >= maxPending {
+	_, known := s.pending[x.Device]
+	if full, idle := len(s.pending) >= maxPending, len(facts) == 0 && !s.underWay; !known && (full || idle) {
 		s.mu.Unlock()
-		if done != nil {
+		switch {
+		case done == nil:
+		case full && !idle:
 			done(ErrBusy)
+		default:
+			done(nil) // there is nothing to wait for
 		}
 		return
 	}
 	p := s.note(x.Device, x.Space)
-	p.facts = p.facts.merge(facts)
+	if len(facts) > 0 {
+		p.facts = p.facts.merge(facts)
+	}
 	if done != nil {
 		p.done = append(p.done, done)
 	}

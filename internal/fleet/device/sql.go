@@ -186,6 +186,9 @@ func (s sqlStore) save(ctx context.Context, batch []*saving) error {
 }
 
 func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
+	if len(p.events) == 0 && p.facts == nil && p.activity.IsZero() {
+		return nil // somebody only waits
+	}
 	r, err := scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, p.space, p.device).Scan)
 	if errors.Is(err, ErrNotFound) {
 		return nil // removed meanwhile
