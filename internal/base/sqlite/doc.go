@@ -37,8 +37,10 @@
 // So a mark on disk is never ahead of the log on disk. What the mark covers must
 // be there and fit, or opening fails with an error that names the file. Behind the
 // mark only the last transaction can be torn, because the one before was synced
-// before it began: a frame that does not fit there, with a whole later transaction
-// behind it, is damage too; else it is the torn end that recovery drops.
+// before it began: a frame that does not fit there, with a commit and a frame that
+// follows that commit behind it, is damage too; else it is the torn end that
+// recovery drops. After a power cut, when the mark may be old, this leaves the last
+// transaction and the commit before it without proof that they were whole.
 //
 // Not noticed is the exchange of all files for an older state of themselves.
 package sqlite

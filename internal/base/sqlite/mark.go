@@ -26,7 +26,6 @@ const (
 	slotApart = 4096
 	slotText  = 8 + 1 + 4 + 8 + 8 // count, live, seq, salt, frames
 	slotSize  = slotText + overhead
-	markSize  = (slots-1)*slotApart + slotSize
 )
 
 // markFile is the mark on disk.
@@ -38,35 +37,32 @@ type markFile struct {
 	buf   [slotSize]byte
 }
 
-// read finds the newest mark. A file that was never written says "none".
+// read finds the newest mark. A file that was never written says "none", and count
+// is 0: it is empty, or the power went before the first mark was on disk.
 func (m *markFile) read() (mark, error) {
-	size, err := m.f.Size()
-	if err != nil {
-		return mark{}, fmt.Errorf("%s: %w", m.name, err)
-	}
-	if size == 0 {
-		return mark{}, nil
-	}
 	var newest mark
-	found := false
+	spoilt := false
 	for i := range int64(slots) {
-		if _, err := m.f.ReadAt(m.buf[:], i*slotApart); errors.Is(err, io.EOF) {
-			continue
-		} else if err != nil {
+		clear(m.buf[:])
+		if _, err := m.f.ReadAt(m.buf[:], i*slotApart); err != nil && !errors.Is(err, io.EOF) {
 			return mark{}, fmt.Errorf("%s: %w", m.name, err)
+		}
+		if m.buf == [slotSize]byte{} {
+			continue
 		}
 		var text [slotText]byte
 		if !m.s.open(text[:], m.buf[:], kindMark, i*slotApart) {
+			spoilt = true
 			continue
 		}
-		if count := binary.BigEndian.Uint64(text[:]); !found || count > m.count {
-			found, m.count = true, count
+		if count := binary.BigEndian.Uint64(text[:]); count > m.count {
+			m.count = count
 			newest = mark{live: text[8] == 1, frames: int64(binary.BigEndian.Uint64(text[21:]))}
 			newest.log.seq = binary.BigEndian.Uint32(text[9:])
 			copy(newest.log.salt[:], text[13:])
 		}
 	}
-	if !found {
+	if m.count == 0 && spoilt {
 		return mark{}, damaged(m.name, "neither of its two slots is whole")
 	}
 	return newest, nil

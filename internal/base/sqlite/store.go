@@ -45,6 +45,8 @@ type Store struct {
 
 	pages atomic.Int64 // of the database after the last commit; they are in the file or in the log
 
+	pageMu sync.RWMutex // held to write a page; a scan excludes that
+
 	head atomic.Pointer[[]byte] // page 1 as the log has it, when the one in the file is torn
 }
 

@@ -243,7 +243,10 @@ func (d *dbFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, vfs.SystemError(fmt.Errorf("%s: page 1 leaves %d bytes free at the end of pages, not %d", d.s.path, p[20], reserved), sqlite3.IOERR_WRITE)
 	}
 	d.s.sealPage(d.buf[:], p, off)
-	if _, err := d.f.WriteAt(d.buf[:], off); err != nil {
+	d.s.pageMu.RLock()
+	_, err := d.f.WriteAt(d.buf[:], off)
+	d.s.pageMu.RUnlock()
+	if err != nil {
 		return 0, writeError(d.s.path, err)
 	}
 	if off == 0 {
