@@ -1,0 +1,153 @@
+// Package servertest runs the whole house inside a test: real data in a temporary
+// directory, real TLS sockets on loopback, real time.
+package servertest
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"encoding/json"
+
+	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/server"
+)
+
+// A House is a server that runs until its test ends.
+type House struct {
+	Server *server.Server
+	Config server.Config
+	At     server.Addresses
+	t      testing.TB
+	stop   func()
+}
+
+// A Key is what programs show.
+type Key struct {
+	ID     string `json:"client_id"`
+	Secret string `json:"client_secret"`
+}
+
+// Start runs a server on new data, as change leaves its configuration, and stops it when t ends; a
+// server that does not stop cleanly fails t.
+func Start(t testing.TB, change ...func(*server.Config)) *House {
+	t.Helper()
+	free := "127.0.0.1:0"
+	cfg := server.Config{
+		Data: filepath.Join(t.TempDir(), "data"), Dev: true,
+		HTTPS: free, MQTTCert: free, MQTTLegacy: free, MQTTPassword: free, Metrics: free, LogLevel: "warn",
+	}
+	for _, fn := range change {
+		fn(&cfg)
+	}
+	return Open(t, cfg)
+}
+
+// Open runs a server on the data that cfg names, which may be there already.
+func Open(t testing.TB, cfg server.Config) *House {
+	t.Helper()
+	cfg, err := cfg.Filled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("server stopped with %v", err)
+		}
+		if err := s.Close(context.Background()); err != nil {
+			t.Errorf("server closed with %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	ready, late := context.WithTimeout(t.Context(), 30*time.Second)
+	defer late()
+	at, err := s.Addresses(ready)
+	if err != nil {
+		select {
+		case err := <-ran:
+			ran <- nil
+			t.Fatalf("the server ended before it was ready: %v", err)
+		default:
+			t.Fatalf("the server was not ready in time: %v", err)
+		}
+	}
+	return &House{Server: s, Config: cfg, At: at, t: t, stop: stop}
+}
+
+// Stop stops the server now.
+func (h *House) Stop() { h.stop() }
+
+// Again runs another server on the data of one that was stopped.
+func (h *House) Again() *House { return Open(h.t, h.Config) }
+
+// Admin runs an administrative act and decodes its answer into out, if not nil.
+func (h *House) Admin(act string, in, out any) {
+	h.t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	answer, err := h.Server.Admin(h.t.Context(), act, body)
+	if err != nil {
+		h.t.Fatalf("%s: %v", act, err)
+	}
+	if out != nil {
+		if err := json.Unmarshal(answer, out); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// Person adds an account and an API key for it.
+func (h *House) Person(email string) (user string, key Key) {
+	h.t.Helper()
+	var u struct {
+		ID string `json:"id"`
+	}
+	h.Admin("user.add", map[string]string{"email": email, "name": "Somebody", "password": rand.Text()}, &u)
+	h.Admin("apikey.add", map[string]string{"user": u.ID, "name": "test"}, &key)
+	return u.ID, key
+}
+
+// CA is the file that clients trust.
+func (h *House) CA() string { return filepath.Join(h.Config.Data, "tls", "ca.pem") }
+
+// URL is the address of the API, by the house's name.
+func (h *House) URL() string { return "https://localhost:" + h.Port("https") }
+
+// Port is the port of a listener.
+func (h *House) Port(name string) string {
+	_, port, err := net.SplitHostPort(h.At[name])
+	if err != nil {
+		h.t.Fatalf("no listener %s: %v", name, h.At)
+	}
+	return port
+}
+
+// Client is the Go client with a key.
+func (h *House) Client(key Key) *client.Client {
+	h.t.Helper()
+	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA()}, time.Now)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}

@@ -1,0 +1,83 @@
+package clients
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/servertest"
+)
+
+var install sync.Once
+
+// node runs one of the programs beside this file. A missing Node.js, or clients
+// that cannot be installed, fail the test.
+func node(t *testing.T, program string, env ...string) {
+	t.Helper()
+	install.Do(func() {
+		if _, err := os.Stat("node_modules/arduino-iot-js"); err == nil {
+			return
+		}
+		if out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+			t.Fatalf("install the JavaScript clients (npm ci): %v\n%s", err, out)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	resolve, err := filepath.Abs("resolve.cjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, "node", "--require", resolve, program)
+	cmd.Env = append(append(os.Environ(), "NODE_NO_WARNINGS=1"), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+}
+
+func TestAPIClient(t *testing.T) {
+	h := servertest.Start(t)
+	_, key := h.Person("anna@example.org")
+	node(t, "api.cjs", "API="+h.URL(), "CLIENT_ID="+key.ID, "CLIENT_SECRET="+key.Secret, "NODE_EXTRA_CA_CERTS="+h.CA())
+}
+
+func TestLiveClient(t *testing.T) {
+	h := servertest.Start(t)
+	_, key := h.Person("anna@example.org")
+	c := h.Client(key)
+	do := func(method, path string, in, out any) {
+		t.Helper()
+		if err := c.Do(t.Context(), method, path, in, out); err != nil {
+			t.Fatalf("%s %s: %v", method, path, err)
+		}
+	}
+	var d client.Device
+	do("PUT", "/iot/v2/devices", map[string]any{"name": "board", "type": "login_and_secretkey_wifi", "serial": ""}, &d)
+	const secret = "a-secret-key-of-the-board"
+	do("PUT", "/iot/v2/devices/"+d.ID+"/pass", map[string]any{"password": secret}, nil)
+	property := func(name, kind string) map[string]any {
+		return map[string]any{"name": name, "type": kind, "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}
+	}
+	var th client.Thing
+	do("PUT", "/iot/v2/things", map[string]any{"name": "Live", "device_id": d.ID,
+		"properties": []any{property("temperature", "FLOAT"), property("lamp", "STATUS"), property("color", "COLOR_HSB")}}, &th)
+	node(t, "live.cjs", "API="+h.URL(), "HOST=localhost", "WSS_PORT="+h.Port("https"), "PASSWORD_PORT="+h.Port("mqtt-password"),
+		"CLIENT_ID="+key.ID, "CLIENT_SECRET="+key.Secret, "DEVICE="+d.ID, "SECRET="+secret, "THING="+th.ID, "NODE_EXTRA_CA_CERTS="+h.CA())
+
+	do("GET", "/iot/v2/things/"+th.ID, nil, &th)
+	for _, p := range th.Properties {
+		if p.Name == "temperature" && p.LastValue != 21.5 {
+			t.Errorf("last temperature is %v, want what the board sent, 21.5", p.LastValue)
+		}
+		if p.Name == "lamp" && p.LastValue != true {
+			t.Errorf("lamp is %v, want what the owner wrote, true", p.LastValue)
+		}
+	}
+}
