@@ -21,6 +21,8 @@ import (
 // It may block while history is slower than devices; then the caller reads this
 // connection no further.
 func (s *Service) DevicePublish(device string, t topic.Topic, payload []byte, done func(error)) {
+	s.routes.passing.RLock()
+	defer s.routes.passing.RUnlock()
 	r, err := s.routes.ofDevice(device)
 	switch {
 	case err != nil:
@@ -45,6 +47,8 @@ func (s *Service) DevicePublish(device string, t topic.Topic, payload []byte, do
 // write over HTTP: the values are kept, the device and all live clients get them,
 // also the one that wrote them, for which this is the confirmation.
 func (s *Service) UserPublish(who access.Actor, t topic.Topic, payload []byte, done func(error)) {
+	s.routes.passing.RLock()
+	defer s.routes.passing.RUnlock()
 	r, err := s.routes.of(t.ID)
 	switch {
 	case err != nil:

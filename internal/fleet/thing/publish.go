@@ -25,6 +25,8 @@ type Write struct {
 // Set writes values as the API's clients do: to the device when device is "", else as
 // if that device, which must be the thing's, had reported them.
 func (s *Service) Set(ctx context.Context, who access.Actor, thing, device string, writes []Write) error {
+	s.routes.passing.RLock()
+	defer s.routes.passing.RUnlock()
 	r, err := s.routeOf(who, thing)
 	if err != nil {
 		return err
@@ -45,6 +47,8 @@ func (s *Service) Command(ctx context.Context, who access.Actor, thing string, w
 // Report is Command for values as if the thing's device, or one that it might have,
 // had reported them: it is not told, and every property may be written.
 func (s *Service) Report(ctx context.Context, who access.Actor, thing string, writes []Write) error {
+	s.routes.passing.RLock()
+	defer s.routes.passing.RUnlock()
 	r, err := s.routeOf(who, thing)
 	if err != nil {
 		return err

@@ -72,6 +72,9 @@ func newRoute(t Thing) *route {
 // also remembered: a device without a thing asks as often as one with.
 type routes struct {
 	load func(ctx context.Context, device, thing string) (Thing, error)
+	// passing is held for reading from the look for a route until history has the
+	// values, so that an erase can wait for those that are on their way.
+	passing sync.RWMutex
 	// changes counts what was forgotten: a route that was read before a change must not be kept after it.
 	changes  atomic.Int64
 	byThing  *cache.Map[string, *route]
@@ -132,6 +135,12 @@ func (rs *routes) keep(in *cache.Map[string, *route], key string, r *route, befo
 	if rs.changes.Load() != before {
 		in.Delete(key) // whoever changes counts first and forgets then, so one of us deletes
 	}
+}
+
+// settle waits until all values have reached history whose route was found before.
+func (rs *routes) settle() {
+	rs.passing.Lock()
+	defer rs.passing.Unlock()
 }
 
 // forget drops what is known of things and devices after a change of them.

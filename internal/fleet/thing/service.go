@@ -435,7 +435,8 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 	if err != nil {
 		return err
 	}
-	// 1. The rows go, and the intent to erase the values comes; 2. the values go; 3. the intent goes.
+	// 1. The rows go, and the intent to erase the values comes; 2. the values go; 3.
+	// the intent goes. Run finishes what is interrupted.
 	lost, err := s.needs.Store.erase(ctx, who.Space, id, "", s.entry(who, "thing:erase", id, map[string]string{"device_before": t.Device}))
 	if err != nil {
 		return err
@@ -451,6 +452,7 @@ func (s *Service) eraseSeries(ctx context.Context, properties []string) error {
 	if len(properties) == 0 {
 		return nil
 	}
+	s.routes.settle() // nothing comes for them any more
 	ids := make([]string, 0, 2*len(properties))
 	for _, p := range properties {
 		ids = append(ids, p, fleeting(p))

@@ -43,16 +43,24 @@ func offsetAt(zone *time.Location, now time.Time) offset {
 	limit := now.Add(zoneHorizon)
 	until := limit
 	for t := now; ; {
-		_, end := t.In(zone).ZoneBounds()
-		if end.IsZero() || !end.Before(limit) {
+		_, next := t.In(zone).ZoneBounds()
+		if next.IsZero() {
+			break
+		}
+		if !next.After(t) {
+			// Where a zone goes on by rule alone the bounds that Go tells end with a year
+			// of 365 days: on the last day of a leap year they lie in the past.
+			next = t.Add(24 * time.Hour)
+		}
+		if !next.Before(limit) {
 			break
 		}
 		// Some zones change only their abbreviation.
-		if _, then := end.In(zone).Zone(); then != seconds {
-			until = end
+		if _, then := next.In(zone).Zone(); then != seconds {
+			until = next
 			break
 		}
-		t = end
+		t = next
 	}
 	return offset{seconds: int64(seconds), until: min(until.Unix(), math.MaxUint32)}
 }
