@@ -2,70 +2,53 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"strconv"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 )
 
-// open brings a connection from its first byte to its end. late aborts it when
-// CONNECT takes too long.
-func (b *Broker) open(s *session, mode Mode, state *tls.ConnectionState, late *time.Timer) {
-	c, why, err := b.welcome(s, mode, state)
-	stopped := late.Stop()
+// open reads CONNECT and makes a session of the connection, or refuses it.
+func (b *Broker) open(ctx context.Context, s *session, mode Mode) {
+	asked := b.house.move()
+	c, why, told := b.introduce(ctx, s, mode)
+	if why == 0 {
+		why, told = b.attach(s, c, asked)
+	}
 	if why != 0 {
-		if !stopped && why == RefusedMalformed {
-			why = RefusedTimeout
+		if told != codeSuccess {
+			cl := b.engine.client("", packetConn{s.conn, s}, c)
+			_ = b.engine.connack(cl, told, welcome{}) // it may be gone
 		}
-		b.tell(s, c, err)
 		b.refuse(s, why)
-		b.wg.Done()
 		return
 	}
-	present, err := b.attach(s, c)
-	if err != nil {
-		b.tell(s, c, codeQuota)
-		b.refuse(s, RefusedUserSessions)
-		b.wg.Done()
-		return
-	}
-	w := welcome{present: present}
-	if c.clientID == "" {
-		w.assignedID = s.clientID
-	}
-	if s.state.kept {
-		w.expiry = uint32(s.state.keepFor)
-	}
-	_ = b.engine.connack(s.client, codeSuccess, w) // a connection that is gone is found out by the first read
 	s.guest.answered()
 	s.limit = b.limits.PacketBytes
 	s.heard.Store(b.tick.Load())
-	b.handler.Connected(s.who, s.remote.String())
-	if present {
-		s.state.resume(s)
-	}
-	s.run()
+	b.wg.Add(1)
+	go s.run()
 }
 
-// welcome reads CONNECT and finds out who it is.
-func (b *Broker) welcome(s *session, mode Mode, state *tls.ConnectionState) (c connect, why Refusal, err error) {
+// introduce finds out who wants to come in. With a Refusal, a code is what CONNACK
+// tells; without one there is nothing that the peer would understand.
+func (b *Broker) introduce(ctx context.Context, s *session, mode Mode) (connect, Refusal, code) {
 	first, body, err := s.next()
-	if err != nil {
-		return c, RefusedMalformed, nil
+	if broken := new(code); errors.As(err, broken) || (err == nil && first>>4 != typeConnect) {
+		return connect{}, RefusedMalformed, 0
+	} else if err != nil {
+		return connect{}, RefusedGone, 0
 	}
-	if first>>4 != typeConnect {
-		return c, RefusedMalformed, nil
-	}
-	c, err = decodeConnect(body)
+	c, err := decodeConnect(body)
 	s.version = c.version
 	switch {
-	case errors.Is(err, codeVersion) && err == error(codeVersion):
+	case err == error(codeVersion):
 		return c, RefusedVersion, codeVersion
 	case err == error(codeClientID):
 		return c, RefusedClientID, codeClientID
 	case err != nil:
-		return c, RefusedMalformed, nil
+		return c, RefusedMalformed, 0
 	case c.authMethod != "":
 		return c, RefusedCredentials, codeAuthMethod
 	case b.closing.Load():
@@ -74,57 +57,59 @@ func (b *Broker) welcome(s *session, mode Mode, state *tls.ConnectionState) (c c
 	if c.will {
 		b.count.wills.Add(1)
 	}
-	s.clientID = c.clientID
-	if s.clientID == "" {
-		s.clientID = uuid.NewString()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), b.limits.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, b.limits.ConnectTimeout)
 	defer cancel()
-	if s.who, err = b.identify(ctx, s, c, mode, state); err != nil {
-		told := refusalOf(err)
+	s.who, err = b.identify(ctx, s, c, mode)
+	if err != nil {
+		told, why := refusalOf(err), RefusedCredentials
 		if told == codeUnavailable {
-			return c, RefusedUnavailable, told
+			why = RefusedUnavailable
+			b.log.Error("a connection could not be authenticated", "listener", s.listener, "remote", s.remote, "err", err)
 		}
-		return c, RefusedCredentials, told
+		return c, why, told
 	}
 	if s.who.Kind == Device && c.clientID != s.who.ID {
 		return c, RefusedClientID, codeClientID
 	}
+	s.clientID = c.clientID
+	if s.clientID == "" {
+		s.clientID = "anonymous-" + strconv.FormatUint(b.count.accepted.Load(), 36) // nothing is found by it
+	}
 	s.keepAlive = time.Duration(c.keepAlive) * time.Second
 	s.maxPacket = c.maxPacket
-	s.since = b.cfg.Now()
-	return c, 0, nil
+	s.since = b.now()
+	return c, 0, codeSuccess
 }
 
-var errNoCertificate = errors.New("mqtt: no certificate")
+var errNoCertificate = problem.New(problem.Unauthenticated, "no-certificate", "This listener wants a client certificate.")
 
-func (b *Broker) identify(ctx context.Context, s *session, c connect, mode Mode, state *tls.ConnectionState) (Identity, error) {
-	a, addr := b.cfg.Authenticator, s.remote.Addr()
+// identify asks the Authenticator.
+func (b *Broker) identify(ctx context.Context, s *session, c connect, mode Mode) (Identity, error) {
+	addr := s.remote.Addr()
 	switch mode {
 	case ByCertificate:
-		if state == nil || len(state.PeerCertificates) == 0 {
+		state := tlsStateOf(s.conn)
+		if state == nil || len(state.VerifiedChains) == 0 {
 			return Identity{}, errNoCertificate
 		}
-		return a.Certificate(ctx, state.PeerCertificates[0], c.clientID, addr)
+		return b.auth.Certificate(ctx, state.VerifiedChains[0][0], c.clientID, addr)
 	case ByToken:
-		return a.Token(ctx, c.username, c.password, c.clientID, addr)
+		return b.auth.Token(ctx, c.username, c.password, c.clientID, addr)
 	}
-	return a.Password(ctx, c.username, c.password, c.clientID, addr)
-}
-
-// tell answers CONNECT with a refusal, where there is one to tell.
-func (b *Broker) tell(s *session, c connect, err error) {
-	told, ok := err.(code)
-	if !ok || s.version == 0 {
-		return
-	}
-	_ = b.engine.connack(b.engine.client("", packetConn{s.conn, s}, c), told, welcome{}) // it may be gone
+	return b.auth.Password(ctx, c.username, c.password, c.clientID, addr)
 }
 
 // refuse ends a connection that has not become a session.
 func (b *Broker) refuse(s *session, why Refusal) {
+	switch {
+	case b.closing.Load():
+		why = RefusedStopping
+	case s.guest.sentAway():
+		why = RefusedTimeout
+	}
 	b.count.refused[why].Add(1)
-	_ = s.conn.Close()
+	b.log.Debug("refused", "why", why.String(), "listener", s.listener, "remote", s.remote)
+	_ = s.conn.Close() // says goodbye over TLS; it may be gone
 	s.abort()
 	s.guest.leave()
 }

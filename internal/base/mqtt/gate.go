@@ -45,6 +45,7 @@ type guest struct {
 	abort   func()
 	element *list.Element // in quiet, guarded by gate.mu
 	opening bool          // guarded by gate.mu: holds a slot
+	early   bool          // guarded by gate.mu: was sent away before CONNACK
 }
 
 func newGate(l Limits) *gate {
@@ -69,9 +70,7 @@ func (g *gate) slot(ctx context.Context) bool {
 	}
 	g.mu.Lock()
 	if oldest := g.quiet.Front(); oldest != nil {
-		silent := g.quiet.Remove(oldest).(*guest)
-		silent.element = nil
-		silent.abort()
+		oldest.Value.(*guest).sendAwayLocked()
 	}
 	g.mu.Unlock()
 	select {
@@ -158,6 +157,28 @@ func (in *guest) unquiet() {
 	}
 }
 
+// sendAway closes the connection before CONNACK.
+func (in *guest) sendAway() {
+	in.gate.mu.Lock()
+	defer in.gate.mu.Unlock()
+	in.sendAwayLocked()
+}
+
+func (in *guest) sendAwayLocked() {
+	if in.opening {
+		in.early = true
+		in.unquiet()
+		in.abort()
+	}
+}
+
+// sentAway says whether that happened.
+func (in *guest) sentAway() bool {
+	in.gate.mu.Lock()
+	defer in.gate.mu.Unlock()
+	return in.early
+}
+
 // answered gives the slot back: CONNACK is on its way, or never will be.
 func (in *guest) answered() {
 	in.gate.mu.Lock()
@@ -212,9 +233,7 @@ func (g *gate) abortOpening() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for in := range g.guests {
-		if in.opening {
-			in.abort()
-		}
+		in.sendAwayLocked()
 	}
 }
 

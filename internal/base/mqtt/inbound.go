@@ -93,7 +93,7 @@ func (s *session) acknowledge(kind byte, a ack) error {
 		c := codeSuccess
 		if s.state.forgotten(a.id) {
 			s.mu.Lock()
-			s.unacked--
+			s.unacked = max(0, s.unacked-1) // it may be from an earlier connection
 			s.mu.Unlock()
 		} else {
 			c = codeUnknownPacketID
@@ -106,16 +106,11 @@ func (s *session) acknowledge(kind byte, a ack) error {
 // subscribe answers first and tells the Handler afterwards, so that what the
 // Handler sends is a packet of its own in a record of its own (trap 2).
 func (s *session) subscribe(body []byte) error {
-	stored, told := s.b.engine.subscriptions(s.client), []filter(nil)
-	_, err := s.b.engine.subscribe(s.client, body, func(f filter) bool {
+	stored := s.b.engine.subscriptions(s.client)
+	kept, err := s.b.engine.subscribe(s.client, body, func(f filter) bool {
 		kind := kindOfFilter(f.name, s.b.limits.TopicBytes)
-		allowed := kind == filterExact && s.state.mayHear(f.name)
-		if allowed {
-			told = append(told, f)
-		} else if kind != filterWild || s.who.Kind == Device {
-			s.forbidden(f.name, false)
-		}
 		if kind == filterMute || (kind == filterWild && s.who.Kind == Device) {
+			s.reached(f.name, false)
 			return false
 		}
 		if s.b.engine.subscribed(s.client, f.name) {
@@ -128,21 +123,27 @@ func (s *session) subscribe(body []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range told {
-		s.b.handler.Subscribed(s.who, f.name, f.qos)
+	for _, f := range kept {
+		switch {
+		case kindOfFilter(f.name, s.b.limits.TopicBytes) == filterWild: // asked for each message
+		case s.state.mayHear(f.name):
+			s.b.handler.Subscribed(s.who, f.name, f.qos)
+		default:
+			s.reached(f.name, false)
+		}
 	}
 	return nil
 }
 
-// forbidden counts what a client reached for in vain.
-func (s *session) forbidden(topic string, publish bool) {
+// reached counts what a client reached for in vain.
+func (s *session) reached(topic string, publish bool) {
 	if publish {
 		s.b.count.forbiddenPublish.Add(1)
 	} else {
 		s.b.count.forbiddenSubscribe.Add(1)
 	}
-	if s.b.onForbidden != nil {
-		s.b.onForbidden(s.who, topic, publish)
+	if s.b.forbidden != nil {
+		s.b.forbidden(s.who, topic, publish)
 	}
 }
 
@@ -168,7 +169,7 @@ func (s *session) route(topic []byte) (*route, error) {
 	r.relay = r.allowed && s.b.relay != nil && s.b.relay(s.who, r.topic)
 	s.routes[r.topic] = r
 	if !r.allowed {
-		s.forbidden(r.topic, true)
+		s.reached(r.topic, true)
 	}
 	return r, nil
 }
@@ -213,6 +214,9 @@ func (s *session) publish(first byte, body []byte) error {
 	}
 	a := &arrival{s: s, size: len(in.payload), id: in.id, qos: in.qos, inside: true}
 	if taken, err := s.take(a); !taken {
+		if a.qos == 2 {
+			s.state.arrived(a.id, false)
+		}
 		return err
 	}
 	if !r.allowed {
@@ -296,7 +300,7 @@ func (a *arrival) done(err error) {
 	}
 	s.mu.Unlock()
 	for _, m := range relay {
-		s.b.send(m, s.state.id)
+		s.b.send(m, nil, s.state)
 	}
 }
 

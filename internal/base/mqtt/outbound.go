@@ -41,12 +41,11 @@ func (s *session) offer(m *message, subIDs []int) bool {
 
 // drainLocked starts a goroutine that writes the queue, if none does. s.mu is held.
 func (s *session) drainLocked() {
-	if !s.draining && len(s.queue) > 0 && s.b.begin() {
+	if !s.draining && len(s.queue) > 0 {
 		s.draining = true
-		go func() {
-			defer s.b.wg.Done()
-			s.drain()
-		}()
+		// The session's own goroutine is among those that Run waits for: it ends
+		// only after the last item was queued.
+		s.b.wg.Go(s.drain)
 	}
 }
 
@@ -69,6 +68,9 @@ func (s *session) drain() {
 		batch := s.queue
 		if len(batch) == 0 {
 			s.draining = false
+			if s.ended {
+				s.wakeLocked() // see written
+			}
 			s.mu.Unlock()
 			return
 		}
@@ -81,6 +83,9 @@ func (s *session) drain() {
 		s.mu.Unlock()
 
 		err := s.writeBatch(batch)
+		if last := &batch[len(batch)-1]; last.kind == typeDisconnect {
+			s.farewell(last.code)
+		}
 
 		s.mu.Lock()
 		for i := range batch {
@@ -131,12 +136,10 @@ func (s *session) writeBatch(batch []item) (err error) {
 		p := (*tmp)[:0]
 		switch it.kind {
 		case typePublish:
-			if p = s.appendMessage(p, it); p == nil {
-				continue
-			}
+			p = s.appendMessage(p, it)
 			s.b.count.sent.Add(1)
 		case typeDisconnect:
-			return s.farewell(it.code)
+			return nil // it is the last
 		default:
 			p = appendAck(p, it.kind, it.id, codeSuccess, s.version)
 			if it.kind != typePubrel {
@@ -153,8 +156,7 @@ func (s *session) writeBatch(batch []item) (err error) {
 	return nil
 }
 
-// appendMessage is the packet of it. It is nil for a letter that was acknowledged
-// before it was sent again.
+// appendMessage is the packet of it.
 func (s *session) appendMessage(p []byte, it *item) []byte {
 	if it.letter == nil {
 		if s.version < 5 {
@@ -169,19 +171,16 @@ func (s *session) appendMessage(p []byte, it *item) []byte {
 	return appendPublish(p, o, s.version)
 }
 
-// farewell says why, where the protocol can, and closes the connection. wmu is held.
-func (s *session) farewell(c code) error {
-	var err error
+// farewell says why, where the protocol can, and closes the connection. That it
+// cannot be said is nobody's error: the connection ends one way or the other.
+func (s *session) farewell(c code) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	if s.version >= 5 {
-		err = s.put(appendDisconnect(nil, c))
-	}
-	if s.sock != nil {
-		_ = s.sock.uncork()
-		s.sock.cork()
+		_ = s.put(appendDisconnect(nil, c))
 	}
 	_ = s.conn.Close()
 	s.abort()
-	return err
 }
 
 // write writes one packet now. It blocks while the client does not read, which is

@@ -1,8 +1,10 @@
 package mqtt
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +41,7 @@ type session struct {
 	keepAlive time.Duration
 	maxPacket uint32 // that the client takes; 0 for any
 	since     time.Time
+	seat      *seat
 	state     *state
 	client    *client
 	done      chan struct{} // closed when Disconnected has returned
@@ -57,7 +60,7 @@ type session struct {
 	spoken  atomic.Bool  // has published or pinged since CONNECT
 	writing atomic.Int64 // the tick at which a write was begun; 0 for none
 
-	wmu sync.Mutex // held while a packet is written; taken before none of the others
+	wmu sync.Mutex // held while a packet is written; taken before state.mu
 
 	mu          sync.Mutex
 	queue       []item // to write; only grows while somebody will write it
@@ -68,7 +71,8 @@ type session struct {
 	pending     fifo[*arrival] // messages that the Handler has, in the order of arrival
 	held        int            // messages from their arrival until they are acknowledged
 	heldBytes   int
-	unacked     int // of those with QoS 1 or 2, what counts against the receive maximum
+	unacked     int  // of those with QoS 1 or 2, what counts against the receive maximum
+	open        bool // CONNACK was written
 	stopping    bool
 	ended       bool
 	cause       error // why it ended
@@ -169,7 +173,20 @@ func (s *session) run() {
 	cause, ending, c := s.read()
 	s.end(cause, ending, c)
 	s.flush()
+	s.written()
 	s.leave()
+}
+
+// written waits for whoever still writes. The session has ended, so that this is
+// over with farewellWait at the latest.
+func (s *session) written() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.draining {
+		s.mu.Unlock()
+		<-s.room
+		s.mu.Lock()
+	}
 }
 
 // read handles packets until the session ends: why, and what MQTT 5 is told.
@@ -181,7 +198,7 @@ func (s *session) read() (error, Ending, code) {
 		}
 		if err == nil {
 			s.partial.Store(0)
-			err = s.handle(first, body)
+			err = s.handleSafely(first, body)
 		}
 		switch c, broken := err.(code); {
 		case err == nil:
@@ -189,10 +206,27 @@ func (s *session) read() (error, Ending, code) {
 			return c, EndedProtocol, c
 		case err == errDisconnect:
 			return nil, EndedClean, 0
+		case err == errPanic:
+			return err, EndedHandler, codeImplementation
 		default:
 			return ErrNetwork, EndedNetwork, 0
 		}
 	}
+}
+
+var errPanic = errors.New("mqtt: a packet could not be handled")
+
+// handleSafely is handle, of which a panic ends one session and not the server.
+func (s *session) handleSafely(first byte, body []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.b.count.panics.Add(1)
+			s.b.log.Error("a packet could not be handled", "kind", string(s.who.Kind), "id", s.who.ID,
+				"type", first>>4, "panic", p, "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	return s.handle(first, body)
 }
 
 func (s *session) over() bool {
@@ -204,27 +238,36 @@ func (s *session) over() bool {
 // end ends the session for the first cause that it is told. Nothing more is read
 // or acknowledged. What was queued before is still written, then MQTT 5 is told
 // c; without c the connection is closed at once.
-func (s *session) end(cause error, ending Ending, c code) {
+// It is false when the session had ended already.
+func (s *session) end(cause error, ending Ending, c code) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.endLocked(cause, ending, c)
+	return s.endLocked(cause, ending, c)
+}
+
+// greeted notes that CONNACK was written. It is false when the session ended before.
+func (s *session) greeted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = true
+	return !s.ended
 }
 
 // endLocked is end; s.mu is held.
-func (s *session) endLocked(cause error, ending Ending, c code) {
+func (s *session) endLocked(cause error, ending Ending, c code) bool {
 	if s.ended {
-		return
+		return false
 	}
 	s.ended, s.cause, s.ending = true, cause, ending
 	s.wakeLocked()
-	s.b.count.ended[ending].Add(1)
-	if c == 0 {
+	if c == 0 || !s.open {
 		s.abort()
-		return
+		return true
 	}
 	s.queue = append(s.queue, item{kind: typeDisconnect, code: c})
 	s.drainLocked()
 	time.AfterFunc(farewellWait, s.abort)
+	return true
 }
 
 // wakeLocked wakes a reader that waits for room. s.mu is held.
@@ -253,10 +296,12 @@ func (s *session) leave() {
 	s.left.Do(func() {
 		s.abort()
 		s.mu.Lock()
-		cause := s.cause
+		cause, ending := s.cause, s.ending
 		s.mu.Unlock()
+		s.b.count.ended[ending].Add(1)
+		s.b.log.Debug("session ended", "kind", string(s.who.Kind), "id", s.who.ID, "why", ending.String(), "err", cause)
 		s.b.house.stand(s)
-		s.b.part(s)
+		s.b.house.part(s, s.b.tick.Load(), s.b.limits.OfflineDevices)
 		s.b.handler.Disconnected(s.who, cause)
 		s.b.house.remove(s)
 		s.guest.leave()

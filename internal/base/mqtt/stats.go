@@ -12,6 +12,7 @@ const (
 	RefusedAddressRate          // new ones from this address come too fast
 	RefusedHandshake            // TLS failed: wrong certificate, another protocol, gone
 	RefusedTimeout              // no whole CONNECT in time, or sent away as the longest silent
+	RefusedGone                 // the connection was lost before CONNACK
 	RefusedMalformed            // the first packet is no CONNECT that we understand, or too large
 	RefusedVersion              // neither MQTT 3.1.1 nor 5
 	RefusedClientID             // a device's client ID is not its ID
@@ -28,6 +29,7 @@ var refusalNames = [Refusals]string{
 	RefusedAddressRate:  "address-rate",
 	RefusedHandshake:    "handshake",
 	RefusedTimeout:      "timeout",
+	RefusedGone:         "gone",
 	RefusedMalformed:    "malformed",
 	RefusedVersion:      "version",
 	RefusedClientID:     "client-id",
@@ -105,13 +107,14 @@ type Stats struct {
 	WillsIgnored       uint64
 	DoneTwice          uint64 // mistakes of the Handler
 	AcceptErrors       uint64
+	Panics             uint64 // mistakes of the Handler or ours; each ended one session
 }
 
 // counters is Stats while it is counted.
 type counters struct {
 	accepted, received, acknowledged, sent, lost           atomic.Uint64
 	forbiddenPublish, forbiddenSubscribe, wills, doneTwice atomic.Uint64
-	acceptErrors                                           atomic.Uint64
+	acceptErrors, panics                                   atomic.Uint64
 	refused                                                [Refusals]atomic.Uint64
 	ended                                                  [Endings]atomic.Uint64
 }
@@ -130,6 +133,7 @@ func (b *Broker) Stats() Stats {
 		WillsIgnored:       c.wills.Load(),
 		DoneTwice:          c.doneTwice.Load(),
 		AcceptErrors:       c.acceptErrors.Load(),
+		Panics:             c.panics.Load(),
 	}
 	for i := range s.Refused {
 		s.Refused[i] = c.refused[i].Load()
