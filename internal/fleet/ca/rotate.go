@@ -171,9 +171,7 @@ func (s *Service) Forget(ctx context.Context) error {
 // them by itself, but pool, file and open sessions have to be told.
 func (s *Service) Run(ctx context.Context) error {
 	for {
-		if err := s.endNow(ctx); err != nil {
-			return err
-		}
+		s.endNow(ctx)
 		var timer <-chan time.Time
 		if next, some := s.nextEnd(); some {
 			timer = time.After(next.Sub(s.needs.Now()))
@@ -188,23 +186,23 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // endNow tells everyone if a generation has ended since it was taken into the pool.
-func (s *Service) endNow(ctx context.Context) error {
+func (s *Service) endNow(ctx context.Context) {
 	s.mu.Lock()
 	before := s.published
 	s.repool()
 	ended := s.published != before
 	s.mu.Unlock()
 	if !ended {
-		return nil
+		return
 	}
 	s.needs.Log.InfoContext(ctx, "a generation of the device CA is accepted no more")
 	if s.needs.Publish != nil {
 		if err := s.needs.Publish(s.PEM()); err != nil {
-			return fmt.Errorf("publish the roots of the device CA: %w", err)
+			// Check does not need the file, and the next start or rotation writes it.
+			s.needs.Log.ErrorContext(ctx, "cannot publish the roots of the device CA", "err", err)
 		}
 	}
 	s.Changes.Publish(Change{})
-	return nil
 }
 
 // nextEnd is when the next generation ends that is still in the pool.

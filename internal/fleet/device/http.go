@@ -76,13 +76,8 @@ func (s *Service) load(r *http.Request, who access.Actor, deleted bool) (access.
 func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	q := r.URL.Query()
 	f := Filter{Serial: q.Get("serial"), HardwareID: strings.ToLower(q.Get("unique_hardware_id"))}
-	everyone, err := flag(q, "across_user_ids")
-	if err != nil {
-		return err
-	}
-	if !everyone {
-		f.Owner = who.ID
-	}
+	// across_user_ids changes nothing: a space's devices are all of its members'.
+	var err error
 	if f.Deleted, err = flag(q, "show_deleted"); err != nil {
 		return err
 	}

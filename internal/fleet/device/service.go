@@ -527,6 +527,29 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, space, id string
 	return nil
 }
 
+// Clear removes all devices of a space for good, before the space itself is erased.
+// It is repeatable; who is System.
+func (s *Service) Clear(ctx context.Context, who access.Actor, space string) error {
+	if who.Kind != access.System {
+		return access.ErrDenied
+	}
+	rows, err := s.needs.Store.list(ctx, space, true)
+	if err != nil {
+		return fmt.Errorf("list devices of space %s: %w", space, err)
+	}
+	for _, r := range rows {
+		if r.leaving == leavingHard {
+			err = s.leave(ctx, who, r)
+		} else {
+			err = s.Delete(ctx, who, space, r.ID, true)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("remove device %s: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
 // leave takes steps 2 to 4 of a delete. Each is repeatable; Repair runs all of them again.
 func (s *Service) leave(ctx context.Context, who access.Actor, r row) error {
 	if r.leaving == leavingHard {

@@ -356,6 +356,37 @@ func TestRemovedDeviceLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestClearedSpaceHasNoDevices(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		r := h.start()
+		d, hidden := r.withSecret(), r.device(Device{})
+		_, leaf := r.certify(d.ID)
+		r.enter(d.ID)
+		if err := r.Delete(t.Context(), editor, space, hidden.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Create(t.Context(), stranger, Device{Type: "opta"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Clear(t.Context(), editor, space); !errors.Is(err, access.ErrDenied) {
+			t.Errorf("Clear by a member = %v, want %v", err, access.ErrDenied)
+		}
+		for range 2 {
+			if err := r.Clear(t.Context(), system, space); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for in, want := range map[string]int{space: 0, otherSpace: 1} {
+			if all, err := r.List(t.Context(), system, in, Filter{Deleted: true}); err != nil || len(all) != want {
+				t.Errorf("%d devices are left in %s (%v), want %d", len(all), in, err, want)
+			}
+		}
+		if _, err := r.AuthenticateCertificate(t.Context(), leaf, d.ID, address); !errors.Is(err, ca.ErrRevoked) || r.Online() != 0 {
+			t.Errorf("AuthenticateCertificate = %v, %d are online", err, r.Online())
+		}
+	})
+}
+
 var errCut = errors.New("the power is off")
 
 func TestDeleteSurvivesPowerCut(t *testing.T) {
