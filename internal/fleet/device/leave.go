@@ -1,0 +1,107 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+)
+
+// Delete hides a device, or removes it for good with hard. Its session is closed and
+// its thing stays, without a device. A hidden one keeps its certificates and secret, which let
+// nobody in, and comes back by Update; of a removed one nothing comes back.
+func (s *Service) Delete(ctx context.Context, who access.Actor, space, id string, hard bool) error {
+	if err := ours(who, space); err != nil {
+		return err
+	}
+	seal, err := s.needs.Keys.Space(ctx, space)
+	if err != nil {
+		return fmt.Errorf("key of space %s: %w", space, err)
+	}
+	// 1. The intent. From here on nobody gets in.
+	detail := map[string]string{"force": fmt.Sprint(hard)}
+	r, err := s.needs.Store.change(ctx, space, id, func(r *row) error {
+		if r.leaving == leavingHard || !hard && !r.DeletedAt.IsZero() {
+			return ErrNotFound
+		}
+		d, err := r.open(seal)
+		if err != nil {
+			return err
+		}
+		r.leaving = leavingSoft
+		if hard {
+			r.leaving = leavingHard
+		}
+		d.DeletedAt = s.now()
+		return r.close(d, seal, s.hardwareIndex)
+	}, s.entry(who, space, "device:delete", id, detail))
+	if err != nil {
+		return err
+	}
+	if err := s.cut(1); err != nil {
+		return err
+	}
+	s.reject(id, ErrGone)
+	if err := s.leave(ctx, who, r); err != nil {
+		return fmt.Errorf("delete device %s: %w", id, err)
+	}
+	s.Changes.Publish(Change{Deleted, space, id, s.now()})
+	return nil
+}
+
+// Clear removes all devices of a space for good, before the space itself is erased.
+// It is repeatable; who is System.
+func (s *Service) Clear(ctx context.Context, who access.Actor, space string) error {
+	if who.Kind != access.System {
+		return access.ErrDenied
+	}
+	rows, err := s.needs.Store.list(ctx, space, true)
+	if err != nil {
+		return fmt.Errorf("list devices of space %s: %w", space, err)
+	}
+	for _, r := range rows {
+		if r.leaving == leavingHard {
+			err = s.leave(ctx, who, r)
+		} else {
+			err = s.Delete(ctx, who, space, r.ID, true)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("remove device %s: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// leave takes steps 2 to 4 of a delete. Each is repeatable; Repair runs all of them again.
+func (s *Service) leave(ctx context.Context, who access.Actor, r row) error {
+	if r.leaving == leavingHard {
+		// 2. No certificate of it counts again.
+		if err := s.needs.Certificates.RevokeDevice(ctx, who, ca.Device{ID: r.ID, Space: r.Space}, ca.Ceased); err != nil {
+			return err
+		}
+		if err := s.cut(2); err != nil {
+			return err
+		}
+	}
+	// 3. Its thing stays without it.
+	if err := s.things.Detach(ctx, who, r.Space, r.ID); err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	if err := s.cut(3); err != nil {
+		return err
+	}
+	// 4. It is gone, or hidden.
+	if r.leaving == leavingHard {
+		s.forget(r.ID)
+		return s.needs.Store.remove(ctx, r.Space, r.ID, s.entry(who, r.Space, "device:remove", r.ID, nil))
+	}
+	_, err := s.needs.Store.change(ctx, r.Space, r.ID, func(r *row) error {
+		if r.leaving == leavingSoft {
+			r.leaving = staying
+		}
+		return nil
+	}, s.entry(who, r.Space, "device:hide", r.ID, nil))
+	return err
+}
