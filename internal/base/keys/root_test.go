@@ -250,10 +250,17 @@ func TestEveryFlippedBitIsAnErrorThatNamesTheFile(t *testing.T) {
 			for i := range len(good) * 8 {
 				bad := bytes.Clone(good)
 				bad[i/8] ^= 1 << (i % 8)
-				if err := os.WriteFile(path, bad, 0o600); err != nil {
-					t.Fatal(err)
+				var err error
+				if i/8%8 == i%8 { // one of each byte takes the whole way, which is slow
+					if err := os.WriteFile(path, bad, 0o600); err != nil {
+						t.Fatal(err)
+					}
+					_, err = OpenRoot(t.Context(), dir, c.o)
+				} else if c.file == rootName {
+					_, err = parseKeyFile(path, whatRoot, bad)
+				} else {
+					_, err = parseStoreFile(path, bad)
 				}
-				_, err := OpenRoot(t.Context(), dir, c.o)
 				if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), c.file) {
 					t.Fatalf("bit %d of byte %d (%q) flipped: %v", i%8, i/8, good[max(0, i/8-10):i/8+1], err)
 				}
