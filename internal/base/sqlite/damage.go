@@ -75,9 +75,13 @@ func (s *Store) explain(err error) error {
 	switch code {
 	case sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.READONLY:
 		s.trouble.mu.Lock()
-		defer s.trouble.mu.Unlock()
-		if why := errors.Join(s.trouble.damage, s.trouble.failed); why != nil {
-			return fmt.Errorf("%w (%w)", why, err)
+		damage, failed := s.trouble.damage, s.trouble.failed
+		s.trouble.mu.Unlock()
+		switch {
+		case damage != nil:
+			return fmt.Errorf("%w (%w)", damage, err)
+		case failed != nil:
+			return fmt.Errorf("%w (%w)", s.trouble.broken(), err)
 		}
 		return fmt.Errorf("%s: %w", s.path, err)
 	case sqlite3.CORRUPT, sqlite3.NOTADB:

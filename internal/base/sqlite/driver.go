@@ -35,6 +35,7 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, c.store.explain(err)
 	}
+	raw.Limit(sqlite3.LIMIT_ATTACHED, 0) // what is attached would not be sealed
 	k := &conn{Conn: raw, c: c, cache: make(map[string]*stmt)}
 	defer raw.SetInterrupt(raw.SetInterrupt(ctx))
 	if err := raw.Exec(c.init); err != nil {

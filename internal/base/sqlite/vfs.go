@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
@@ -182,6 +184,7 @@ type dbFile struct {
 var (
 	_ vfs.FileSharedMemory = (*dbFile)(nil)
 	_ vfs.FileLockState    = (*dbFile)(nil)
+	_ vfs.FilePragma       = (*dbFile)(nil)
 )
 
 // ReadAt reads pages, or a part of one: the 100 bytes of the header, the 16 that
@@ -325,6 +328,15 @@ func (d *dbFile) DeviceCharacteristics() vfs.DeviceCharacteristic {
 
 // SharedMemory is the index of the log.
 func (d *dbFile) SharedMemory() vfs.SharedMemory { return d.shm }
+
+// Pragma refuses what would change how the file is kept.
+func (d *dbFile) Pragma(name, value string) (string, error) {
+	changes := name == "journal_mode" && value != "" && !strings.EqualFold(value, "wal") || name == "page_size" && value != "" && value != strconv.Itoa(pageSize)
+	if changes {
+		return "", fmt.Errorf("%s: a sealed database has pages of %d bytes and a log: PRAGMA %s=%s is refused", d.s.path, pageSize, name, value)
+	}
+	return "", sqlite3.NOTFOUND
+}
 
 // Close lets go of everything.
 func (d *dbFile) Close() error {
