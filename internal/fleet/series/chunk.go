@@ -1,9 +1,6 @@
 package series
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // A chunk is a run of points of one series, stored as one row: a head that answers for
 // the whole, and a body with the points. Both are sealed under the key of the space.
@@ -333,9 +330,4 @@ func (c *span) cut() int {
 		n++
 	}
 	return n
-}
-
-// label is what a sealed part of a series is bound to: it opens nowhere else.
-func label(part, series string, at int64) []byte {
-	return fmt.Appendf(nil, "series|%s|%s|%d", part, series, at)
 }

@@ -15,8 +15,6 @@ const (
 	shortBitsForm           // the same for the bits of the float32
 	xorForm                 // each number's bits against those before: T. Pelkonen et al., "Gorilla", VLDB 2015, section 4.1.3
 	shortXorForm            // the same for the bits of the float32
-
-	floatForms
 )
 
 const (

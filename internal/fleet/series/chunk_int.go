@@ -27,8 +27,6 @@ const (
 	bytesLayout         // a varint each
 	zstdLayout          // the same, compressed
 	setLayout           // the different numbers, rising, and the index of each point's
-
-	layouts
 )
 
 const (

@@ -7,8 +7,6 @@ const (
 	listForm    = iota // lengths, then all bytes
 	setForm            // the different texts as a list, in order of appearance, and the index of each point's
 	patternForm        // texts that differ in their numbers only: see chunk_pattern.go
-
-	textForms
 )
 
 // appendTexts writes a column.

@@ -26,12 +26,10 @@ import (
 // later is replayed, or none.
 
 const (
-	carryBelow  = 64      // points: series with fewer may be carried over
-	carryTimes  = 8       // in a row, then a series is written however few it has
-	carryRow    = 1 << 20 // bytes of one row of carried points, about
-	pieceChunks = 128     // rows of one transaction
-	pieceBytes  = 1 << 20 // of one transaction, about
-	cutRows     = 4096    // of the log in one transaction
+	carryBelow = 64      // points: series with fewer may be carried over
+	carryTimes = 8       // in a row, then a series is written however few it has
+	carryRow   = 1 << 20 // bytes of one row of carried points, about
+	pieceBytes = 1 << 20 // of one transaction, about
 )
 
 // A job is the part of a flush that concerns one series.
@@ -176,8 +174,9 @@ func (s *Service) cutLog(ctx context.Context, p *plan) error {
 			return fmt.Errorf("cut carried rows from the history log: %w", err)
 		}
 	}
-	for from := p.from; from <= p.to; from += cutRows {
-		to := min(p.to, from+cutRows-1)
+	step := s.limits.cutRows
+	for from := p.from; from <= p.to; from += step {
+		to := min(p.to, from+step-1)
 		if err := s.store.cut(ctx, from, to); err != nil {
 			return fmt.Errorf("cut rows %d to %d from the history log: %w", from, to, err)
 		}

@@ -256,7 +256,7 @@ func (f *folder) addLast(key keys.Sealer, j *job) (err error) {
 
 // saveIfFull writes the piece if it is as large as a transaction should be.
 func (f *folder) saveIfFull(ctx context.Context) error {
-	if len(f.piece.chunks) < pieceChunks && len(f.piece.lasts) < pieceChunks && f.piece.bytes < pieceBytes {
+	if most := f.s.limits.pieceRows; len(f.piece.chunks) < most && len(f.piece.lasts) < most && f.piece.bytes < pieceBytes {
 		return nil
 	}
 	return f.save(ctx)

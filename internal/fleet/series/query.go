@@ -41,6 +41,7 @@ type queryScan struct {
 	each func(segment) bool
 
 	read    int // points
+	most    int // points
 	mem     span
 	flushes uint64
 	buf     *buffers
@@ -72,7 +73,7 @@ func (s *Service) scan(ctx context.Context, q *Query) (*queryScan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key of space %s: %w", q.Space, err)
 	}
-	r := &queryScan{s: s, st: st, key: key, from: earliest, to: latest, desc: q.Desc, page: maxPage}
+	r := &queryScan{s: s, st: st, key: key, from: earliest, to: latest, desc: q.Desc, page: maxPage, most: s.limits.decoded}
 	if !q.From.IsZero() {
 		r.from = max(r.from, microUp(q.From))
 	}
@@ -187,7 +188,7 @@ func (r *queryScan) give(ctx context.Context, c chunks, row *chunkRow, done *int
 	}
 	whole := row.start >= r.from && row.end < r.to && lo == hi
 	if whole && r.enough != nil && r.enough(row.start, row.end) {
-		if r.read += headCost; r.read > MaxDecoded {
+		if r.read += headCost; r.read > r.most {
 			return false, ErrTooMuch
 		}
 		h, err := openHead(r.key, r.st.property, row, r.buf)
@@ -203,7 +204,7 @@ func (r *queryScan) give(ctx context.Context, c chunks, row *chunkRow, done *int
 			return false, errChunk(r.st.property, row, err)
 		}
 	}
-	if r.read += row.points; r.read > MaxDecoded {
+	if r.read += row.points; r.read > r.most {
 		return false, ErrTooMuch
 	}
 	if err := openBody(r.key, r.st.property, row, r.chunk, r.buf); err != nil {
@@ -225,7 +226,7 @@ func (r *queryScan) points(p *span) (more bool, err error) {
 	if p.len() == 0 {
 		return true, nil
 	}
-	if r.read += p.len(); r.read > MaxDecoded {
+	if r.read += p.len(); r.read > r.most {
 		return false, ErrTooMuch
 	}
 	return r.each(segment{points: p}), nil
@@ -455,10 +456,43 @@ func (t *tally) answer(a Aggregation) float64 {
 	return max(-math.MaxFloat64, min(math.MaxFloat64, f))
 }
 
-// percentile sorts numbers, of which there is one at least.
+// percentile is the number of which percent of a hundred are not greater, by nearest
+// rank. There is one number at least; their order changes.
 func percentile(numbers []float64, percent int) float64 {
-	slices.Sort(numbers)
-	return numbers[max(0, (len(numbers)*percent+99)/100-1)]
+	return nth(numbers, max(0, (len(numbers)*percent+99)/100-1))
+}
+
+// nth is what a[n] would be if a were sorted: Hoare's selection, with the middle of
+// three for its pivot, and sorting when it comes on badly.
+func nth(a []float64, n int) float64 {
+	for tries := 0; len(a) > 16 && tries < 64; tries++ {
+		x, y, z := a[0], a[len(a)/2], a[len(a)-1]
+		pivot := max(min(x, y), min(max(x, y), z))
+		i, j := 0, len(a)-1
+		for i <= j {
+			for a[i] < pivot {
+				i++
+			}
+			for a[j] > pivot {
+				j--
+			}
+			if i <= j {
+				a[i], a[j] = a[j], a[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case n <= j:
+			a = a[:j+1]
+		case n >= i:
+			a, n = a[i:], n-i
+		default:
+			return a[n]
+		}
+	}
+	slices.Sort(a)
+	return a[n]
 }
 
 // Sample gives the last point of each bin that has any, of whatever kind, at its own time.

@@ -24,6 +24,8 @@ type house struct {
 	db   *db.DB
 	keys *seriestest.Keys
 	cfg  series.Config
+	// fragile, if not nil, stands between the service and its database.
+	fragile *series.Fragile
 	*series.Service
 	stop func()
 }
@@ -45,11 +47,19 @@ func (h *house) start() {
 }
 
 func (h *house) tryStart() error {
+	store := series.SQL(h.db)
+	if h.fragile != nil {
+		h.fragile.Store = store
+		store = h.fragile
+	}
 	s, err := series.New(context.Background(), series.Needs{
-		Store: series.SQL(h.db), Keys: h.keys, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)), Now: time.Now, Config: h.cfg,
+		Store: store, Keys: h.keys, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)), Now: time.Now, Config: h.cfg,
 	})
 	if err != nil {
 		return err
+	}
+	if h.fragile != nil {
+		s.SetSmallSteps()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
@@ -77,6 +87,8 @@ func (h *house) append(points ...series.Point) {
 		h.t.Fatalf("append %d points: %v", len(points), err)
 	}
 }
+
+var nopLog = slog.New(slog.DiscardHandler)
 
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 

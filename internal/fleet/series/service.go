@@ -101,6 +101,16 @@ type Needs struct {
 	Config Config
 }
 
+// limits keep single acts short.
+type limits struct {
+	decoded   int   // points that a query may read
+	pieceRows int   // chunks, and last values, that one transaction of a flush writes
+	cutRows   int64 // of the log that one transaction removes
+}
+
+// A transaction of a flush takes a few milliseconds: so long a commit may have to wait for it.
+var defaultLimits = limits{decoded: MaxDecoded, pieceRows: 128, cutRows: 4096}
+
 // A Service keeps the history of all properties. All methods may be called from any goroutine.
 type Service struct {
 	store Store
@@ -113,6 +123,8 @@ type Service struct {
 	queue    *queue
 	full     chan struct{} // holds a token when the log wants a flush
 	maintain chan struct{} // holds a token while somebody flushes, erases or retains
+
+	limits limits // defaultLimits, but for tests
 
 	mu    sync.Mutex
 	stats Stats // guarded by mu; only the counters
@@ -129,6 +141,8 @@ func New(ctx context.Context, n Needs) (*Service, error) {
 		mem:      newMemory(),
 		full:     make(chan struct{}, 1),
 		maintain: make(chan struct{}, 1),
+
+		limits: defaultLimits,
 	}
 	s.queue = newQueue(s.cfg.QueuePoints, s.cfg.QueueBytes)
 	if err := s.recover(ctx); err != nil {
