@@ -27,6 +27,8 @@ const (
 type Config struct {
 	Host string // the cloud's name; it must be in the server's certificate
 	Port int    // 0: CertificatePort or SecretKeyPort
+	// Address is where to connect, as host:port, when that is not Host and Port: a tunnel, or a name that is not in DNS yet.
+	Address string
 
 	// DeviceID is the device's id, a UUID in lower case.
 	DeviceID string
@@ -216,8 +218,12 @@ func (c *Config) dialTLS(ctx context.Context) (net.Conn, error) {
 	if c.Certificate != nil {
 		settings.Certificates = []tls.Certificate{*c.Certificate}
 	}
+	address := c.Address
+	if address == "" {
+		address = net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+	}
 	dialer := tls.Dialer{Config: settings}
-	return dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	return dialer.DialContext(ctx, "tcp", address)
 }
 
 // RootsFromFile reads CA certificates in PEM, such as the server's tls/ca.pem.
