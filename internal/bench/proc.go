@@ -26,18 +26,3 @@ func cpuOf(pid int) time.Duration {
 	system, _ := strconv.ParseInt(f[12], 10, 64)
 	return time.Duration(user+system) * tick
 }
-
-// memoryOf is a process' resident memory in bytes; 0 if it is gone.
-func memoryOf(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
-}

@@ -7,10 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-// maxRemaining is the largest remaining length that four bytes can tell; MQTT
-// 3.1.1, section 2.2.3.
-const maxRemaining = 1<<28 - 1
-
 // parseLength reads a variable byte integer from the start of b: its value and
 // how many bytes it took; 0 bytes when b ends within it.
 func parseLength(b []byte) (value, n int, err error) {

@@ -170,7 +170,7 @@ func errUnlessRead(n int, err error) error {
 // run is the life of a session after CONNACK.
 func (s *session) run() {
 	defer s.b.wg.Done()
-	cause, ending, c := s.read()
+	ending, c, cause := s.read()
 	s.end(cause, ending, c)
 	s.flush()
 	s.written()
@@ -190,11 +190,11 @@ func (s *session) written() {
 }
 
 // read handles packets until the session ends: why, and what MQTT 5 is told.
-func (s *session) read() (error, Ending, code) {
+func (s *session) read() (Ending, code, error) {
 	for {
 		first, body, err := s.next()
 		if s.over() {
-			return nil, EndedClean, 0 // whoever ended it has said why
+			return EndedClean, 0, nil // whoever ended it has said why
 		}
 		if err == nil {
 			s.partial.Store(0)
@@ -203,13 +203,13 @@ func (s *session) read() (error, Ending, code) {
 		switch c, broken := err.(code); {
 		case err == nil:
 		case broken:
-			return c, EndedProtocol, c
+			return EndedProtocol, c, c
 		case err == errDisconnect:
-			return nil, EndedClean, 0
+			return EndedClean, 0, nil
 		case err == errPanic:
-			return err, EndedHandler, codeImplementation
+			return EndedHandler, codeImplementation, err
 		default:
-			return ErrNetwork, EndedNetwork, 0
+			return EndedNetwork, 0, ErrNetwork
 		}
 	}
 }
