@@ -35,6 +35,7 @@ type Fragile struct {
 	Heal  bool             // only that one transaction fails
 	Hook  func(act string) // called before each transaction that writes
 	Acts  []string         // that wrote, until the power was cut
+	Look  func()           // called before each snapshot is read, unless nil
 }
 
 func (f *Fragile) act(name string, fn func() error) error {
