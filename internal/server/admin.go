@@ -11,6 +11,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/ops/backup"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
@@ -40,6 +41,7 @@ type none struct{}
 // acts are the administrative verbs, by the name that the command line sends.
 var acts = map[string]act{
 	"ping":            with(func(*Server, context.Context, none) (any, error) { return none{}, nil }),
+	"backup":          with((*Server).backup),
 	"user.add":        with((*Server).userAdd),
 	"user.list":       with((*Server).userList),
 	"user.password":   with((*Server).userPassword),
@@ -302,4 +304,14 @@ func (s *Server) caRevoke(ctx context.Context, in struct {
 		return nil, err
 	}
 	return map[string]any{"id": in.Certificate, "device": d.ID, "reason": reason}, s.authority.Revoke(ctx, operator, ca.Device{ID: d.ID, Space: d.Space}, in.Certificate, reason)
+}
+
+func (s *Server) backup(ctx context.Context, in struct {
+	Dir string `json:"dir"`
+}) (any, error) {
+	d := s.data
+	return backup.To(ctx, backup.Source{
+		Dir: s.cfg.Data, Root: d.root, Ring: d.ring, Core: d.core, History: d.history, Keyring: d.keyring,
+		Program: "ardesia", Now: s.world.Now,
+	}, in.Dir)
 }
