@@ -156,7 +156,7 @@ func (s Source) addDatabase(ctx context.Context, a *writer, from *db.DB, d datab
 		r, w := io.Pipe()
 		done := make(chan error, 1)
 		go func() {
-			err := dump(ctx, from, w)
+			err := from.Dump(ctx, w)
 			done <- err
 			_ = w.CloseWithError(err) // nil is io.EOF
 		}()

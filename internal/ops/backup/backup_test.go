@@ -78,7 +78,7 @@ func openOne(t testing.TB, dir, dsn string, root *keys.Root, name string) *db.DB
 	return dbtest.Open(t, c)
 }
 
-// put seals text under the key of a space and keeps it as a row of core, which is as good as any.
+// put seals text under the key of a space and keeps it as the name of an organisation, which is as good as any row.
 func (h *house) put(t testing.TB, space, text string) {
 	t.Helper()
 	s, err := h.Ring.Space(t.Context(), space)
@@ -90,10 +90,7 @@ func (h *house) put(t testing.TB, space, text string) {
 		t.Fatal(err)
 	}
 	if err := h.Core.Write(t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Exec(t.Context(), `create table if not exists backup_test (space text not null primary key, sealed bytea not null)`)
-		if err == nil {
-			_, err = tx.Exec(t.Context(), `insert into backup_test (space, sealed) values ($1, $2)`, space, sealed)
-		}
+		_, err := tx.Exec(t.Context(), `insert into org (id, kind, owner, name, created_at) values ($1, 'shared', 'owner', $2, 0)`, space, sealed)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -105,7 +102,7 @@ func get(t testing.TB, core *db.DB, ring *keys.Ring, space string) (string, erro
 	t.Helper()
 	var sealed []byte
 	if err := core.Read(t.Context(), func(tx *db.Tx) error {
-		return tx.QueryRow(t.Context(), `select sealed from backup_test where space = $1`, space).Scan(&sealed)
+		return tx.QueryRow(t.Context(), `select name from org where id = $1`, space).Scan(&sealed)
 	}); err != nil {
 		t.Fatal(err)
 	}

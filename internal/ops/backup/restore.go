@@ -330,7 +330,7 @@ func (p *place) load(ctx context.Context, name string, r io.Reader) error {
 		return err
 	}
 	p.loaded = p.loaded || p.Database != ""
-	return errors.Join(load(ctx, to, r), to.Close())
+	return errors.Join(to.Load(ctx, r), to.Close())
 }
 
 // convert dumps a database in a file into PostgreSQL.
@@ -338,7 +338,7 @@ func (p *place) convert(ctx context.Context, name string, from *db.DB) error {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := dump(ctx, from, w)
+		err := from.Dump(ctx, w)
 		_ = w.CloseWithError(err)
 		done <- err
 	}()
