@@ -155,10 +155,10 @@ func (s *Service) DeleteProperty(ctx context.Context, who access.Actor, id, prop
 	if err := ours(who); err != nil {
 		return err
 	}
-	lost, err := s.needs.Store.erase(ctx, who.Space, id, property, s.entry(who, "property:erase", id, map[string]string{"property": property}))
+	lost, device, err := s.needs.Store.erase(ctx, who.Space, id, property, s.entry(who, "property:erase", id, map[string]string{"property": property}))
 	if err != nil {
 		return err
 	}
-	s.routes.forget([]string{id}, nil)
+	s.routes.forget([]string{id}, []string{device})
 	return s.eraseSeries(ctx, lost)
 }

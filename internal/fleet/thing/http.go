@@ -69,8 +69,8 @@ func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) 
 
 func pathProperty(r *http.Request) string { return strings.ToLower(r.PathValue("pid")) }
 
-// flag reads a boolean of the query; absent is false.
-func flag(r *http.Request, name string) (bool, error) {
+// asked reads a boolean of the query; absent is false.
+func asked(r *http.Request, name string) (bool, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
 		return false, nil
@@ -143,10 +143,10 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	// across_user_ids changes nothing: a space's things are all of its members'.
 	var f Filter
 	var err error
-	if f.Properties, err = flag(r, "show_properties"); err != nil {
+	if f.Properties, err = asked(r, "show_properties"); err != nil {
 		return err
 	}
-	if f.Deleted, err = flag(r, "show_deleted"); err != nil {
+	if f.Deleted, err = asked(r, "show_deleted"); err != nil {
 		return err
 	}
 	q := r.URL.Query()
@@ -189,7 +189,7 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 const maxFilter = 1000
 
 func (s *Service) httpCreate(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	steal, err := flag(r, "force")
+	steal, err := asked(r, "force")
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (in *inThing) apply(t *Thing) error {
 }
 
 func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	deleted, err := flag(r, "show_deleted")
+	deleted, err := asked(r, "show_deleted")
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Ac
 }
 
 func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	steal, err := flag(r, "force")
+	steal, err := asked(r, "force")
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 }
 
 func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	hard, err := flag(r, "force")
+	hard, err := asked(r, "force")
 	if err != nil {
 		return err
 	}

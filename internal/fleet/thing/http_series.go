@@ -410,7 +410,7 @@ func (s *Service) httpTimeseries(w http.ResponseWriter, r *http.Request, who acc
 		return err
 	}
 	a := aggregate{limit: timeseriesLimit}
-	if a.desc, err = flag(r, "desc"); err != nil {
+	if a.desc, err = asked(r, "desc"); err != nil {
 		return err
 	}
 	if a.to, err = moment(r, "to", s.now()); err != nil {

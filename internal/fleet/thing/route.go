@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
@@ -38,14 +37,6 @@ type line struct {
 	free  series.Value // guarded by mu: the same of a free object
 }
 
-// series is the name under which the values of a line are kept.
-func (l *line) series() string {
-	if l.persist {
-		return l.property
-	}
-	return fleeting(l.property)
-}
-
 func newRoute(t Thing) *route {
 	zone, err := loadZone(t.Timezone)
 	if err != nil {
@@ -74,11 +65,12 @@ type routes struct {
 	load func(ctx context.Context, device, thing string) (Thing, error)
 	// passing is held for reading from the look for a route until history has the
 	// values, so that an erase can wait for those that are on their way.
-	passing sync.RWMutex
-	// changes counts what was forgotten: a route that was read before a change must not be kept after it.
-	changes  atomic.Int64
+	passing  sync.RWMutex
 	byThing  *cache.Map[string, *route]
 	byDevice *cache.Map[string, *route]
+
+	mu      sync.Mutex // held while something is remembered or forgotten
+	changes int64      // guarded by mu: a route that was read before a change must not be remembered after it
 }
 
 // remembered is the least number of things whose routes are kept. A route of ten
@@ -105,36 +97,32 @@ func (rs *routes) get(from *cache.Map[string, *route], key, device, thing string
 	}
 	ctx, cancel := lookContext()
 	defer cancel()
-	before := rs.changes.Load()
+	rs.mu.Lock()
+	before := rs.changes
+	rs.mu.Unlock()
 	t, err := rs.load(ctx, device, thing)
-	var r *route
-	switch {
-	case err == nil:
-		r = rs.share(t, before)
-	case !errors.Is(err, ErrNotFound):
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	rs.keep(from, key, r, before)
+	var r *route
+	if err == nil {
+		r = newRoute(t)
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.changes != before {
+		return r, nil // true when it was read, and good for this one message
+	}
+	if r != nil {
+		// Two routes of one thing would each remember the last values for themselves.
+		if have := rs.byThing.Add(r.thing, func() *route { return r }); have != nil {
+			r = have
+		} else {
+			rs.byThing.Set(r.thing, r)
+		}
+	}
+	from.Set(key, r)
 	return r, nil
-}
-
-// share makes a route of t, or finds the one that is there already: two routes of
-// one thing would each remember the last values for themselves.
-func (rs *routes) share(t Thing, before int64) *route {
-	made := newRoute(t)
-	if have := rs.byThing.Add(t.ID, func() *route { return made }); have != nil && have != made && have.device == t.Device {
-		return have
-	}
-	rs.keep(rs.byThing, t.ID, made, before)
-	return made
-}
-
-// keep remembers r unless something has changed since before was read.
-func (rs *routes) keep(in *cache.Map[string, *route], key string, r *route, before int64) {
-	in.Set(key, r)
-	if rs.changes.Load() != before {
-		in.Delete(key) // whoever changes counts first and forgets then, so one of us deletes
-	}
 }
 
 // settle waits until all values have reached history whose route was found before.
@@ -145,7 +133,9 @@ func (rs *routes) settle() {
 
 // forget drops what is known of things and devices after a change of them.
 func (rs *routes) forget(things, devices []string) {
-	rs.changes.Add(1)
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.changes++
 	for _, id := range things {
 		if id != "" {
 			rs.byThing.Delete(id)

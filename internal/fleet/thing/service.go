@@ -27,7 +27,7 @@ type Store interface {
 	list(ctx context.Context, space string, f Filter) ([]Thing, error)
 	properties(ctx context.Context, space string, ids []string) (map[string]Property, error)
 	change(ctx context.Context, space, id string, act func(t *Thing) (Act, error)) (before, after Thing, moved string, err error)
-	erase(ctx context.Context, space, id, property string, e journal.Entry) (lost []string, err error)
+	erase(ctx context.Context, space, id, property string, e journal.Entry) (lost []string, device string, err error)
 
 	upkeep
 }
@@ -431,19 +431,16 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 		})
 		return err
 	}
-	t, err := s.needs.Store.find(ctx, who.Space, id)
-	if err != nil {
-		return err
-	}
 	// 1. The rows go, and the intent to erase the values comes; 2. the values go; 3.
 	// the intent goes. Run finishes what is interrupted.
-	lost, err := s.needs.Store.erase(ctx, who.Space, id, "", s.entry(who, "thing:erase", id, map[string]string{"device_before": t.Device}))
+	lost, device, err := s.needs.Store.erase(ctx, who.Space, id, "", s.entry(who, "thing:erase", id, nil))
 	if err != nil {
 		return err
 	}
-	gone := t
-	gone.Device = ""
-	s.attached(t, gone, "")
+	gone := Thing{ID: id, Space: who.Space}
+	had := gone
+	had.Device = device
+	s.attached(had, gone, "")
 	return s.eraseSeries(ctx, lost)
 }
 

@@ -351,9 +351,18 @@ func nameTaken(err error, doing string) error {
 }
 
 // erase removes a thing, or one property of it when property is not "", for good,
-// and remembers the series whose values must follow.
-func (s sqlStore) erase(ctx context.Context, space, id, property string, e journal.Entry) (lost []string, err error) {
+// and remembers the series whose values must follow. device is what it was attached to.
+func (s sqlStore) erase(ctx context.Context, space, id, property string, e journal.Entry) (lost []string, device string, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		var attached sql.NullString
+		err := tx.QueryRow(ctx, `select device from thing where id = $1 and space = $2`, id, space).Scan(&attached)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("find thing %s: %w", id, err)
+		}
+		device = attached.String
 		where, args := `thing = $1 and space = $2`, []any{id, space}
 		if property != "" {
 			where, args = where+` and id = $3`, append(args, property)
@@ -376,17 +385,13 @@ func (s sqlStore) erase(ctx context.Context, space, id, property string, e journ
 			if _, err := tx.Exec(ctx, `delete from thing_tag where thing = $1 and space = $2`, id, space); err != nil {
 				return fmt.Errorf("erase tags of thing %s: %w", id, err)
 			}
-			r, err := tx.Exec(ctx, `delete from thing where id = $1 and space = $2`, id, space)
-			if err != nil {
+			if _, err := tx.Exec(ctx, `delete from thing where id = $1 and space = $2`, id, space); err != nil {
 				return fmt.Errorf("erase thing %s: %w", id, err)
-			}
-			if n, err := r.RowsAffected(); err != nil || n == 0 {
-				return errors.Join(ErrNotFound, err)
 			}
 		}
 		return journal.Record(ctx, tx, e)
 	})
-	return lost, err
+	return lost, device, err
 }
 
 // erasing lists up to n series whose values are still to be erased.

@@ -100,7 +100,7 @@ func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, all
 				return fmt.Errorf("thing %s: %w", id, err)
 			}
 			t := find(id)
-			t.Tags = append(t.Tags, Tag{tag.Key, tag.Value})
+			t.Tags = append(t.Tags, Tag(tag))
 		}
 		return rows.Err()
 	})
@@ -240,7 +240,7 @@ func (s sqlStore) saveTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, bef
 		if slices.Contains(before.Tags, tag) {
 			continue
 		}
-		in, err := sealed(seal, sealedTag{tag.Key, tag.Value}, "tag", after.ID)
+		in, err := sealed(seal, sealedTag(tag), "tag", after.ID)
 		if err != nil {
 			return err
 		}
