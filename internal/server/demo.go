@@ -1,24 +1,19 @@
 package server
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/secret"
-	"github.com/ardesia-iot/ardesia/internal/base/senml"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
-	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
+	board "github.com/ardesia-iot/ardesia/sdk/go"
 )
 
 const demoEmail = "demo@localhost.localdomain"
@@ -33,14 +28,14 @@ func (s *Server) runDemo(ctx context.Context) error {
 	}
 	news := s.things.Changes.Subscribe(16)
 	defer news.Close()
-	board := make(chan error, 1)
-	go func() { board <- s.demoBoard(ctx, thingID, deviceID, key) }()
+	sender := make(chan error, 1)
+	go func() { sender <- s.demoBoard(ctx, deviceID, key) }()
 	for {
 		select {
 		case <-ctx.Done():
-			<-board
+			<-sender
 			return ctx.Err()
-		case err := <-board:
+		case err := <-sender:
 			return fmt.Errorf("simulated board: %w", err)
 		case c := <-news.C():
 			if s.world.Out == nil || c.Thing != thingID {
@@ -91,91 +86,38 @@ func (s *Server) demoAccount(ctx context.Context) (thingID, deviceID, key string
 	return t.ID, d.ID, key, err
 }
 
-// demoBoard sends until ctx ends, and connects again when it is cut off.
-func (s *Server) demoBoard(ctx context.Context, thingID, deviceID, key string) error {
+// demoBoard is a program with the device SDK, as anybody may write one. It sends
+// until ctx ends, and connects again by itself when it is cut off.
+func (s *Server) demoBoard(ctx context.Context, deviceID, key string) error {
 	a, err := s.Addresses(ctx)
 	if err != nil {
 		return err
 	}
-	for {
-		err := s.demoSession(ctx, a["mqtt-password"], thingID, deviceID, key)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		s.log.Warn("the simulated board was cut off; it connects again", "err", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(2 * time.Second):
-		}
+	temperature := board.Float("temperature", board.ReadOnly, board.Every(time.Second))
+	cfg := board.Config{
+		Host: s.cfg.Host, Address: a["mqtt-password"], DeviceID: deviceID, SecretKey: key,
+		Properties: []board.Property{temperature}, QoS: 1, Now: s.world.Now, Log: s.log,
 	}
-}
-
-func (s *Server) demoSession(ctx context.Context, addr, thingID, deviceID, key string) error {
-	trust := &tls.Config{ServerName: s.cfg.Host, MinVersion: tls.VersionTLS12}
 	if root := s.wall.Root(); root != nil {
-		trust.RootCAs = x509.NewCertPool()
-		trust.RootCAs.AddCert(root)
+		cfg.Roots = x509.NewCertPool()
+		cfg.Roots.AddCert(root)
 	}
-	conn, err := (&tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: trust}).DialContext(ctx, "tcp", addr)
+	c, err := board.New(cfg)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	// CONNECT with clean session, user name and password (MQTT 3.1.1, section 3.1).
-	body := mqttText(nil, "MQTT")
-	body = append(body, 4, 0b1100_0010, 0, 30)
-	for _, field := range []string{deviceID, deviceID, key} {
-		body = mqttText(body, field)
-	}
-	if _, err := conn.Write(mqttPacket(0x10, body)); err != nil {
-		return err
-	}
-	r := bufio.NewReader(conn)
-	ack := make([]byte, 4)
-	if err := readAll(r, ack); err != nil || ack[0] != 0x20 || ack[3] != 0 {
-		return errors.Join(err, fmt.Errorf("not let in: % x", ack))
-	}
+	ran := make(chan error, 1)
+	go func() { ran <- c.Run(ctx) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for n := uint16(1); ; n++ {
+	for {
+		// A day of ten minutes, with a draught now and then.
+		at := float64(s.world.Now().Unix()%600) / 600 * 2 * math.Pi
+		temperature.Set(math.Round((21.5+3*math.Sin(at)+0.4*math.Sin(17*at))*10) / 10)
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case err := <-ran:
+			return err
 		case <-tick.C:
 		}
-		at := float64(s.world.Now().Unix()%600) / 600 * 2 * math.Pi
-		value := math.Round((21.5+3*math.Sin(at)+0.4*math.Sin(17*at))*10) / 10
-		pack := senml.Append(nil, []senml.Record{{Name: "temperature", Kind: senml.Float, Num: value}})
-		msg := mqttText(nil, topic.Name(topic.ThingOut, thingID))
-		msg = append(binary.BigEndian.AppendUint16(msg, max(n, 1)), pack...)
-		if _, err := conn.Write(mqttPacket(0x32, msg)); err != nil {
-			return err
-		}
-		if err := readAll(r, ack); err != nil { // PUBACK: the value is on disk
-			return err
-		}
 	}
-}
-
-func mqttText(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
-}
-
-// mqttPacket joins a first byte, the length (the same form as a uvarint; section 2.2.3) and a body.
-func mqttPacket(first byte, body []byte) []byte {
-	return append(binary.AppendUvarint([]byte{first}, uint64(len(body))), body...)
-}
-
-func readAll(r *bufio.Reader, p []byte) error {
-	for i := range p {
-		b, err := r.ReadByte()
-		if err != nil {
-			return err
-		}
-		p[i] = b
-	}
-	return nil
 }
