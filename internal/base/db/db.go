@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -50,6 +51,7 @@ type DB struct {
 	readers *sql.DB
 	sealed  *sealed // nil on PostgreSQL
 	texts   texts
+	closing sync.Once
 }
 
 // A Tx is one transaction. It is good until the function that it was handed to
@@ -74,7 +76,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", cfg.Schema, err)
 	}
-	if err := d.migrate(ctx); err != nil {
+	if err := d.migrate(ctx, cfg.Migrations); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", cfg.Schema, err), d.Close())
 	}
 	return d, nil
@@ -83,12 +85,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // Engine says which program keeps the rows.
 func (d *DB) Engine() Engine { return d.cfg.Engine }
 
-// Close waits for running transactions and closes the database.
+// Close waits for running transactions and closes the database. The second time it
+// does nothing.
 func (d *DB) Close() error {
-	err := errors.Join(d.readers.Close(), d.writer.Close())
-	if d.sealed != nil {
-		err = errors.Join(err, d.sealed.close())
-	}
+	var err error
+	d.closing.Do(func() {
+		err = errors.Join(d.readers.Close(), d.writer.Close())
+		if d.sealed != nil {
+			err = errors.Join(err, d.sealed.close())
+		}
+	})
 	return err
 }
 

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -13,6 +14,8 @@ type Migration struct {
 	Number int    // from 1, rising
 	Name   string // "0002_device.sql"
 	Text   string // the same on both engines; may hold many statements
+
+	applied string // the digest that the database remembers
 }
 
 // Digest is what a database remembers of a migration.
@@ -43,19 +46,19 @@ func (d *DB) dialect(text string) string {
 // migrate runs what is missing, each migration in one transaction. Two processes
 // that start at once on PostgreSQL do not run one twice: the lock of the
 // transaction makes the second wait, and then it finds the first one's row.
-func (d *DB) migrate(ctx context.Context) error {
-	var known []Migration
+func (d *DB) migrate(ctx context.Context, all []Migration) error {
+	var applied int
 	if err := d.alone(ctx, func(tx *Tx) error {
 		if _, err := tx.tx.ExecContext(ctx, d.dialect(migrationTable)); err != nil {
 			return fmt.Errorf("make table schema_migration: %w", err)
 		}
-		var err error
-		known, err = d.check(ctx, tx)
+		known, err := d.check(ctx, tx)
+		applied = min(len(known), len(all))
 		return err
 	}); err != nil {
 		return err
 	}
-	for _, m := range d.cfg.Migrations[len(known):] {
+	for _, m := range all[applied:] {
 		if err := d.alone(ctx, func(tx *Tx) error {
 			known, err := d.check(ctx, tx)
 			if err != nil || (len(known) > 0 && known[len(known)-1].Number >= m.Number) {
@@ -74,13 +77,16 @@ func (d *DB) migrate(ctx context.Context) error {
 	return nil
 }
 
-// alone is Write, and on PostgreSQL no other process is within alone on this schema.
+// alone is Write, and on PostgreSQL no other process is within alone on this
+// schema. There it reads what is committed when it has the lock: a snapshot would
+// be from before it waited.
 func (d *DB) alone(ctx context.Context, fn func(tx *Tx) error) error {
-	return d.Write(ctx, func(tx *Tx) error {
-		if d.cfg.Engine == Postgres {
-			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('ardesia migration'), hashtext($1))`, d.cfg.Schema); err != nil {
-				return err
-			}
+	if d.cfg.Engine != Postgres {
+		return d.Write(ctx, fn)
+	}
+	return d.within(ctx, d.writer, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('ardesia migration'), hashtext($1))`, d.cfg.Schema); err != nil {
+			return err
 		}
 		return fn(tx)
 	})
@@ -110,6 +116,7 @@ func (d *DB) check(ctx context.Context, tx *Tx) ([]Migration, error) {
 		case i < len(d.cfg.Migrations):
 			return nil, fmt.Errorf("migration %s was applied to this database where this Ardesia has %s", m.Name, d.cfg.Migrations[i].Name)
 		}
+		m.applied = digest
 		applied = append(applied, m)
 	}
 	if err := rows.Err(); err != nil {

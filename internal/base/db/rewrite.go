@@ -82,6 +82,9 @@ func quoted(text string, i int) (int, error) {
 	if i > 0 && isWord(text[i-1]) && text[i] == '\'' && !strings.ContainsRune("xX", rune(text[i-1])) {
 		return 0, fmt.Errorf("%w: %q begins a special string", ErrText, text[i-1:i+1])
 	}
+	if i > 1 && text[i-1] == '&' && strings.ContainsRune("uU", rune(text[i-2])) {
+		return 0, fmt.Errorf("%w: %q begins a special string", ErrText, text[i-2:i+1])
+	}
 	length := strings.IndexByte(text[i+1:], text[i])
 	if length < 0 {
 		return 0, fmt.Errorf("%w: a quote does not end", ErrText)

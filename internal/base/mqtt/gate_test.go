@@ -77,6 +77,8 @@ func TestConnectRateRecovers(t *testing.T) {
 			t.Errorf("%d refused after a pause, want 1", n)
 		}
 		time.Sleep(time.Minute)
+		s.b.gate.mu.Lock()
+		defer s.b.gate.mu.Unlock()
 		if n := len(s.b.gate.visitors); n != 0 {
 			t.Errorf("%d addresses are remembered although they are back to normal", n)
 		}

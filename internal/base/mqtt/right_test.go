@@ -61,6 +61,7 @@ func TestForbiddenSubscriptionIsMuteAndReported(t *testing.T) {
 	if p := must(t)(c.Expect(mqtttest.Publish)); p.Topic != "/mine" || p.QoS != 1 {
 		t.Errorf("got %+v", p)
 	}
+	ok(t, c.Ping())
 	if got, want := s.h.told(), []string{"connected board", "subscribed board /mine 1"}; !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
@@ -291,6 +292,7 @@ func TestSubscribedIsNotToldOfWhatIsNotKept(t *testing.T) {
 	s := start(t, func(c *Config, _ *keeper) { c.Limits.Subscriptions = 1 })
 	c := s.device("board", 4)
 	must(t)(c.Subscribe(1, mqtttest.Filter{Name: "/a"}, mqtttest.Filter{Name: "/b"}))
+	ok(t, c.Ping())
 	if got, want := s.h.told(), []string{"connected board", "subscribed board /a 0"}; !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}

@@ -221,9 +221,7 @@ func TestDropEndsSessionsAndWhatIsKept(t *testing.T) {
 			t.Error("the state of an absent device is kept")
 		}
 	}
-	if len(s.b.house.seats) != 0 || len(s.b.house.states) != 0 {
-		t.Errorf("%d seats and %d states are left", len(s.b.house.seats), len(s.b.house.states))
-	}
+	s.houseIsEmpty(t)
 }
 
 // Whoever is dropped while his CONNECT is looked at does not come in.
@@ -305,9 +303,7 @@ func TestUncleanSessionsAreForgotten(t *testing.T) {
 		if n := s.b.Stats().Offline; n != 0 {
 			t.Errorf("%d states are kept after their time", n)
 		}
-		if len(s.b.house.seats) != 0 || len(s.b.house.states) != 0 {
-			t.Errorf("%d seats and %d states are left", len(s.b.house.seats), len(s.b.house.states))
-		}
+		s.houseIsEmpty(t)
 	})
 }
 

@@ -377,3 +377,14 @@ func (k *keeper) toldOnce(t testing.TB, event string) {
 func clientTLS(conn net.Conn, cfg *tls.Config) net.Conn { return tls.Client(conn, cfg) }
 
 var discard = slog.New(slog.DiscardHandler)
+
+// houseIsEmpty fails the test if something is kept of those who are gone.
+func (s *stage) houseIsEmpty(t testing.TB) {
+	t.Helper()
+	h := s.b.house
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.seats) != 0 || len(h.states) != 0 || len(h.active) != 0 || len(h.kept) != 0 {
+		t.Errorf("%d seats, %d states, %d sessions and %d kept states are left", len(h.seats), len(h.states), len(h.active), len(h.kept))
+	}
+}

@@ -127,27 +127,6 @@ func (w *bitWriter) close() []byte {
 	return w.b
 }
 
-// A bitReader gives bits back in the order in which a bitWriter took them. Past the
-// end it is bad and gives zeros.
-type bitReader struct {
-	b   []byte
-	pos uint // in bits
-	bad bool
-}
-
-func (r *bitReader) read(width uint) uint64 {
-	if width == 0 {
-		return 0
-	}
-	if r.pos+width > uint(len(r.b))*8 {
-		r.bad, r.pos = true, uint(len(r.b))*8
-		return 0
-	}
-	v := load(r.b, r.pos, width)
-	r.pos += width
-	return v
-}
-
 // load is width bits (1 to 64) of b from bit pos on. The caller knows that they are there.
 func load(b []byte, pos, width uint) uint64 {
 	i, shift := pos>>3, pos&7

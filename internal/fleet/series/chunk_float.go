@@ -2,19 +2,17 @@ package series
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 )
 
 // A column of floats is written as one form byte and what it says. "Short" is a
-// float32 made wider, which is what boards send.
+// float32 made wider, which is what boards send. What Facebook's Gorilla does, the exclusive or of each number
+// with the one before, was measured and is not here: docs/adr/0003.
 const (
 	decimalForm      = iota // k / 10^d
 	shortDecimalForm        // the same, rounded to a float32
 	bitsForm                // the bits, put in the order of the numbers, as integers
 	shortBitsForm           // the same for the bits of the float32
-	xorForm                 // each number's bits against those before: T. Pelkonen et al., "Gorilla", VLDB 2015, section 4.1.3
-	shortXorForm            // the same for the bits of the float32
 )
 
 const (
@@ -135,9 +133,9 @@ func (s *scratch) appendFloats(dst []byte, xs []uint64) []byte {
 		}
 		best = out[len(dst):]
 	}
-	integers, xor := byte(bitsForm), byte(xorForm)
+	integers := byte(bitsForm)
 	if short {
-		integers, xor = shortBitsForm, shortXorForm
+		integers = shortBitsForm
 	}
 	s.cols[1] = s.cols[1][:0]
 	for _, b := range xs {
@@ -147,12 +145,9 @@ func (s *scratch) appendFloats(dst []byte, xs []uint64) []byte {
 			s.cols[1] = append(s.cols[1], ordered(b))
 		}
 	}
-	s.forms[0] = s.appendInts(append(s.forms[0][:0], integers), s.cols[1], false, true)
-	s.forms[1] = appendXor(append(s.forms[1][:0], xor), xs, short)
-	for _, form := range s.forms {
-		if best == nil || len(form) < len(best) {
-			best = form
-		}
+	s.form = s.appendInts(append(s.form[:0], integers), s.cols[1], false, true)
+	if best == nil || len(s.form) < len(best) {
+		best = s.form
 	}
 	return append(dst, best...)
 }
@@ -194,8 +189,6 @@ func (r *reader) floats(dst []uint64, n int) []uint64 {
 			}
 			dst = append(dst, b)
 		}
-	case xorForm, shortXorForm:
-		dst = r.xor(dst, n, form == shortXorForm)
 	default:
 		r.fail()
 	}
@@ -239,85 +232,5 @@ func (r *reader) decimals(dst []uint64, n int, short bool) []uint64 {
 		}
 		dst[i] = odds.fixed64()
 	}
-	return dst
-}
-
-// appendXor writes each number's bits as their difference from those before: 0 for
-// none; 10 and the bits of the window used before; or 11, the zeros above the new
-// window, its width less one, and its bits. Windows are counted in 64 or 32 bits.
-func appendXor(dst []byte, xs []uint64, short bool) []byte {
-	whole, field := uint(64), uint(6)
-	if short {
-		whole, field = 32, 5
-	}
-	w := bitWriter{b: dst}
-	var last uint64
-	var low, width uint // the window: its lowest bit and its width; 0 for none yet
-	for i, b := range xs {
-		if short {
-			b = uint64(math.Float32bits(float32(math.Float64frombits(b))))
-		}
-		x := b ^ last
-		last = b
-		if i == 0 {
-			w.write(b, whole)
-			continue
-		}
-		if x == 0 {
-			w.write(0, 1)
-			continue
-		}
-		l, h := uint(bits.TrailingZeros64(x)), uint(bits.Len64(x))
-		if width > 0 && l >= low && h <= low+width {
-			w.write(0b01, 2)
-			w.write(x>>low, width)
-			continue
-		}
-		low, width = l, h-l
-		w.write(0b11, 2)
-		w.write(uint64(whole-h), field)
-		w.write(uint64(width-1), field)
-		w.write(x>>low, width)
-	}
-	return w.close()
-}
-
-// xor reads what appendXor wrote; it takes all that is left of r but for what follows
-// its last whole byte.
-func (r *reader) xor(dst []uint64, n int, short bool) []uint64 {
-	whole, field := uint(64), uint(6)
-	if short {
-		whole, field = 32, 5
-	}
-	in := bitReader{b: r.b, bad: r.bad}
-	last := in.read(whole)
-	var low, width uint
-	for i := 0; i < n && !in.bad; i++ {
-		if i > 0 && in.read(1) == 1 {
-			if in.read(1) == 1 {
-				above := uint(in.read(field))
-				width = uint(in.read(field)) + 1
-				if above+width > whole {
-					in.bad = true
-					break
-				}
-				low = whole - above - width
-			} else if width == 0 {
-				in.bad = true
-				break
-			}
-			last ^= in.read(width) << low
-		}
-		b := last
-		if short {
-			b = math.Float64bits(float64(math.Float32frombits(uint32(last))))
-		}
-		dst = append(dst, b)
-	}
-	if in.bad {
-		r.fail()
-		return dst
-	}
-	r.bytes(int(in.pos+7) / 8)
 	return dst
 }

@@ -44,7 +44,7 @@ type scratch struct {
 	index []int64
 	inner *scratch // of the parts of a set
 	cols  [3][]int64
-	forms [2][]byte
+	form  []byte
 	bytes []byte
 }
 

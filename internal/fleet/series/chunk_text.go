@@ -49,9 +49,9 @@ func (s *scratch) appendList(dst []byte, texts []string) []byte {
 	}
 	dst = s.appendInts(dst, lengths, false, false)
 	if len(s.bytes) > 24 {
-		s.forms[0] = squeeze(s.forms[0][:0], s.bytes)
-		if len(s.forms[0]) < len(s.bytes) {
-			return append(append(dst, 1), s.forms[0]...)
+		s.form = squeeze(s.form[:0], s.bytes)
+		if len(s.form) < len(s.bytes) {
+			return append(append(dst, 1), s.form...)
 		}
 	}
 	return append(append(dst, 0), s.bytes...)

@@ -2,6 +2,7 @@ package thing
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -161,4 +162,32 @@ func (s *Service) DeleteProperty(ctx context.Context, who access.Actor, id, prop
 	}
 	s.routes.forget([]string{id}, []string{device})
 	return s.eraseSeries(ctx, lost)
+}
+
+// EraseSpace removes all things of a space and all their values for good. It needs
+// no key of the space, and may be repeated: that is what to do when it fails or the
+// server ends before it returns nil.
+func (s *Service) EraseSpace(ctx context.Context, who access.Actor, space string) error {
+	who.Space = space
+	if err := ours(who); err != nil {
+		return err
+	}
+	// 1. The rows go.
+	things, devices, err := s.needs.Store.eraseSpace(ctx, space, s.entry(who, "thing:erase", space, nil))
+	if err != nil {
+		return fmt.Errorf("erase things of space %s: %w", space, err)
+	}
+	s.routes.forget(things, devices)
+	for i, d := range devices {
+		if d != "" {
+			s.Attachments.Publish(Attachment{Space: space, Device: d, Old: things[i]})
+		}
+	}
+	word(s.zoned)
+	// 2. The values go, those on their way first.
+	s.routes.settle()
+	if err := s.needs.Series.EraseSpace(ctx, space); err != nil {
+		return fmt.Errorf("erase values of space %s: %w", space, err)
+	}
+	return nil
 }

@@ -35,6 +35,7 @@ type Store interface {
 // upkeep is the half of Store that the Service uses by itself, in any space.
 type upkeep interface {
 	route(ctx context.Context, device, id string) (Thing, error)
+	eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error)
 	erasing(ctx context.Context, n int) ([]string, error)
 	erased(ctx context.Context, series []string) error
 	zones(ctx context.Context) ([]string, error)
@@ -67,6 +68,7 @@ type Series interface {
 	Aggregate(ctx context.Context, q series.Query) ([]series.Bin, error)
 	Sample(ctx context.Context, q series.Query) ([]series.Point, error)
 	Erase(ctx context.Context, ids []string) error
+	EraseSpace(ctx context.Context, space string) error
 }
 
 // Devices is what this room needs of the room of devices: *device.Service.

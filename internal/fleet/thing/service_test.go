@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
@@ -297,6 +298,47 @@ func TestErasedValuesAreGone(t *testing.T) {
 		}
 		if err := h.Delete(ctx, editor, a.ID, true); !errors.Is(err, ErrNotFound) {
 			t.Errorf("erased twice: %v", err)
+		}
+	})
+}
+
+func TestSpacesAreErased(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		board := h.device(editor, "board")
+		a := h.thing(editor, "a", board, map[string]string{"x": "FLOAT"})
+		gone := h.thing(editor, "gone", "", nil)
+		kept := h.thing(stranger, "kept", "", map[string]string{"x": "FLOAT"})
+		h.publish(board, a.ID, senml.Record{Name: "x", Kind: senml.Float, Num: 1})
+		if err := h.Report(ctx, stranger, kept.ID, []Write{{Name: "x", JSON: []byte("2")}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.SetTag(ctx, editor, a.ID, Tag{"k", "v"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Delete(ctx, editor, gone.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		// The key may be gone before: nothing of the space is opened.
+		if err := h.ring.Erase(ctx, keys.KindSpace, space); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := h.EraseSpace(ctx, access.Actor{Kind: access.System}, space); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, ok := h.history.Last(id(a, "x")); ok {
+			t.Error("a value is still there")
+		}
+		if _, ok := h.Attached(board); ok {
+			t.Error("the device still has a thing")
+		}
+		if got, ok := h.history.Last(id(kept, "x")); !ok || got.Value.Num != 2 {
+			t.Errorf("another space's value is %+v", got)
+		}
+		if all, err := h.List(ctx, stranger, Filter{}); err != nil || len(all) != 1 {
+			t.Errorf("another space has %d things, %v", len(all), err)
 		}
 	})
 }

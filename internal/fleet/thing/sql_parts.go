@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 )
 
@@ -309,4 +310,29 @@ func (p Property) same(q Property) bool {
 	return p.ID == q.ID && p.Name == q.Name && p.Variable == q.Variable && p.Type == q.Type && p.Permission == q.Permission &&
 		p.Strategy == q.Strategy && p.Parameter == q.Parameter && bits(p.Min) == bits(q.Min) && bits(p.Max) == bits(q.Max) &&
 		p.Persist == q.Persist && p.Number == q.Number && p.UpdatedAt.Equal(q.UpdatedAt) && p.DeletedAt.Equal(q.DeletedAt)
+}
+
+// eraseSpace removes everything of a space for good. devices are those of things,
+// "" where there is none.
+func (s sqlStore) eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		if things, err = texts(tx.Query(ctx, `select id from thing where space = $1 order by id`, space)); err != nil {
+			return err
+		}
+		if devices, err = texts(tx.Query(ctx, `select coalesce(device, '') from thing where space = $1 order by id`, space)); err != nil {
+			return err
+		}
+		for _, statement := range []string{
+			`delete from thing_tag where space = $1`,
+			`delete from thing_property where space = $1`,
+			`delete from thing where space = $1`,
+			`delete from thing_erase where space = $1`, // history erases the space as a whole
+		} {
+			if _, err := tx.Exec(ctx, statement, space); err != nil {
+				return err
+			}
+		}
+		return journal.Record(ctx, tx, e)
+	})
+	return things, devices, err
 }

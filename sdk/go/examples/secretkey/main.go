@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	device "github.com/ardesia-iot/ardesia/sdk/go"
@@ -28,7 +29,7 @@ func main() {
 	key := flag.String("key", os.Getenv("DEVICE_KEY"), "the device's secret key; better in the environment as DEVICE_KEY")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *host, *port, *ca, *id, *key); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, err)
