@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -284,11 +285,12 @@ func (b *bound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (b *bound) fail(w http.ResponseWriter, r *http.Request, err error) {
 	log := b.door.needs.Log
-	if ctx := r.Context(); ctx.Err() != nil && problem.Of(err).Kind == problem.Internal {
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			panic(http.ErrAbortHandler) // the client has gone away; nobody reads an answer
-		}
+	ours := problem.Of(err).Kind == problem.Internal
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), ours && errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		err = ErrSlow.After(10 * time.Second)
+	case ours && r.Context().Err() != nil:
+		panic(http.ErrAbortHandler) // the client has gone away; nobody reads an answer
 	}
 	if started, ok := w.(*reply); ok && started.status != 0 {
 		log.ErrorContext(r.Context(), "answer broken off", "route", b.route.Pattern, "id", rest.RequestID(r.Context()), "err", err)

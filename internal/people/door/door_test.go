@@ -1,6 +1,7 @@
 package door
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -499,21 +501,25 @@ func TestSlowBodyEnds(t *testing.T) {
 	}
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	body, end := io.Pipe()
-	defer end.Close()
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", server.URL+"/a", body)
+	// A plain connection: http.Client would wait for its own body.
+	c, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ContentLength = 10
-	r.Header.Set("Authorization", "Bearer good")
-	answer, err := server.Client().Do(r)
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "PUT /a HTTP/1.1\r\nHost: house\r\nAuthorization: Bearer good\r\nContent-Length: 10\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != 503 {
-		t.Errorf("status %d, want 503", answer.StatusCode)
+	if answer.StatusCode != 503 || !answer.Close {
+		t.Errorf("status %d, connection kept %v; want 503 and closed", answer.StatusCode, !answer.Close)
 	}
 }
 
