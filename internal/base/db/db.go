@@ -51,7 +51,7 @@ type DB struct {
 	readers *sql.DB
 	sealed  *sealed // nil on PostgreSQL
 	texts   texts
-	closing sync.Once
+	running running
 }
 
 // A Tx is one transaction. It is good until the function that it was handed to
@@ -88,13 +88,13 @@ func (d *DB) Engine() Engine { return d.cfg.Engine }
 // Close waits for running transactions and closes the database. The second time it
 // does nothing.
 func (d *DB) Close() error {
-	var err error
-	d.closing.Do(func() {
-		err = errors.Join(d.readers.Close(), d.writer.Close())
-		if d.sealed != nil {
-			err = errors.Join(err, d.sealed.close())
-		}
-	})
+	if !d.running.close() {
+		return nil
+	}
+	err := errors.Join(d.readers.Close(), d.writer.Close())
+	if d.sealed != nil {
+		err = errors.Join(err, d.sealed.close())
+	}
 	return err
 }
 
@@ -129,18 +129,90 @@ var (
 )
 
 func (d *DB) within(ctx context.Context, pool *sql.DB, o *sql.TxOptions, fn func(tx *Tx) error) error {
-	tx, err := pool.BeginTx(ctx, o)
+	if err := d.running.enter(); err != nil {
+		return fmt.Errorf("begin in %s: %w", d.cfg.Schema, err)
+	}
+	defer d.running.leave()
+	c, tx, err := begin(ctx, pool, o)
 	if err != nil {
 		return fmt.Errorf("begin in %s: %w", d.cfg.Schema, err)
 	}
+	defer c.Close()
 	defer func() { _ = tx.Rollback() }() // also when fn panics; does nothing after Commit
 	if err := fn(&Tx{d, tx}); err != nil {
 		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("commit in %s: %w", d.cfg.Schema, err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit in %s: %w", d.cfg.Schema, err)
 	}
 	return nil
+}
+
+// begin waits for a connection while ctx lasts. The transaction itself is not tied
+// to ctx: database/sql would undo it behind our back, and a commit that was sent is
+// waited for, because giving up would leave open whether it happened.
+func begin(ctx context.Context, pool *sql.DB, o *sql.TxOptions) (*sql.Conn, *sql.Tx, error) {
+	for try := 0; ; try++ {
+		c, err := pool.Conn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		tx, err := c.BeginTx(context.WithoutCancel(ctx), o)
+		if err == nil {
+			return c, tx, nil
+		}
+		err = errors.Join(err, c.Close())
+		if !errors.Is(err, driver.ErrBadConn) || try == 2 { // a server that was started anew
+			return nil, nil, err
+		}
+	}
+}
+
+// running counts transactions, so that Close can wait for them.
+type running struct {
+	mu     sync.Mutex
+	n      int           // guarded by mu
+	closed bool          // guarded by mu
+	idle   chan struct{} // guarded by mu; closed when n is 0 after closed is true
+}
+
+var errClosed = errors.New("the database is closed")
+
+func (r *running) enter() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errClosed
+	}
+	r.n++
+	return nil
+}
+
+func (r *running) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n--; r.n == 0 && r.closed {
+		close(r.idle)
+	}
+}
+
+// close waits until all have left. It is false if that was asked for before.
+func (r *running) close() bool {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return false
+	}
+	r.closed, r.idle = true, make(chan struct{})
+	if r.n == 0 {
+		close(r.idle)
+	}
+	r.mu.Unlock()
+	<-r.idle
+	return true
 }
 
 // Exec runs a statement that returns no rows.

@@ -112,12 +112,6 @@ func (c postgresConnector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type postgresConn struct{ *stdlib.Conn }
 
-// BeginTx keeps ctx out of the transaction's end: a commit that was sent is waited
-// for, because giving up would leave open whether it happened.
-func (k postgresConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	return k.Conn.BeginTx(context.WithoutCancel(ctx), o)
-}
-
 func (k postgresConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	r, err := k.Conn.ExecContext(ctx, text, args)
 	return r, explainPostgres(err)

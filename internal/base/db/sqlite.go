@@ -32,9 +32,10 @@ const (
 type sealed struct {
 	store   *sqlite.Store
 	wake    chan struct{} // holds one: the log has grown
-	running atomic.Bool   // Run works
+	tidying atomic.Bool   // Run works
 
 	mu     sync.Mutex
+	closed bool                 // guarded by mu
 	copier *sqlite.Checkpointer // guarded by mu
 	copied atomic.Int64         // pages of the log that are in the database; written under mu
 }
@@ -88,7 +89,7 @@ func (s *sealed) grown(ctx context.Context) {
 	behind := s.store.LogFrames() - s.copied.Load()
 	switch {
 	case behind < copyAt:
-	case s.running.Load():
+	case s.tidying.Load():
 		select {
 		case s.wake <- struct{}{}:
 		default:
@@ -103,6 +104,9 @@ func (s *sealed) grown(ctx context.Context) {
 func (s *sealed) copy(ctx context.Context) (left int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return 0, errClosed
+	}
 	if s.copier == nil {
 		if s.copier, err = s.store.Checkpointer(); err != nil {
 			return 0, err
@@ -119,6 +123,7 @@ func (s *sealed) copy(ctx context.Context) (left int64, err error) {
 func (s *sealed) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	var err error
 	if s.copier != nil {
 		err = s.copier.Close()
@@ -135,8 +140,8 @@ func (d *DB) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	s.running.Store(true)
-	defer s.running.Store(false)
+	s.tidying.Store(true)
+	defer s.tidying.Store(false)
 	for {
 		select {
 		case <-ctx.Done():
@@ -183,6 +188,10 @@ func (d *DB) shrink(ctx context.Context) error {
 
 // exclusively runs fn while nobody writes, with the writer's connection.
 func (d *DB) exclusively(ctx context.Context, fn func(c *sql.Conn) error) error {
+	if err := d.running.enter(); err != nil {
+		return err
+	}
+	defer d.running.leave()
 	c, err := d.writer.Conn(ctx)
 	if err != nil {
 		return err
@@ -196,6 +205,10 @@ func (d *DB) BackupTo(ctx context.Context, path string, key []byte) error {
 	if d.sealed == nil {
 		return errors.New("a database on PostgreSQL has no file to copy: use Dump, or PostgreSQL's own tools")
 	}
+	if err := d.running.enter(); err != nil {
+		return err
+	}
+	defer d.running.leave()
 	return d.sealed.store.Backup(ctx, path, key)
 }
 
@@ -208,5 +221,9 @@ func (d *DB) Check(ctx context.Context) error {
 			return err
 		})
 	}
+	if err := d.running.enter(); err != nil {
+		return err
+	}
+	defer d.running.leave()
 	return d.sealed.store.Check(ctx)
 }
