@@ -198,6 +198,9 @@ func (b *Broker) SendTo(kind Kind, id, topic string, payload []byte, qos byte) {
 
 // send passes m on, to one seat if only is given; from is who published it.
 func (b *Broker) send(m *message, only *seat, from *state) {
+	if m.topic == "" || m.topic[0] == '$' {
+		return // mute is such a topic
+	}
 	b.engine.hearers(m.topic, func(h hearer) {
 		st := b.house.state(h.id)
 		if st == nil || (only != nil && st.seat != only) || (h.noLocal && st == from) {

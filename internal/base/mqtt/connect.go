@@ -24,7 +24,6 @@ func (b *Broker) open(ctx context.Context, s *session, mode Mode) {
 		b.refuse(s, why)
 		return
 	}
-	s.guest.answered()
 	s.limit = b.limits.PacketBytes
 	s.heard.Store(b.tick.Load())
 	b.wg.Add(1)

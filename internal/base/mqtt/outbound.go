@@ -183,9 +183,10 @@ func (s *session) farewell(c code) {
 	s.abort()
 }
 
-// write writes one packet now. It blocks while the client does not read, which is
-// what the reading goroutine wants.
+// write writes one packet now, after what the reading goroutine, whose it is, has
+// caused before. It blocks while the client does not read: then we do not either.
 func (s *session) write(packet []byte) error {
+	s.flush()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	s.writing.Store(s.b.tick.Load())

@@ -295,6 +295,7 @@ func (b *Broker) attach(s *session, c connect, asked uint64) (Refusal, code) {
 	}
 	st, present := h.borrow(b, s, c.clean)
 	w := b.prepare(s, st, c, present)
+	s.guest.answered()
 	err := b.engine.connack(s.client, codeSuccess, w)
 	if err != nil || !s.greeted() {
 		s.end(ErrNetwork, EndedNetwork, 0)

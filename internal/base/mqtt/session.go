@@ -171,6 +171,7 @@ func errUnlessRead(n int, err error) error {
 func (s *session) run() {
 	defer s.b.wg.Done()
 	ending, c, cause := s.read()
+	s.flush() // what the last packets have caused
 	s.end(cause, ending, c)
 	s.flush()
 	s.written()

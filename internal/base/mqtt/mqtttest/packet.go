@@ -45,7 +45,8 @@ type Packet struct {
 // maxPacket bounds what Read allocates.
 const maxPacket = 1 << 20
 
-var errBroken = errors.New("mqtttest: the server sent a broken packet")
+// ErrBroken is a packet that no server may send.
+var ErrBroken = errors.New("mqtttest: the server sent a broken packet")
 
 // Length appends a variable byte integer.
 func Length(dst []byte, n int) []byte {
@@ -83,11 +84,11 @@ func ReadPacket(r io.Reader, version byte) (Packet, error) {
 			break
 		}
 		if shift == 21 {
-			return p, errBroken
+			return p, ErrBroken
 		}
 	}
 	if n > maxPacket {
-		return p, fmt.Errorf("%w: of %d bytes", errBroken, n)
+		return p, fmt.Errorf("%w: of %d bytes", ErrBroken, n)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
@@ -131,7 +132,7 @@ func (p *Packet) parse(r *reader, version byte) error {
 	case Pingresp:
 	case Disconnect:
 		if !five {
-			return fmt.Errorf("%w: DISCONNECT, which servers do not send before MQTT 5", errBroken)
+			return fmt.Errorf("%w: DISCONNECT, which servers do not send before MQTT 5", ErrBroken)
 		}
 		if len(r.b) > 0 {
 			p.Code = r.byte()
@@ -140,10 +141,10 @@ func (p *Packet) parse(r *reader, version byte) error {
 			p.Props = r.props()
 		}
 	default:
-		return fmt.Errorf("%w: type %d", errBroken, p.Type)
+		return fmt.Errorf("%w: type %d", ErrBroken, p.Type)
 	}
 	if r.short || len(r.b) > 0 {
-		return fmt.Errorf("%w: type %d with %d bytes too many", errBroken, p.Type, len(r.b))
+		return fmt.Errorf("%w: type %d with %d bytes too many", ErrBroken, p.Type, len(r.b))
 	}
 	return nil
 }
