@@ -6,7 +6,11 @@
 // what is used often stays.
 package cache
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 // A Map remembers between n and 2n values. Make it with New. All methods may be
 // called from any goroutine.
@@ -90,3 +94,45 @@ func (m *Map[K, V]) Len() int {
 	defer m.mu.Unlock()
 	return len(m.young) + len(m.old)
 }
+
+// A Fresh remembers what was loaded for a short while, and nothing that was
+// loaded before the last Changed. All methods may be called from any goroutine.
+type Fresh[K comparable, V any] struct {
+	all *Map[K, loaded[V]]
+	ttl time.Duration
+	now func() time.Time
+	gen atomic.Uint64 // rises with every change
+}
+
+type loaded[V any] struct {
+	value V
+	at    time.Time
+	gen   uint64 // before loading began
+}
+
+// NewFresh returns a Fresh that remembers at least the n values used last, each
+// for ttl by the clock now.
+func NewFresh[K comparable, V any](n int, ttl time.Duration, now func() time.Time) *Fresh[K, V] {
+	return &Fresh[K, V]{all: New[K, loaded[V]](n), ttl: ttl, now: now}
+}
+
+// Get returns what load answered for k not long ago, or asks it now. Errors are
+// not remembered. Several goroutines may load one k at a time.
+func (f *Fresh[K, V]) Get(k K, load func() (V, error)) (V, error) {
+	gen, now := f.gen.Load(), f.now()
+	if kept, ok := f.all.Get(k); ok && kept.gen == gen {
+		if age := now.Sub(kept.at); age >= 0 && age < f.ttl {
+			return kept.value, nil
+		}
+	}
+	v, err := load()
+	if err != nil {
+		return v, err
+	}
+	f.all.Set(k, loaded[V]{v, now, gen})
+	return v, nil
+}
+
+// Changed says that what load answers may be another now. Call it after the
+// change: whoever was loading meanwhile keeps nothing.
+func (f *Fresh[K, V]) Changed() { f.gen.Add(1) }

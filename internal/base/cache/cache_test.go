@@ -1,6 +1,10 @@
 package cache
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"time"
+)
 
 func TestMapStaysBounded(t *testing.T) {
 	m := New[int, int](100)
@@ -51,3 +55,43 @@ func TestAddKeepsTheFirst(t *testing.T) {
 		t.Errorf("Add after Set = %d, want 3", got)
 	}
 }
+
+func TestFresh(t *testing.T) {
+	now, loads := time.Unix(1000, 0), 0
+	f := NewFresh[string, int](4, time.Second, func() time.Time { return now })
+	load := func() (int, error) { loads++; return loads, nil }
+	get := func(want int) {
+		t.Helper()
+		if got, err := f.Get("a", load); got != want || err != nil {
+			t.Fatalf("Get = %d, %v, want %d", got, err, want)
+		}
+	}
+	get(1)
+	get(1)
+	now = now.Add(time.Second)
+	get(2)
+	f.Changed()
+	get(3)
+	now = now.Add(-time.Hour) // the clock was put back
+	get(4)
+	if _, err := f.Get("b", func() (int, error) { return 0, errLoad }); err != errLoad {
+		t.Errorf("Get = %v, want the error of load", err)
+	}
+	if got, err := f.Get("b", func() (int, error) { return 7, nil }); got != 7 || err != nil {
+		t.Errorf("Get after an error = %d, %v, want 7", got, err)
+	}
+}
+
+// A value that was loaded while it changed is not kept.
+func TestFreshForgetsWhatChangedWhileLoading(t *testing.T) {
+	f := NewFresh[string, string](4, time.Hour, func() time.Time { return time.Unix(1000, 0) })
+	_, _ = f.Get("a", func() (string, error) {
+		f.Changed()
+		return "old", nil
+	})
+	if got, _ := f.Get("a", func() (string, error) { return "new", nil }); got != "new" {
+		t.Errorf("Get = %q, want new", got)
+	}
+}
+
+var errLoad = errors.New("away")

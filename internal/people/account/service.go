@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ardesia-iot/ardesia/internal/base/cache"
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
@@ -50,12 +51,23 @@ type Needs struct {
 	Now    func() time.Time
 }
 
+// standing is what tokens ask of a person at every use.
+type standing struct {
+	space    string
+	epoch    int64
+	disabled bool
+}
+
+// believed is how long another process's change may go unseen here; our own counts at once.
+const believed = time.Second
+
 // A Service knows all people. All methods may be called from any goroutine.
 type Service struct {
-	needs Needs
-	index func([]byte) []byte
-	gate  *gate
-	dummy string // the hash that is checked for people who do not exist
+	needs     Needs
+	index     func([]byte) []byte
+	gate      *gate
+	dummy     string // the hash that is checked for people who do not exist
+	standings *cache.Fresh[string, standing]
 
 	// Changes tells whose tokens and sessions must be looked at again, by id.
 	Changes feed.Feed[string]
@@ -66,7 +78,10 @@ func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Settle == nil || needs.Now == nil {
 		return nil, errors.New("accounts need Store, Keys, Settle and Now")
 	}
-	return &Service{needs: needs, index: needs.Keys.MAC("account-email"), gate: newGate(), dummy: hash(uuid.NewString())}, nil
+	return &Service{
+		needs: needs, index: needs.Keys.MAC("account-email"), gate: newGate(), dummy: hash(uuid.NewString()),
+		standings: cache.NewFresh[string, standing](1<<14, believed, needs.Now),
+	}, nil
 }
 
 // Repair makes the private spaces that a crash kept from being made.
@@ -100,6 +115,13 @@ func (s *Service) Add(ctx context.Context, who access.Actor, email, name, passwo
 	}
 	now := s.needs.Now().UnixMicro()
 	r := row{id: uuid.NewString(), space: uuid.NewString(), index: s.index([]byte(normal(email))), passwordAt: now, createdAt: now}
+	// The database has the last word; asking first spares a hash, and a key that nobody would use.
+	if _, err := s.needs.Store.byEmail(ctx, r.index); !errors.Is(err, ErrNotFound) {
+		if err == nil {
+			err = ErrTaken
+		}
+		return User{}, err
+	}
 	if err := s.gate.do(ctx, func() { r.password = hash(password) }); err != nil {
 		return User{}, err
 	}
@@ -146,14 +168,23 @@ func (s *Service) Find(ctx context.Context, text string) (User, error) {
 // Standing is what tokens need of a person, without opening names: the private
 // space, the epoch, and ErrDisabled or ErrNotFound when there is no coming in.
 func (s *Service) Standing(ctx context.Context, id string) (space string, epoch int64, err error) {
-	r, err := s.needs.Store.byID(ctx, id)
+	now, err := s.standings.Get(id, func() (standing, error) {
+		r, err := s.needs.Store.byID(ctx, id)
+		return standing{r.space, r.epoch, r.disabledAt != 0}, err
+	})
 	if err != nil {
 		return "", 0, err
 	}
-	if r.disabledAt != 0 {
+	if now.disabled {
 		return "", 0, ErrDisabled
 	}
-	return r.space, r.epoch, nil
+	return now.space, now.epoch, nil
+}
+
+// changed tells everyone that a person's tokens and sessions must be looked at again.
+func (s *Service) changed(id string) {
+	s.standings.Changed()
+	s.Changes.Publish(id)
 }
 
 // List tells all people, the oldest first.
@@ -190,7 +221,7 @@ func (s *Service) Disable(ctx context.Context, who access.Actor, id string, disa
 	if err != nil {
 		return User{}, err
 	}
-	s.Changes.Publish(id)
+	s.changed(id)
 	return s.open(ctx, r)
 }
 
@@ -212,17 +243,19 @@ func (s *Service) SetPassword(ctx context.Context, who access.Actor, id, passwor
 		r.password, r.passwordAt = phc, now
 		r.epoch++
 	}, s.entry(who, "account:password", id))
-	if err == nil {
-		s.Changes.Publish(id)
+	if err != nil {
+		return err
 	}
-	return err
+	s.changed(id)
+	return nil
 }
 
 // Verify finds the person who has this address and password. Any other pair is
 // ErrCredentials after the same work; ErrDisabled needs the right password.
 func (s *Service) Verify(ctx context.Context, email, password string) (User, error) {
-	if len(password) > maxPassword {
-		password = password[:maxPassword] // costs as much, and matches nothing that was accepted
+	long := len(password) > maxPassword
+	if long {
+		password = password[:maxPassword] // costs as much, and is refused below
 	}
 	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(email))))
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -240,26 +273,34 @@ func (s *Service) Verify(ctx context.Context, email, password string) (User, err
 	switch {
 	case err != nil && known:
 		return User{}, fmt.Errorf("check the password of account %s: %w", r.id, err)
-	case !good || !known:
+	case !good || !known || long:
 		return User{}, ErrCredentials
 	case r.disabledAt != 0:
 		return User{}, ErrDisabled
 	}
 	if old {
-		if err := s.rehash(ctx, r.id, password); err != nil {
+		if err := s.rehash(ctx, r, password); err != nil {
 			return User{}, err
 		}
 	}
 	return s.open(ctx, r)
 }
 
-// rehash keeps a right password with today's parameters.
-func (s *Service) rehash(ctx context.Context, id, password string) error {
+// rehash keeps a right password with today's parameters. When there is no time for it
+// now, the next sign-in does it.
+func (s *Service) rehash(ctx context.Context, r row, password string) error {
 	var phc string
 	if err := s.gate.do(ctx, func() { phc = hash(password) }); err != nil {
+		if errors.Is(err, ErrBusy) {
+			return nil
+		}
 		return err
 	}
-	_, err := s.needs.Store.change(ctx, id, func(r *row) { r.password = phc }, s.entry(access.Actor{Kind: access.System}, "account:rehash", id))
+	_, err := s.needs.Store.change(ctx, r.id, func(now *row) {
+		if now.password == r.password { // else a new one was set meanwhile
+			now.password = phc
+		}
+	}, s.entry(access.Actor{Kind: access.System}, "account:rehash", r.id))
 	return err
 }
 

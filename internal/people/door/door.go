@@ -73,9 +73,9 @@ type Door struct {
 	cfg   Config
 	needs Needs
 	cors  cors
-	keys  *limiter
-	open  *limiter
-	guess *limiter
+	keys  *Limiter
+	open  *Limiter
+	guess *Limiter
 
 	Denials feed.Feed[Denial]
 }
@@ -95,9 +95,9 @@ func New(cfg Config, needs Needs) (*Door, error) {
 	return &Door{
 		cfg: cfg, needs: needs, cors: c,
 		// security.md §5.3: API 600 per minute and key, 100 at once.
-		keys:  newLimiter(cfg.KeyRate.or(Rate{PerMinute: 600, Burst: 100}), needs.Now),
-		open:  newLimiter(cfg.OpenRate.or(Rate{PerMinute: 3000}), needs.Now),
-		guess: newLimiter(cfg.GuessRate.or(Rate{PerMinute: 600}), needs.Now),
+		keys:  NewLimiter(cfg.KeyRate, Rate{PerMinute: 600, Burst: 100}, needs.Now),
+		open:  NewLimiter(cfg.OpenRate, Rate{PerMinute: 3000}, needs.Now),
+		guess: NewLimiter(cfg.GuessRate, Rate{PerMinute: 600}, needs.Now),
 	}, nil
 }
 
@@ -308,7 +308,7 @@ func (b *bound) serve(w http.ResponseWriter, r *http.Request) error {
 	d := b.door
 	who := access.Actor{Request: rest.RequestID(r.Context())}
 	if b.route.Open {
-		if err := d.open.take(w.Header(), address(r)); err != nil {
+		if err := d.open.Take(w.Header(), Address(r)); err != nil {
 			return err
 		}
 	} else {
@@ -321,7 +321,7 @@ func (b *bound) serve(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if err := d.needs.Policy.Allow(who, b.route.Action, resource); err != nil {
-			d.Denials.Publish(Denial{At: d.needs.Now(), Who: who, Action: b.route.Action, Resource: resource, Address: address(r)})
+			d.Denials.Publish(Denial{At: d.needs.Now(), Who: who, Action: b.route.Action, Resource: resource, Address: Address(r)})
 			return err
 		}
 	}
@@ -346,7 +346,7 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request) (access.Acto
 		// Only failures count, so that one guesser does not lock out the good
 		// tokens behind the same address.
 		if problem.Of(err).Kind == problem.Unauthenticated {
-			if err := d.guess.take(nil, address(r)); err != nil {
+			if err := d.guess.Take(nil, Address(r)); err != nil {
 				return who, err
 			}
 		}
@@ -356,7 +356,7 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request) (access.Acto
 	if subject == "" {
 		subject = who.ID
 	}
-	if err := d.keys.take(w.Header(), subject); err != nil {
+	if err := d.keys.Take(w.Header(), subject); err != nil {
 		return who, err
 	}
 	who.Request = rest.RequestID(r.Context())

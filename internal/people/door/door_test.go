@@ -389,8 +389,8 @@ func TestAddress(t *testing.T) {
 		"[fe80::1%eth0]:4711":         "fe80::/64",
 		"@":                           "@",
 	} {
-		if got := address(&http.Request{RemoteAddr: remote}); got != want {
-			t.Errorf("address(%s) = %s, want %s", remote, got, want)
+		if got := Address(&http.Request{RemoteAddr: remote}); got != want {
+			t.Errorf("Address(%s) = %s, want %s", remote, got, want)
 		}
 	}
 }

@@ -38,27 +38,28 @@ func (r Rate) or(standard Rate) Rate {
 // seen for the longest time start afresh; each costs about 200 bytes.
 const watched = 1 << 15
 
-// A limiter lets each of many subjects in at one Rate.
-type limiter struct {
+// A Limiter lets each of many subjects in at one Rate. All methods may be called
+// from any goroutine.
+type Limiter struct {
 	rate Rate
 	now  func() time.Time
 	each *cache.Map[string, *rate.Limiter]
 }
 
-func newLimiter(r Rate, now func() time.Time) *limiter {
-	return &limiter{rate: r, now: now, each: cache.New[string, *rate.Limiter](watched)}
+// NewLimiter takes r, or standard where r is zero.
+func NewLimiter(r, standard Rate, now func() time.Time) *Limiter {
+	return &Limiter{rate: r.or(standard), now: now, each: cache.New[string, *rate.Limiter](watched)}
 }
 
-// take lets subject in once, or says when to come back. It tells the client where
-// it stands, as draft-ietf-httpapi-ratelimit-headers-10 has it; h may be nil.
-func (l *limiter) take(h http.Header, subject string) error {
+// Take lets subject in once, or says with ErrLimited when to come back. It tells
+// the client where it stands, as draft-ietf-httpapi-ratelimit-headers-10 has it;
+// h may be nil.
+func (l *Limiter) Take(h http.Header, subject string) error {
 	if l.rate.PerMinute < 0 {
 		return nil
 	}
 	now := l.now()
-	one := l.each.Add(subject, func() *rate.Limiter {
-		return rate.NewLimiter(rate.Limit(float64(l.rate.PerMinute)/60), l.rate.Burst)
-	})
+	one := l.of(subject)
 	allowed := one.AllowN(now, 1)
 	left := max(0, int(one.TokensAt(now)))
 	if h != nil {
@@ -71,15 +72,33 @@ func (l *limiter) take(h http.Header, subject string) error {
 	return ErrLimited.After(l.wait(one, now))
 }
 
+// Spent says, with ErrLimited, that subject has nothing left; it takes nothing.
+func (l *Limiter) Spent(subject string) error {
+	if l.rate.PerMinute < 0 {
+		return nil
+	}
+	one, known := l.each.Get(subject)
+	if now := l.now(); known && one.TokensAt(now) < 1 {
+		return ErrLimited.After(l.wait(one, now))
+	}
+	return nil
+}
+
+func (l *Limiter) of(subject string) *rate.Limiter {
+	return l.each.Add(subject, func() *rate.Limiter {
+		return rate.NewLimiter(rate.Limit(float64(l.rate.PerMinute)/60), l.rate.Burst)
+	})
+}
+
 // wait is the time until one has a whole token again.
-func (l *limiter) wait(one *rate.Limiter, now time.Time) time.Duration {
+func (l *Limiter) wait(one *rate.Limiter, now time.Time) time.Duration {
 	missing := 1 - one.TokensAt(now)
 	return max(time.Second, time.Duration(missing/float64(one.Limit())*float64(time.Second)))
 }
 
-// address is whom an anonymous request counts for: an IPv4 address, or the /64 of
+// Address is whom an anonymous request counts for: an IPv4 address, or the /64 of
 // an IPv6 address, because that is what one host is given.
-func address(r *http.Request) string {
+func Address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
