@@ -19,6 +19,8 @@ var (
 	ErrName = problem.New(problem.Invalid, "space-name", "A space's name has 1 to 64 characters.")
 	// ErrPrivate is an attempt to share a private space.
 	ErrPrivate = problem.New(problem.Precondition, "space-private", "A private space has one member.")
+	// ErrNoMember is a person who is not in the space.
+	ErrNoMember = problem.New(problem.NotFound, "space-no-member", "This person is not a member of this space.")
 	// ErrLastAdmin is an attempt to leave a space without administrator.
 	ErrLastAdmin = problem.New(problem.Precondition, "space-last-admin", "A space needs an administrator: name another first.")
 )
@@ -42,6 +44,13 @@ type Space struct {
 type Membership struct {
 	Space
 	Role access.Role
+}
+
+// A Member is a person as a space sees them.
+type Member struct {
+	User    string // id
+	Role    access.Role
+	SinceAt time.Time
 }
 
 func checkName(name string) error {

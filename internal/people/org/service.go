@@ -22,7 +22,9 @@ type Store interface {
 	list(ctx context.Context) ([]row, error)
 	of(ctx context.Context, user string) ([]row, error) // with role
 	role(ctx context.Context, id, user string) (access.Role, error)
-	setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error // NoRole removes; or ErrLastAdmin
+	members(ctx context.Context, id string) ([]Member, error)                                            // by age
+	setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error // or ErrLastAdmin
+	remove(ctx context.Context, id, user string, e journal.Entry) error                                  // or ErrNoMember, ErrLastAdmin
 }
 
 // row is a space as the database has it: the name sealed.
@@ -48,9 +50,16 @@ type Needs struct {
 // A Change tells that somebody's role in a space is another.
 type Change struct{ Space, User string }
 
+// inSpace is one person in one space.
+type inSpace struct{ space, user string }
+
+// believed is how long another process's change may go unseen here; our own counts at once.
+const believed = time.Second
+
 // A Service knows all spaces. All methods may be called from any goroutine.
 type Service struct {
 	needs  Needs
+	roles  *cache.Fresh[inSpace, access.Role]
 	shared *cache.Map[string, bool] // by space: whether clients know it by its id; it never changes
 
 	// Changes tells of roles.
@@ -62,7 +71,10 @@ func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Now == nil {
 		return nil, errors.New("spaces need Store, Keys and Now")
 	}
-	return &Service{needs: needs, shared: cache.New[string, bool](1 << 14)}, nil
+	return &Service{
+		needs: needs, shared: cache.New[string, bool](1 << 14),
+		roles: cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
+	}, nil
 }
 
 // AddPrivate makes the private space of a person. It is repeatable.
@@ -89,7 +101,11 @@ func (s *Service) add(ctx context.Context, who access.Actor, sp Space) (Space, e
 	if r.name, err = seal.Seal([]byte(sp.Name), keys.Place("org", "name", sp.ID)); err != nil {
 		return Space{}, err
 	}
-	return sp, s.needs.Store.add(ctx, r, s.entry(who, "org:create", sp.ID, nil))
+	if err := s.needs.Store.add(ctx, r, s.entry(who, "org:create", sp.ID, nil)); err != nil {
+		return Space{}, err
+	}
+	s.roles.Changed()
+	return sp, nil
 }
 
 // List tells all spaces, the oldest first.
@@ -128,15 +144,35 @@ func (s *Service) Of(ctx context.Context, user string) ([]Membership, error) {
 
 // Role is what a person may do in a space; ErrNotMember when there is nothing.
 func (s *Service) Role(ctx context.Context, space, user string) (access.Role, error) {
-	role, err := s.needs.Store.role(ctx, space, user)
-	if err == nil && role == access.NoRole {
-		err = ErrNotMember
+	role, err := s.roles.Get(inSpace{space, user}, func() (access.Role, error) {
+		role, err := s.needs.Store.role(ctx, space, user)
+		if err == nil && role == access.NoRole {
+			err = ErrNotMember
+		}
+		return role, err
+	})
+	if err != nil && !errors.Is(err, ErrNotMember) {
+		return access.NoRole, fmt.Errorf("role of account %s in space %s: %w", user, space, err)
 	}
 	return role, err
 }
 
+// Members tells who is in a space, the longest first.
+func (s *Service) Members(ctx context.Context, space string) ([]Member, error) {
+	all, err := s.needs.Store.members(ctx, space)
+	if err != nil {
+		return nil, fmt.Errorf("members of space %s: %w", space, err)
+	}
+	return all, nil
+}
+
 // SetRole lets a person into a shared space, changes the role, or removes with NoRole.
 func (s *Service) SetRole(ctx context.Context, who access.Actor, space, user string, role access.Role) error {
+	if role != access.NoRole {
+		if _, err := access.ParseRole(string(role)); err != nil {
+			return err
+		}
+	}
 	r, err := s.needs.Store.get(ctx, space)
 	if err != nil {
 		return err
@@ -144,10 +180,17 @@ func (s *Service) SetRole(ctx context.Context, who access.Actor, space, user str
 	if r.kind == Private {
 		return ErrPrivate
 	}
-	detail := map[string]string{"account": user, "role": string(role)}
-	if err := s.needs.Store.setRole(ctx, space, user, role, s.needs.Now(), s.entry(who, "member:update", space, detail)); err != nil {
+	detail := map[string]string{"account": user}
+	if role == access.NoRole {
+		err = s.needs.Store.remove(ctx, space, user, s.entry(who, "member:remove", space, detail))
+	} else {
+		detail["role"] = string(role)
+		err = s.needs.Store.setRole(ctx, space, user, role, s.needs.Now(), s.entry(who, "member:update", space, detail))
+	}
+	if err != nil {
 		return err
 	}
+	s.roles.Changed()
 	s.Changes.Publish(Change{space, user})
 	return nil
 }

@@ -85,24 +85,59 @@ func (s sqlStore) role(ctx context.Context, id, user string) (role access.Role, 
 	return role, err
 }
 
-func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, `delete from org_member where org = $1 and account = $2`, id, user); err != nil {
+func (s sqlStore) members(ctx context.Context, id string) (all []Member, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(ctx, `select account, role, since_at from org_member where org = $1 order by since_at, account`, id)
+		if err != nil {
 			return err
 		}
-		if role != access.NoRole {
-			_, err := tx.Exec(ctx, `insert into org_member (org, account, role, since_at) values ($1, $2, $3, $4)`, id, user, string(role), at.UnixMicro())
-			if err != nil {
+		defer rows.Close()
+		for rows.Next() {
+			var m Member
+			var at int64
+			if err := rows.Scan(&m.User, &m.Role, &at); err != nil {
 				return err
 			}
+			m.SinceAt = time.UnixMicro(at).UTC()
+			all = append(all, m)
 		}
-		var admins int
-		if err := tx.QueryRow(ctx, `select count(1) from org_member where org = $1 and role = $2`, id, string(access.Admin)).Scan(&admins); err != nil {
-			return err
-		}
-		if admins == 0 {
-			return ErrLastAdmin
-		}
-		return journal.Record(ctx, tx, e)
+		return rows.Err()
 	})
+	return all, err
+}
+
+func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `insert into org_member (org, account, role, since_at) values ($1, $2, $3, $4)
+			on conflict (org, account) do update set role = excluded.role`, id, user, string(role), at.UnixMicro())
+		if err != nil {
+			return fmt.Errorf("set role of account %s in space %s: %w", user, id, err)
+		}
+		return changed(ctx, tx, id, e)
+	})
+}
+
+func (s sqlStore) remove(ctx context.Context, id, user string, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		done, err := tx.Exec(ctx, `delete from org_member where org = $1 and account = $2`, id, user)
+		if err != nil {
+			return fmt.Errorf("remove account %s from space %s: %w", user, id, err)
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(ErrNoMember, err)
+		}
+		return changed(ctx, tx, id, e)
+	})
+}
+
+// changed refuses a change after which nobody could manage the space, and records any other.
+func changed(ctx context.Context, tx *db.Tx, id string, e journal.Entry) error {
+	var admins int
+	if err := tx.QueryRow(ctx, `select count(1) from org_member where org = $1 and role = $2`, id, string(access.Admin)).Scan(&admins); err != nil {
+		return fmt.Errorf("count administrators of space %s: %w", id, err)
+	}
+	if admins == 0 {
+		return ErrLastAdmin
+	}
+	return journal.Record(ctx, tx, e)
 }
