@@ -38,7 +38,7 @@ func Rewrite(text string) (string, error) {
 		case strings.HasPrefix(text[i:], "--"):
 			end := strings.IndexByte(text[i:], '\n')
 			if end < 0 {
-				return out.String(), gap(seen, high)
+				end = len(text) - i
 			}
 			i += end // the line break stays
 		case strings.HasPrefix(text[i:], "/*"):
@@ -73,7 +73,10 @@ func Rewrite(text string) (string, error) {
 			i++
 		}
 	}
-	return out.String(), gap(seen, high)
+	if len(seen) != high {
+		return "", fmt.Errorf("%w: the highest parameter is $%d, but %d are used", ErrText, high, len(seen))
+	}
+	return out.String(), nil
 }
 
 // quoted returns where the literal or name that begins at i ends. A doubled
@@ -96,13 +99,6 @@ func quoted(text string, i int) (int, error) {
 		}
 	}
 	return i + 1 + length + 1, nil
-}
-
-func gap(seen map[int]bool, high int) error {
-	if len(seen) != high {
-		return fmt.Errorf("%w: the highest parameter is $%d, but %d are used", ErrText, high, len(seen))
-	}
-	return nil
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
