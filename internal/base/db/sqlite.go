@@ -25,7 +25,7 @@ const (
 const (
 	copyAt   = 1000      // Run copies beside the writer
 	waitAt   = 8 * 1000  // Run makes the writer wait for the last pages, so that the log begins anew
-	inlineAt = 16 * 1000 // nobody runs Run: who wrote last copies
+	inlineAt = 16 * 1000 // who wrote last copies: nobody runs Run, or it is too slow
 )
 
 // sealed is what a DB on SQLite has beside its connections.
@@ -37,7 +37,7 @@ type sealed struct {
 	mu     sync.Mutex
 	closed bool                 // guarded by mu
 	copier *sqlite.Checkpointer // guarded by mu
-	copied atomic.Int64         // pages of the log that are in the database; written under mu
+	copied atomic.Int64         // pages of this log that are in the database
 }
 
 func openSQLite(ctx context.Context, cfg Config) (*DB, error) {
@@ -87,37 +87,42 @@ func explainSQLite(err error) error {
 // copying has no error for it: Run, Close or the next start will meet it again.
 func (s *sealed) grown(ctx context.Context) {
 	behind := s.store.LogFrames() - s.copied.Load()
+	if behind < 0 { // the log began anew
+		s.copied.Store(0)
+		behind = s.store.LogFrames()
+	}
 	switch {
 	case behind < copyAt:
+	case behind >= inlineAt:
+		_ = s.copy(ctx)
 	case s.tidying.Load():
 		select {
 		case s.wake <- struct{}{}:
 		default:
 		}
-	case behind >= inlineAt:
-		_, _ = s.copy(ctx)
 	}
 }
 
-// copy copies the log into the database as far as readers allow, and says how
-// many pages are left.
-func (s *sealed) copy(ctx context.Context) (left int64, err error) {
+// copy copies the log into the database as far as readers allow.
+func (s *sealed) copy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return 0, errClosed
+		return errClosed
 	}
 	if s.copier == nil {
-		if s.copier, err = s.store.Checkpointer(); err != nil {
-			return 0, err
+		c, err := s.store.Checkpointer()
+		if err != nil {
+			return err
 		}
+		s.copier = c
 	}
-	in, copied, err := s.copier.Run(ctx)
+	_, copied, err := s.copier.Run(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	s.copied.Store(copied)
-	return in - copied, nil
+	return nil
 }
 
 func (s *sealed) close() error {
@@ -156,15 +161,12 @@ func (d *DB) Run(ctx context.Context) error {
 
 // tidy copies the log. If writers are faster than that, they wait once for the rest.
 func (d *DB) tidy(ctx context.Context) error {
-	left, err := d.sealed.copy(ctx)
-	if err != nil {
+	if err := d.sealed.copy(ctx); err != nil {
 		return err
 	}
-	if d.sealed.store.LogFrames() > waitAt && left > 0 {
-		err = d.exclusively(ctx, func(*sql.Conn) error {
-			_, err := d.sealed.copy(ctx)
-			return err
-		})
+	var err error
+	if d.sealed.store.LogFrames() > waitAt {
+		err = d.exclusively(ctx, func(*sql.Conn) error { return d.sealed.copy(ctx) })
 	}
 	return errors.Join(err, d.shrink(ctx))
 }
