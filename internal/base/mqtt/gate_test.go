@@ -99,6 +99,7 @@ func TestSlowloris(t *testing.T) {
 		time.Sleep(time.Second)
 		c := l.dial(t, 4, "board", mqtttest.Options{})
 		gone(t, silent[0])
+		synctest.Wait()
 		if n := s.b.Stats().Refused[RefusedTimeout]; n == 0 {
 			t.Error("nobody was sent away")
 		}
