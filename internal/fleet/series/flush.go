@@ -57,28 +57,30 @@ func (m *memory) begin(all bool, limit int) *plan {
 	defer m.mu.Unlock()
 	p := &plan{carried: m.carry, from: m.cut + 1, to: m.seq, points: m.points, bytes: m.bytes}
 	m.flushes++
-	var few []*state
+	var few [carryBelow][]*state // by number of points: those with the fewest cost most to write
 	for _, st := range m.dirty {
 		st.dirty = false
+		n := st.now.len()
 		switch {
 		case st.gone:
-		case !all && st.now.len() < carryBelow && st.carried < carryTimes:
-			few = append(few, st)
+		case !all && n < carryBelow && st.carried < carryTimes:
+			few[n] = append(few[n], st)
 		default:
 			p.write = append(p.write, st.take())
 		}
 	}
 	clear(m.dirty)
 	m.dirty = m.dirty[:0]
-	slices.SortFunc(few, func(a, b *state) int { return cmp.Compare(a.now.len(), b.now.len()) })
-	for _, st := range few {
-		if limit -= st.now.len(); limit < 0 {
-			p.write = append(p.write, st.take())
-			continue
+	for n, states := range few {
+		for _, st := range states {
+			if limit -= n; limit < 0 {
+				p.write = append(p.write, st.take())
+				continue
+			}
+			st.carried++
+			m.touch(st)
+			p.carry = append(p.carry, job{st: st, batch: st.now.freeze()})
 		}
-		st.carried++
-		m.touch(st)
-		p.carry = append(p.carry, job{st: st, batch: st.now.freeze()})
 	}
 	return p
 }

@@ -96,39 +96,77 @@ type newTail struct {
 	tail tail
 }
 
+// foldAtOnce is for how many series the database is asked at once.
+const foldAtOnce = 64
+
 // writeChunks folds all jobs into chunks.
 func (s *Service) writeChunks(ctx context.Context, jobs []job) error {
 	f := &folder{s: s}
-	for i := range jobs {
-		j := &jobs[i]
-		key, err := s.keys.Space(ctx, j.st.space.id)
-		if errors.Is(err, keys.ErrErased) {
-			continue // nobody can ever read it: its points go with the log
-		}
+	for len(jobs) > 0 {
+		some := jobs[:min(foldAtOnce, len(jobs))]
+		jobs = jobs[len(some):]
+		newest, err := f.newest(ctx, some)
 		if err != nil {
-			return fmt.Errorf("key of space %s: %w", j.st.space.id, err)
+			return fmt.Errorf("newest chunks of %d series: %w", len(some), err)
 		}
-		if err := f.fold(ctx, key, j); err != nil {
-			return err
-		}
-		if err := f.addLast(key, j); err != nil {
-			return err
-		}
-		if err := f.saveIfFull(ctx); err != nil {
-			return err
+		for i := range some {
+			if err := f.write(ctx, &some[i], newest); err != nil {
+				return err
+			}
 		}
 	}
 	return f.save(ctx)
 }
 
+// write folds one job and its last value.
+func (f *folder) write(ctx context.Context, j *job, newest map[int64]chunkRow) error {
+	key, err := f.s.keys.Space(ctx, j.st.space.id)
+	if errors.Is(err, keys.ErrErased) {
+		return nil // nobody can ever read it: its points go with the log
+	}
+	if err != nil {
+		return fmt.Errorf("key of space %s: %w", j.st.space.id, err)
+	}
+	if err := f.fold(ctx, key, j, newest[j.st.id]); err != nil {
+		return err
+	}
+	if err := f.addLast(key, j); err != nil {
+		return err
+	}
+	return f.saveIfFull(ctx)
+}
+
+// newest reads the newest chunks of the series where that may take more points, or
+// where nothing is known of it yet.
+func (f *folder) newest(ctx context.Context, jobs []job) (map[int64]chunkRow, error) {
+	var ids []int64
+	for i := range jobs {
+		if t := jobs[i].st.tail; !t.known || t.points > 0 && t.points < MaxChunkPoints {
+			ids = append(ids, jobs[i].st.id)
+		}
+	}
+	found := make(map[int64]chunkRow, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	return found, f.s.store.view(ctx, func(c chunks) error {
+		return c.newest(ctx, ids, func(row chunkRow) { found[row.series] = row })
+	})
+}
+
 // fold merges the points of one job with the chunks that they touch. Each stretch of
 // points up to where the next chunk begins goes to the chunk before it, if it falls
 // into that or that still has room, or else to new ones.
-func (f *folder) fold(ctx context.Context, key keys.Sealer, j *job) error {
+//
+// newest is the newest chunk, or nothing if there is none or j's state knows enough of it.
+func (f *folder) fold(ctx context.Context, key keys.Sealer, j *job, newest chunkRow) error {
 	points := j.batch.points()
 	end := j.st.tail
+	if !end.known {
+		end = tail{known: true, start: newest.start, end: newest.end, points: newest.points}
+	}
 	for i := 0; i < points.len(); {
-		before, after, err := f.around(ctx, j.st, &end, points.at[i])
+		before, after, err := f.around(ctx, j.st, end, newest, points.at[i])
 		if err != nil {
 			return fmt.Errorf("chunks of series %s around %d: %w", j.st.property, points.at[i], err)
 		}
@@ -201,24 +239,21 @@ const none = int64(-1 << 63)
 // around finds the chunk that t falls into or comes after, which has no points if
 // there is none, and where the next chunk begins, or none. A chunk that takes no more
 // points and that t comes after may come without its body.
-func (f *folder) around(ctx context.Context, st *state, end *tail, t int64) (before chunkRow, after int64, err error) {
-	after = none
-	if end.known && (end.points == 0 || t > end.end) {
-		if end.points == 0 || end.points == MaxChunkPoints || t-end.start >= chunkSpan {
-			return chunkRow{series: st.id, start: end.start, end: end.end, points: end.points}, none, nil
+func (f *folder) around(ctx context.Context, st *state, end tail, newest chunkRow, t int64) (before chunkRow, after int64, err error) {
+	if end.points == 0 || t > end.end {
+		if newest.points == 0 {
+			newest = chunkRow{series: st.id, start: end.start, end: end.end, points: end.points}
 		}
-		before, err = f.s.store.before(ctx, st.id, t)
-		return before, none, err
+		return newest, none, nil
 	}
-	// What of this series still waits in the piece begins before t's chunk does: it need
-	// not be there to be found.
-	if before, err = f.s.store.before(ctx, st.id, t); err != nil {
-		return before, none, err
-	}
-	after, err = f.s.store.after(ctx, st.id, t)
-	if err == nil && after == none {
-		*end = tail{known: true, start: before.start, end: before.end, points: before.points}
-	}
+	// What of this series waits to be saved begins before t's chunk does: it need not be
+	// there to be found.
+	err = f.s.store.view(ctx, func(c chunks) (err error) {
+		if before, err = c.before(ctx, st.id, t); err == nil {
+			after, err = c.after(ctx, st.id, t)
+		}
+		return err
+	})
 	return before, after, err
 }
 

@@ -2,6 +2,7 @@ package series_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -64,9 +65,14 @@ func (h *house) tryStart() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
+	tidied := make(chan error, 1)
+	go func() { tidied <- h.db.Run(ctx) }()
 	h.Service = s
 	h.stop = func() {
 		cancel()
+		if err := <-tidied; err != nil && !errors.Is(err, context.Canceled) {
+			h.t.Errorf("database stopped with %v", err)
+		}
 		if err := <-stopped; err != nil {
 			h.t.Errorf("service stopped with %v", err)
 		}

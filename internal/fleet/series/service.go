@@ -27,20 +27,24 @@ type Store interface {
 	cut(ctx context.Context, from, to int64) error
 	// view reads chunks in one snapshot.
 	view(ctx context.Context, fn func(chunks) error) error
-	// before is the newest chunk that begins at t or before; one of no points if there is none.
-	before(ctx context.Context, series, t int64) (chunkRow, error)
-	// after is where the first chunk after t begins, or none.
-	after(ctx context.Context, series, t int64) (int64, error)
 	// retain removes the oldest chunks that end before the cutoff of their series, up to limit of all series together.
 	retain(ctx context.Context, series, cutoff []int64, limit int) (removed int64, err error)
-	// drop removes series from the list.
+	// drop removes series and their last values from the lists.
 	drop(ctx context.Context, series []int64) error
 }
 
 // chunks reads chunks in one snapshot.
 type chunks interface {
+	// page is chunks in order.
 	page(ctx context.Context, q chunkQuery) ([]chunkRow, error)
+	// body is the body of one.
 	body(ctx context.Context, series, start int64) ([]byte, error)
+	// newest gives the newest chunk, without its head, of each series that has any, in no order.
+	newest(ctx context.Context, series []int64, each func(chunkRow)) error
+	// before is the newest chunk that begins at t or before; one of no points if there is none.
+	before(ctx context.Context, series, t int64) (chunkRow, error)
+	// after is where the first chunk after t begins, or none.
+	after(ctx context.Context, series, t int64) (int64, error)
 }
 
 // A chunkQuery asks for the chunks with points from from to before to; it may get one

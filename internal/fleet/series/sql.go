@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 )
@@ -17,7 +19,8 @@ type sqlStore struct{ db *db.DB }
 
 func (s sqlStore) load(ctx context.Context, each func(seriesRow) error, row func(logRow) error) error {
 	return s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT id, property, space, COALESCE(last_at, 0), last FROM series ORDER BY id`)
+		rows, err := tx.Query(ctx, `
+			SELECT id, property, space, COALESCE(at, 0), value FROM series LEFT JOIN series_last ON series = id ORDER BY id`)
 		if err != nil {
 			return fmt.Errorf("read the list of series: %w", err)
 		}
@@ -63,10 +66,10 @@ func (s sqlStore) commit(ctx context.Context, c *change) error {
 				return err
 			}
 		}
-		for _, r := range c.fresh {
-			if _, err := tx.Exec(ctx, `INSERT INTO series (id, property, space) VALUES ($1, $2, $3)`, r.id, r.property, r.space); err != nil {
-				return fmt.Errorf("add series %s: %w", r.property, err)
-			}
+		if err := inRows(ctx, tx, len(c.fresh), textSeries, func(list []any, i int) []any {
+			return append(list, c.fresh[i].id, c.fresh[i].property, c.fresh[i].space)
+		}); err != nil {
+			return fmt.Errorf("add %d series: %w", len(c.fresh), err)
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO series_log (seq, body) VALUES ($1, $2)`, c.seq, c.body)
 		return err
@@ -77,24 +80,77 @@ func (s sqlStore) commit(ctx context.Context, c *change) error {
 	return err
 }
 
+// atOnce is how many rows or questions one statement has where there are many, which
+// saves round trips to a server. What does not fill one goes alone.
+const atOnce = 16
+
+// rowsOf is n lists of parameters: ($1, $2), ($3, $4) for 2 of 2.
+func rowsOf(n, params int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		list := make([]string, params)
+		for j := range list {
+			list[j] = "$" + strconv.Itoa(i*params+j+1)
+		}
+		rows[i] = "(" + strings.Join(list, ", ") + ")"
+	}
+	return strings.Join(rows, ", ")
+}
+
+func saveChunks(n int) string {
+	return `INSERT INTO series_chunk (series, start_at, end_at, points, head, body) VALUES ` + rowsOf(n, 6) + `
+		ON CONFLICT (series, start_at) DO UPDATE
+		SET end_at = excluded.end_at, points = excluded.points, head = excluded.head, body = excluded.body`
+}
+
+func saveLasts(n int) string {
+	return `INSERT INTO series_last (series, at, value) VALUES ` + rowsOf(n, 3) + `
+		ON CONFLICT (series) DO UPDATE SET at = excluded.at, value = excluded.value`
+}
+
+func addSeries(n int) string {
+	return `INSERT INTO series (id, property, space) VALUES ` + rowsOf(n, 3)
+}
+
+// The texts that are used, by the number of rows.
+var (
+	textChunks = map[int]string{1: saveChunks(1), atOnce: saveChunks(atOnce)}
+	textLasts  = map[int]string{1: saveLasts(1), atOnce: saveLasts(atOnce)}
+	textSeries = map[int]string{1: addSeries(1), atOnce: addSeries(atOnce)}
+	textNewest = newest(atOnce)
+)
+
+// inRows runs a statement for n rows, as many of them at once as there is a text for.
+func inRows(ctx context.Context, tx *db.Tx, n int, texts map[int]string, args func(list []any, i int) []any) error {
+	var list []any
+	for i := 0; i < n; {
+		step := 1
+		if n-i >= atOnce {
+			step = atOnce
+		}
+		list = list[:0]
+		for j := range step {
+			list = args(list, i+j)
+		}
+		if _, err := tx.Exec(ctx, texts[step], list...); err != nil {
+			return err
+		}
+		i += step
+	}
+	return nil
+}
+
 func (s sqlStore) save(ctx context.Context, chunks []chunkRow, lasts []seriesRow) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		for i := range chunks {
+		if err := inRows(ctx, tx, len(chunks), textChunks, func(list []any, i int) []any {
 			c := &chunks[i]
-			if _, err := tx.Exec(ctx, `
-				INSERT INTO series_chunk (series, start_at, end_at, points, head, body) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (series, start_at) DO UPDATE
-				SET end_at = excluded.end_at, points = excluded.points, head = excluded.head, body = excluded.body`,
-				c.series, c.start, c.end, c.points, c.head, c.body); err != nil {
-				return err
-			}
+			return append(list, c.series, c.start, c.end, c.points, c.head, c.body)
+		}); err != nil {
+			return err
 		}
-		for _, l := range lasts {
-			if _, err := tx.Exec(ctx, `UPDATE series SET last_at = $2, last = $3 WHERE id = $1`, l.id, l.lastAt, l.last); err != nil {
-				return err
-			}
-		}
-		return nil
+		return inRows(ctx, tx, len(lasts), textLasts, func(list []any, i int) []any {
+			return append(list, lasts[i].id, lasts[i].lastAt, lasts[i].last)
+		})
 	})
 }
 
@@ -116,35 +172,6 @@ func (s sqlStore) cut(ctx context.Context, from, to int64) error {
 		_, err := tx.Exec(ctx, `DELETE FROM series_log WHERE seq >= $1 AND seq <= $2`, from, to)
 		return err
 	})
-}
-
-func (s sqlStore) before(ctx context.Context, series, t int64) (c chunkRow, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		c = chunkRow{series: series}
-		err := tx.QueryRow(ctx, `
-			SELECT start_at, end_at, points, head, body FROM series_chunk
-			WHERE series = $1 AND start_at <= $2 ORDER BY start_at DESC LIMIT 1`, series, t).
-			Scan(&c.start, &c.end, &c.points, &c.head, &c.body)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-	return c, err
-}
-
-func (s sqlStore) after(ctx context.Context, series, t int64) (start int64, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		start = none
-		err := tx.QueryRow(ctx, `
-			SELECT start_at FROM series_chunk
-			WHERE series = $1 AND start_at > $2 ORDER BY start_at LIMIT 1`, series, t).Scan(&start)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-	return start, err
 }
 
 func (s sqlStore) view(ctx context.Context, fn func(chunks) error) error {
@@ -182,6 +209,9 @@ func (s sqlStore) retain(ctx context.Context, series []int64, cutoff []int64, li
 func (s sqlStore) drop(ctx context.Context, series []int64) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		for _, id := range series {
+			if _, err := tx.Exec(ctx, `DELETE FROM series_last WHERE series = $1`, id); err != nil {
+				return err
+			}
 			if _, err := tx.Exec(ctx, `DELETE FROM series WHERE id = $1`, id); err != nil {
 				return err
 			}
@@ -238,4 +268,68 @@ func (s sqlChunks) page(ctx context.Context, q chunkQuery) ([]chunkRow, error) {
 func (s sqlChunks) body(ctx context.Context, series, start int64) (body []byte, err error) {
 	err = s.tx.QueryRow(ctx, `SELECT body FROM series_chunk WHERE series = $1 AND start_at = $2`, series, start).Scan(&body)
 	return body, err
+}
+
+func (s sqlChunks) before(ctx context.Context, series, t int64) (chunkRow, error) {
+	c := chunkRow{series: series}
+	err := s.tx.QueryRow(ctx, `
+		SELECT start_at, end_at, points, head, body FROM series_chunk
+		WHERE series = $1 AND start_at <= $2 ORDER BY start_at DESC LIMIT 1`, series, t).
+		Scan(&c.start, &c.end, &c.points, &c.head, &c.body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, nil
+	}
+	return c, err
+}
+
+func (s sqlChunks) after(ctx context.Context, series, t int64) (int64, error) {
+	start := none
+	err := s.tx.QueryRow(ctx, `
+		SELECT start_at FROM series_chunk
+		WHERE series = $1 AND start_at > $2 ORDER BY start_at LIMIT 1`, series, t).Scan(&start)
+	if errors.Is(err, sql.ErrNoRows) {
+		return none, nil
+	}
+	return start, err
+}
+
+// newest is the text that asks for the newest chunk of n series.
+func newest(n int) string {
+	parts := make([]string, n)
+	for i := range parts {
+		p := strconv.Itoa(i + 1)
+		parts[i] = `SELECT series, start_at, end_at, points, body FROM (
+			SELECT series, start_at, end_at, points, body FROM series_chunk
+			WHERE series = $` + p + ` ORDER BY start_at DESC LIMIT 1) AS newest_` + p
+	}
+	return strings.Join(parts, " UNION ALL ")
+}
+
+func (s sqlChunks) newest(ctx context.Context, series []int64, each func(chunkRow)) error {
+	for len(series) > 0 {
+		var ids [atOnce]any
+		n := min(atOnce, len(series))
+		for i := range ids {
+			ids[i] = int64(0) // of no series
+			if i < n {
+				ids[i] = series[i]
+			}
+		}
+		series = series[n:]
+		rows, err := s.tx.Query(ctx, textNewest, ids[:]...)
+		if err != nil {
+			return err
+		}
+		if err := scan(rows, func() error {
+			var c chunkRow
+			if err := rows.Scan(&c.series, &c.start, &c.end, &c.points, &c.body); err != nil {
+				return err
+			}
+			each(c)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,10 +1,18 @@
+-- Property history. One text for both engines. Times are microseconds since 1970, UTC.
+-- What is sealed is sealed under the key of the series' space.
+
 -- One row per property that ever had a value. The id stands for it in the log and in chunks.
 CREATE TABLE series (
 	id BIGINT NOT NULL PRIMARY KEY,
 	property TEXT NOT NULL UNIQUE,
-	space TEXT NOT NULL,
-	last_at BIGINT, -- of the newest value when its points were last written to chunks
-	last BYTEA      -- that value, sealed
+	space TEXT NOT NULL
+);
+
+-- The newest value of a series when its points were last written to chunks. It outlives them.
+CREATE TABLE series_last (
+	series BIGINT NOT NULL PRIMARY KEY,
+	at BIGINT NOT NULL,
+	value BYTEA NOT NULL -- sealed
 );
 
 -- One row per group commit, and a few with a negative number for what a flush carried over.

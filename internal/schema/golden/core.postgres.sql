@@ -1,0 +1,213 @@
+CREATE TABLE account (
+	id text NOT NULL,
+	email bytea NOT NULL,
+	email_index bytea NOT NULL,
+	name bytea NOT NULL,
+	password text NOT NULL,
+	password_at bigint NOT NULL,
+	space text NOT NULL,
+	settled boolean NOT NULL,
+	epoch bigint NOT NULL,
+	created_at bigint NOT NULL,
+	disabled_at bigint NOT NULL,
+	CONSTRAINT account_email_index_key UNIQUE (email_index),
+	CONSTRAINT account_pkey PRIMARY KEY (id),
+	CONSTRAINT account_space_key UNIQUE (space)
+);
+CREATE INDEX account_by_age ON core.account USING btree (created_at, id);
+CREATE TABLE apikey (
+	id text NOT NULL,
+	account text NOT NULL,
+	space text NOT NULL,
+	name bytea NOT NULL,
+	hash bytea NOT NULL,
+	version bigint NOT NULL,
+	enabled boolean NOT NULL,
+	made_by text NOT NULL,
+	created_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	CONSTRAINT apikey_pkey PRIMARY KEY (id)
+);
+CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
+CREATE INDEX apikey_by_maker ON core.apikey USING btree (made_by);
+CREATE TABLE ca_certificate (
+	id text NOT NULL,
+	space text NOT NULL,
+	device text NOT NULL,
+	generation bigint NOT NULL,
+	ca text NOT NULL,
+	state text NOT NULL,
+	enabled boolean NOT NULL,
+	serial bytea NOT NULL,
+	key_hash bytea NOT NULL,
+	der bytea,
+	not_before bigint NOT NULL,
+	not_after bigint NOT NULL,
+	issued_at bigint NOT NULL,
+	revoked_at bigint,
+	reason text NOT NULL,
+	CONSTRAINT ca_certificate_generation_fkey FOREIGN KEY (generation) REFERENCES ca_generation(number),
+	CONSTRAINT ca_certificate_pkey PRIMARY KEY (id),
+	CONSTRAINT ca_certificate_serial_key UNIQUE (serial)
+);
+CREATE INDEX ca_certificate_by_device ON core.ca_certificate USING btree (device);
+CREATE INDEX ca_certificate_by_key ON core.ca_certificate USING btree (key_hash);
+CREATE INDEX ca_certificate_by_space ON core.ca_certificate USING btree (space, issued_at);
+CREATE INDEX ca_certificate_by_state ON core.ca_certificate USING btree (state);
+CREATE TABLE ca_generation (
+	number bigint NOT NULL,
+	state text NOT NULL,
+	key_name text NOT NULL,
+	certificate bytea,
+	key_id bytea,
+	created_at bigint NOT NULL,
+	accept_old_until bigint NOT NULL,
+	accepted_until bigint,
+	CONSTRAINT ca_generation_key_name_key UNIQUE (key_name),
+	CONSTRAINT ca_generation_pkey PRIMARY KEY (number)
+);
+CREATE TABLE device (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	type text NOT NULL,
+	fqbn text NOT NULL,
+	connection_type text NOT NULL,
+	wifi_fw_version text NOT NULL,
+	locked boolean NOT NULL,
+	private bytea NOT NULL,
+	reported bytea NOT NULL,
+	hardware_index bytea,
+	secret bytea,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	deleted_at bigint,
+	leaving text NOT NULL,
+	online boolean NOT NULL,
+	last_activity_at bigint NOT NULL,
+	CONSTRAINT device_hardware_index_key UNIQUE (hardware_index),
+	CONSTRAINT device_pkey PRIMARY KEY (id)
+);
+CREATE INDEX device_by_leaving ON core.device USING btree (leaving);
+CREATE INDEX device_by_online ON core.device USING btree (online);
+CREATE INDEX device_by_space ON core.device USING btree (space, created_at);
+CREATE TABLE device_status (
+	device text NOT NULL,
+	space text NOT NULL,
+	at bigint NOT NULL,
+	connected boolean NOT NULL,
+	CONSTRAINT device_status_pkey PRIMARY KEY (device, at)
+);
+CREATE TABLE journal (
+	number bigint NOT NULL,
+	at bigint NOT NULL,
+	actor text NOT NULL,
+	space text NOT NULL,
+	action text NOT NULL,
+	resource text NOT NULL,
+	id text NOT NULL,
+	detail text NOT NULL,
+	hash bytea NOT NULL,
+	CONSTRAINT journal_pkey PRIMARY KEY (number)
+);
+CREATE INDEX journal_by_space ON core.journal USING btree (space, number);
+CREATE TABLE journal_head (
+	id bigint NOT NULL,
+	number bigint NOT NULL,
+	hash bytea NOT NULL,
+	CONSTRAINT journal_head_pkey PRIMARY KEY (id)
+);
+CREATE TABLE oauth_key (
+	number bigint NOT NULL,
+	kid text NOT NULL,
+	public bytea NOT NULL,
+	created_at bigint NOT NULL,
+	active_at bigint NOT NULL,
+	CONSTRAINT oauth_key_kid_key UNIQUE (kid),
+	CONSTRAINT oauth_key_pkey PRIMARY KEY (number)
+);
+CREATE TABLE org (
+	id text NOT NULL,
+	kind text NOT NULL,
+	owner text NOT NULL,
+	name bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT org_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX org_private ON core.org USING btree (owner) WHERE (kind = 'private'::text);
+CREATE TABLE org_member (
+	org text NOT NULL,
+	account text NOT NULL,
+	role text NOT NULL,
+	since_at bigint NOT NULL,
+	CONSTRAINT org_member_org_fkey FOREIGN KEY (org) REFERENCES org(id),
+	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
+);
+CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE schema_migration (
+	number bigint NOT NULL,
+	name text NOT NULL,
+	digest text NOT NULL,
+	applied_at bigint NOT NULL,
+	CONSTRAINT schema_migration_pkey PRIMARY KEY (number)
+);
+CREATE TABLE thing (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	name_mac bytea NOT NULL,
+	sealed bytea NOT NULL,
+	timezone text NOT NULL,
+	device text,
+	assistant text NOT NULL,
+	webhook_active boolean NOT NULL,
+	sketch text,
+	sketch_version text,
+	template text,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	deleted_at bigint,
+	CONSTRAINT thing_pkey PRIMARY KEY (id)
+);
+CREATE INDEX thing_timezone ON core.thing USING btree (timezone, id) WHERE (device IS NOT NULL);
+CREATE UNIQUE INDEX thing_device ON core.thing USING btree (device) WHERE (device IS NOT NULL);
+CREATE UNIQUE INDEX thing_name ON core.thing USING btree (space, name_mac) WHERE (deleted_at IS NULL);
+CREATE TABLE thing_erase (
+	series text NOT NULL,
+	space text NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT thing_erase_pkey PRIMARY KEY (series)
+);
+CREATE TABLE thing_property (
+	id text NOT NULL,
+	thing text NOT NULL,
+	space text NOT NULL,
+	name_mac bytea NOT NULL,
+	variable_mac bytea NOT NULL,
+	sealed bytea NOT NULL,
+	type text NOT NULL,
+	permission text NOT NULL,
+	strategy text NOT NULL,
+	persist boolean NOT NULL,
+	number bigint NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	deleted_at bigint,
+	CONSTRAINT thing_property_pkey PRIMARY KEY (id),
+	CONSTRAINT thing_property_thing_fkey FOREIGN KEY (thing) REFERENCES thing(id)
+);
+CREATE INDEX thing_property_space ON core.thing_property USING btree (space);
+CREATE UNIQUE INDEX thing_property_name ON core.thing_property USING btree (thing, name_mac) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX thing_property_number ON core.thing_property USING btree (thing, number) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX thing_property_variable ON core.thing_property USING btree (thing, variable_mac) WHERE (deleted_at IS NULL);
+CREATE TABLE thing_tag (
+	thing text NOT NULL,
+	space text NOT NULL,
+	key_mac bytea NOT NULL,
+	pair_mac bytea NOT NULL,
+	sealed bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT thing_tag_pkey PRIMARY KEY (thing, key_mac),
+	CONSTRAINT thing_tag_thing_fkey FOREIGN KEY (thing) REFERENCES thing(id)
+);
+CREATE INDEX thing_tag_pair ON core.thing_tag USING btree (space, pair_mac);

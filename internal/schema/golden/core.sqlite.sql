@@ -1,0 +1,193 @@
+CREATE TABLE account (
+	id text not null primary key,
+	email bytea not null,
+	email_index bytea not null unique,
+	name bytea not null,
+	password text not null,
+	password_at bigint not null,
+	space text not null unique,
+	settled boolean not null,
+	epoch bigint not null,
+	created_at bigint not null,
+	disabled_at bigint not null
+);
+CREATE INDEX account_by_age on account (created_at, id);
+CREATE TABLE apikey (
+	id text not null primary key,
+	account text not null,
+	space text not null,
+	name bytea not null,
+	hash bytea not null,
+	version bigint not null,
+	enabled boolean not null,
+	made_by text not null,
+	created_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX apikey_by_account on apikey (account, created_at);
+CREATE INDEX apikey_by_maker on apikey (made_by);
+CREATE TABLE ca_certificate (
+	id text not null primary key,
+	space text not null,
+	device text not null,
+	generation bigint not null references ca_generation (number),
+	ca text not null,
+	state text not null,
+	enabled boolean not null,
+	serial bytea not null unique,
+	key_hash bytea not null,
+	der bytea,
+	not_before bigint not null,
+	not_after bigint not null,
+	issued_at bigint not null,
+	revoked_at bigint,
+	reason text not null
+);
+CREATE INDEX ca_certificate_by_device on ca_certificate (device);
+CREATE INDEX ca_certificate_by_key on ca_certificate (key_hash);
+CREATE INDEX ca_certificate_by_space on ca_certificate (space, issued_at);
+CREATE INDEX ca_certificate_by_state on ca_certificate (state);
+CREATE TABLE ca_generation (
+	number INTEGER not null primary key,
+	state text not null,
+	key_name text not null unique,
+	certificate bytea,
+	key_id bytea,
+	created_at bigint not null,
+	accept_old_until bigint not null,
+	accepted_until bigint
+);
+CREATE TABLE device (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	type text not null,
+	fqbn text not null,
+	connection_type text not null,
+	wifi_fw_version text not null,
+	locked boolean not null,
+	private bytea not null,
+	reported bytea not null,
+	hardware_index bytea unique,
+	secret bytea,
+	created_at bigint not null,
+	updated_at bigint not null,
+	deleted_at bigint,
+	leaving text not null,
+	online boolean not null,
+	last_activity_at bigint not null
+);
+CREATE INDEX device_by_leaving on device (leaving);
+CREATE INDEX device_by_online on device (online);
+CREATE INDEX device_by_space on device (space, created_at);
+CREATE TABLE device_status (
+	device text not null,
+	space text not null,
+	at bigint not null,
+	connected boolean not null,
+	primary key (device,
+	at)
+);
+CREATE TABLE journal (
+	number INTEGER not null primary key,
+	at bigint not null,
+	actor text not null,
+	space text not null,
+	action text not null,
+	resource text not null,
+	id text not null,
+	detail text not null,
+	hash bytea not null
+);
+CREATE INDEX journal_by_space on journal (space, number);
+CREATE TABLE journal_head (
+	id INTEGER not null primary key,
+	number bigint not null,
+	hash bytea not null
+);
+CREATE TABLE oauth_key (
+	number INTEGER not null primary key,
+	kid text not null unique,
+	public bytea not null,
+	created_at bigint not null,
+	active_at bigint not null
+);
+CREATE TABLE org (
+	id text not null primary key,
+	kind text not null,
+	owner text not null,
+	name bytea not null,
+	created_at bigint not null
+);
+CREATE UNIQUE INDEX org_private on org (owner) where kind = 'private';
+CREATE TABLE org_member (
+	org text not null references org (id),
+	account text not null,
+	role text not null,
+	since_at bigint not null,
+	primary key (org,
+	account)
+);
+CREATE INDEX org_member_by_account on org_member (account);
+CREATE TABLE schema_migration (
+	number INTEGER NOT NULL PRIMARY KEY,
+	name TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	applied_at BIGINT NOT NULL
+);
+CREATE TABLE thing (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	name_mac bytea not null,
+	sealed bytea not null,
+	timezone text not null,
+	device text,
+	assistant text not null,
+	webhook_active boolean not null,
+	sketch text,
+	sketch_version text,
+	template text,
+	created_at bigint not null,
+	updated_at bigint not null,
+	deleted_at bigint
+);
+CREATE UNIQUE INDEX thing_device on thing (device) where device is not null;
+CREATE UNIQUE INDEX thing_name on thing (space, name_mac) where deleted_at is null;
+CREATE INDEX thing_timezone on thing (timezone, id) where device is not null;
+CREATE TABLE thing_erase (
+	series text not null primary key,
+	space text not null,
+	at bigint not null
+);
+CREATE TABLE thing_property (
+	id text not null primary key,
+	thing text not null references thing (id),
+	space text not null,
+	name_mac bytea not null,
+	variable_mac bytea not null,
+	sealed bytea not null,
+	type text not null,
+	permission text not null,
+	strategy text not null,
+	persist boolean not null,
+	number bigint not null,
+	created_at bigint not null,
+	updated_at bigint not null,
+	deleted_at bigint
+);
+CREATE UNIQUE INDEX thing_property_name on thing_property (thing, name_mac) where deleted_at is null;
+CREATE UNIQUE INDEX thing_property_number on thing_property (thing, number) where deleted_at is null;
+CREATE INDEX thing_property_space on thing_property (space);
+CREATE UNIQUE INDEX thing_property_variable on thing_property (thing, variable_mac) where deleted_at is null;
+CREATE TABLE thing_tag (
+	thing text not null references thing (id),
+	space text not null,
+	key_mac bytea not null,
+	pair_mac bytea not null,
+	sealed bytea not null,
+	created_at bigint not null,
+	primary key (thing,
+	key_mac)
+);
+CREATE INDEX thing_tag_pair on thing_tag (space, pair_mac);

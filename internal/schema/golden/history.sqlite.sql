@@ -1,0 +1,30 @@
+CREATE TABLE schema_migration (
+	number INTEGER NOT NULL PRIMARY KEY,
+	name TEXT NOT NULL,
+	digest TEXT NOT NULL,
+	applied_at BIGINT NOT NULL
+);
+CREATE TABLE series (
+	id INTEGER NOT NULL PRIMARY KEY,
+	property TEXT NOT NULL UNIQUE,
+	space TEXT NOT NULL
+);
+CREATE TABLE series_chunk (
+	series BIGINT NOT NULL,
+	start_at BIGINT NOT NULL,
+	end_at BIGINT NOT NULL,
+	points BIGINT NOT NULL,
+	head BYTEA NOT NULL,
+	body BYTEA NOT NULL,
+	PRIMARY KEY (series,
+	start_at)
+);
+CREATE TABLE series_last (
+	series INTEGER NOT NULL PRIMARY KEY,
+	at BIGINT NOT NULL,
+	value BYTEA NOT NULL
+);
+CREATE TABLE series_log (
+	seq INTEGER NOT NULL PRIMARY KEY,
+	body BYTEA NOT NULL
+);
