@@ -89,7 +89,7 @@ func decodeConnect(body []byte) (c connect, err error) {
 		return c, codeVersion
 	}
 	if err != nil {
-		return c, codeOf(err)
+		return c, unread(err)
 	}
 	if v := pk.ConnectValidate(); v != packets.CodeSuccess {
 		return c, codeOf(v)
@@ -236,7 +236,7 @@ func checkPublishProperties(b []byte) (err error) {
 	defer recovered(&err)
 	var p packets.Properties
 	if _, err := p.Decode(packets.Publish, bytes.NewBuffer(b)); err != nil {
-		return codeOf(err)
+		return unread(err)
 	}
 	switch {
 	case p.TopicAliasFlag:
@@ -254,7 +254,7 @@ func decodeControl(cl *client, kind byte, body []byte, decode func(*packets.Pack
 		ProtocolVersion: cl.Properties.ProtocolVersion,
 	}
 	err := decode(&pk, bytes.Clone(body))
-	return pk, codeOf(err)
+	return pk, unread(err)
 }
 
 // decodeDisconnect reads a DISCONNECT of MQTT 5. expiry is nil when it leaves the
@@ -266,7 +266,7 @@ func decodeDisconnect(body []byte) (c code, expiry *uint32, err error) {
 		ProtocolVersion: 5,
 	}
 	if err := pk.DisconnectDecode(body); err != nil {
-		return 0, nil, codeOf(err)
+		return 0, nil, unread(err)
 	}
 	if pk.Properties.SessionExpiryIntervalFlag {
 		expiry = &pk.Properties.SessionExpiryInterval
@@ -280,6 +280,16 @@ func recovered(err *error) {
 	if recover() != nil {
 		*err = codeMalformed
 	}
+}
+
+// unread is why mochi's decoders refused a packet. What has no code of its own, such
+// as properties that end early, is malformed.
+func unread(err error) error {
+	err = codeOf(err)
+	if c := code(0); err != nil && !errors.As(err, &c) {
+		return codeMalformed
+	}
+	return err
 }
 
 // codeOf keeps mochi's error types inside this file.
