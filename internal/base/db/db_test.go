@@ -377,6 +377,7 @@ func TestRewrite(t *testing.T) {
 		"open literal":          `a = 'b`,
 		"open name":             `a = "b`,
 		"open comment":          `a /* b`,
+		"star ends no comment":  `a /*/ b`,
 		"comment in a comment":  `a /* b /* c */ d */`,
 		"backslash string":      `a = E'\''`,
 		"unicode string":        `a = U&'d'`,

@@ -42,15 +42,15 @@ func Rewrite(text string) (string, error) {
 			}
 			i += end // the line break stays
 		case strings.HasPrefix(text[i:], "/*"):
-			end := strings.Index(text[i:], "*/")
-			if end < 0 {
+			inside, _, ends := strings.Cut(text[i+2:], "*/")
+			if !ends {
 				return "", fmt.Errorf("%w: a comment does not end", ErrText)
 			}
-			if strings.Contains(text[i+2:i+end], "/*") { // they nest on PostgreSQL only
+			if strings.Contains(inside, "/*") { // they nest on PostgreSQL only
 				return "", fmt.Errorf("%w: comment in a comment", ErrText)
 			}
 			out.WriteByte(' ')
-			i += end + 2
+			i += len("/*") + len(inside) + len("*/")
 		case c == '?':
 			return "", fmt.Errorf("%w: a bare ?, name parameters $1, $2, …", ErrText)
 		case c == '`' || c == '[' || c == ']':
