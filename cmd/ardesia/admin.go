@@ -219,7 +219,7 @@ func space() *cobra.Command {
 	add.Flags().StringVar(&name, "name", "", "the space's name")
 	_ = add.MarkFlagRequired("user")
 	_ = add.MarkFlagRequired("name")
-	list := verb("list", "All spaces", "space.list", []string{"id", "name", "kind"}, cobra.NoArgs,
+	list := verb("list", "All spaces", "space.list", []string{"id", "name", "kind", "keep_days"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
 	member := verb("member SPACE", "Let a person into a shared space, or change the role", "space.member", []string{"space", "user", "role"}, cobra.ExactArgs(1),
 		func(_ *cobra.Command, given []string) (any, error) {
@@ -228,7 +228,14 @@ func space() *cobra.Command {
 	member.Flags().StringVar(&user, "user", "", "e-mail address or id")
 	member.Flags().StringVar(&role, "role", "Viewer", "Admin, Editor, Viewer or Service; \"none\" removes")
 	_ = member.MarkFlagRequired("user")
-	return group("space", "Where devices and things belong", add, list, member)
+	var days int
+	keep := verb("keep SPACE", "Say for how many days values are kept; older ones are gone for good", "space.keep", []string{"space", "keep_days"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"space": given[0], "days": days}, nil
+		})
+	keep.Flags().IntVar(&days, "days", 0, "1 to 36500; 0 keeps them for ever")
+	_ = keep.MarkFlagRequired("days")
+	return group("space", "Where devices and things belong", add, list, member, keep)
 }
 
 func apikey() *cobra.Command {

@@ -49,6 +49,7 @@ var acts = map[string]act{
 	"space.add":       with((*Server).spaceAdd),
 	"space.list":      with((*Server).spaceList),
 	"space.member":    with((*Server).spaceMember),
+	"space.keep":      with((*Server).spaceKeep),
 	"apikey.add":      with((*Server).apikeyAdd),
 	"apikey.list":     with((*Server).apikeyList),
 	"apikey.revoke":   with((*Server).apikeyRevoke),
@@ -151,7 +152,7 @@ func (s *Server) spaceList(ctx context.Context, _ none) (any, error) {
 	all, err := s.orgs.List(ctx)
 	out := make([]map[string]any, 0, len(all))
 	for _, sp := range all {
-		out = append(out, map[string]any{"id": sp.ID, "name": sp.Name, "kind": sp.Kind, "owner": sp.Owner, "created_at": sp.CreatedAt})
+		out = append(out, map[string]any{"id": sp.ID, "name": sp.Name, "kind": sp.Kind, "owner": sp.Owner, "created_at": sp.CreatedAt, "keep_days": sp.KeepDays})
 	}
 	return out, err
 }
@@ -169,6 +170,13 @@ func (s *Server) spaceMember(ctx context.Context, in wireWho) (any, error) {
 		return nil, err
 	}
 	return map[string]any{"space": in.Space, "user": u.ID, "role": role}, s.orgs.SetRole(ctx, operator, in.Space, u.ID, role)
+}
+
+func (s *Server) spaceKeep(ctx context.Context, in struct {
+	Space string `json:"space"`
+	Days  int    `json:"days"`
+}) (any, error) {
+	return map[string]any{"space": in.Space, "keep_days": in.Days}, s.orgs.SetKeep(ctx, operator, in.Space, in.Days)
 }
 
 func (s *Server) apikeyAdd(ctx context.Context, in wireWho) (any, error) {

@@ -3,7 +3,6 @@ package series
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // oldestChunks is how many chunks one transaction removes: a few milliseconds.
@@ -95,30 +94,6 @@ func (s *Service) erase(ctx context.Context, states []*state) error {
 	// 4. The log. Also when there was nothing to erase: who repeats Erase after a crash
 	// wants this step done.
 	return s.flush(ctx, false)
-}
-
-// Retain removes chunks that end before the cutoff of their series. A chunk has up to
-// 24 hours, so some points stay a day longer; queries must not ask for what is older.
-// The last value stays.
-func (s *Service) Retain(ctx context.Context, cutoffs map[string]time.Time) (removed int64, err error) {
-	err = s.maintaining(ctx, func() error {
-		m := s.mem
-		var ids, ends []int64
-		m.mu.RLock()
-		for id, at := range cutoffs {
-			if st := m.series[id]; st != nil {
-				end := min(at.UnixMicro(), latest)
-				ids, ends = append(ids, st.id), append(ends, end)
-				if st.tail.end < end {
-					st.tail = tail{} // only who maintains touches it
-				}
-			}
-		}
-		m.mu.RUnlock()
-		removed, err = s.removeChunks(ctx, ids, ends)
-		return err
-	})
-	return removed, err
 }
 
 // removeChunks removes the chunks of series that end before their cutoff.

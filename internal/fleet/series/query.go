@@ -57,7 +57,8 @@ var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
 var spanPool = sync.Pool{New: func() any { return new(span) }}
 
 // scan finds the series of q; run then reads it. There is none, which is no error, if
-// the series has no points, is of another space, or the space was erased.
+// the series has no points, is of another space, all that is asked for is too old, or
+// the space was erased.
 func (s *Service) scan(ctx context.Context, q *Query) (*queryScan, error) {
 	m := s.mem
 	m.mu.RLock()
@@ -80,6 +81,11 @@ func (s *Service) scan(ctx context.Context, q *Query) (*queryScan, error) {
 	if !q.To.IsZero() {
 		r.to = min(r.to, microUp(q.To))
 	}
+	floor, err := s.floor(ctx, q.Space)
+	if err != nil {
+		return nil, err
+	}
+	r.from = max(r.from, floor)
 	if r.from >= r.to {
 		return nil, nil
 	}

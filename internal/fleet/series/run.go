@@ -9,19 +9,20 @@ import (
 // retryFlush is how long after a flush that failed the next one is tried.
 const retryFlush = 10 * time.Second
 
-// Run commits what is enqueued, and flushes, until ctx ends. Then it lets nothing more
+// Run commits what is enqueued, flushes, and removes what is too old, until ctx ends. Then it lets nothing more
 // in, commits what waits, and returns; the log is left for the next start.
 //
 // It fails if another server writes to the same history.
 func (s *Service) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, s.queue.stop)()
 	own, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var flusher sync.WaitGroup
-	flusher.Go(func() { s.flushLoop(own) })
+	var keepers sync.WaitGroup
+	keepers.Go(func() { s.flushLoop(own) })
+	keepers.Go(func() { s.retainLoop(own) })
 	c := &committer{s: s, known: make(map[string]*state)}
 	err := c.run(ctx)
 	stop()
-	flusher.Wait()
+	keepers.Wait()
 	return err
 }
 

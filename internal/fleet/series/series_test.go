@@ -25,6 +25,8 @@ type house struct {
 	db   *db.DB
 	keys *seriestest.Keys
 	cfg  series.Config
+	keep series.Keep      // nil: for ever
+	now  func() time.Time // nil: time.Now
 	// fragile, if not nil, stands between the service and its database.
 	fragile *series.Fragile
 	*series.Service
@@ -53,8 +55,12 @@ func (h *house) tryStart() error {
 		h.fragile.Store = store
 		store = h.fragile
 	}
+	now := h.now
+	if now == nil {
+		now = time.Now
+	}
 	s, err := series.New(context.Background(), series.Needs{
-		Store: store, Keys: h.keys, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)), Now: time.Now, Config: h.cfg,
+		Store: store, Keys: h.keys, Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)), Now: now, Keep: h.keep, Config: h.cfg,
 	})
 	if err != nil {
 		return err

@@ -101,9 +101,13 @@ type Needs struct {
 	Store  Store
 	Keys   Keys
 	Log    *slog.Logger
-	Now    func() time.Time // measures only; no point is judged by it
+	Now    func() time.Time // measures, and tells what is too old; when a point was is its own word
+	Keep   Keep             // nil: everything is kept for ever
 	Config Config
 }
+
+// Keep says how long the points of a space are kept; 0 is for ever.
+type Keep func(ctx context.Context, space string) (time.Duration, error)
 
 // limits keep single acts short.
 type limits struct {
@@ -121,6 +125,7 @@ type Service struct {
 	keys  Keys
 	log   *slog.Logger
 	now   func() time.Time
+	keep  Keep
 	cfg   Config
 
 	mem      *memory
@@ -141,7 +146,7 @@ type Service struct {
 // acknowledged.
 func New(ctx context.Context, n Needs) (*Service, error) {
 	s := &Service{
-		store: n.Store, keys: n.Keys, log: n.Log, now: n.Now, cfg: n.Config.withDefaults(),
+		store: n.Store, keys: n.Keys, log: n.Log, now: n.Now, keep: n.Keep, cfg: n.Config.withDefaults(),
 		mem:      newMemory(),
 		full:     make(chan struct{}, 1),
 		maintain: make(chan struct{}, 1),

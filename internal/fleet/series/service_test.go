@@ -596,44 +596,6 @@ func TestSpaceWithoutKey(t *testing.T) {
 	})
 }
 
-func TestRetainRemovesWhatIsOld(t *testing.T) {
-	dbtest.Each(t, dbtest.History, func(t *testing.T, d *db.DB) {
-		h := open(t, d, series.Config{})
-		const day = 86_400
-		for n := range 10 { // one chunk a day, of two series
-			h.append(append(points("a", n*day, n*day+50), points("b", n*day, n*day+50)...)...)
-		}
-		if err := h.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		n, err := h.Retain(t.Context(), map[string]time.Time{"a": noon.Add(4 * day * time.Second), "unknown": noon})
-		if err != nil || n != 4 {
-			t.Fatalf("%d chunks removed (%v), want 4", n, err)
-		}
-		if got := h.all("a", "s"); len(got) != 300 || !got[0].At.Equal(noon.Add(4*day*time.Second)) {
-			t.Errorf("%d points are left, the first of %v", len(got), got[0].At)
-		}
-		if got := h.all("b", "s"); len(got) != 500 {
-			t.Errorf("%d points of another series are left, want 500", len(got))
-		}
-		if _, err = h.Retain(t.Context(), map[string]time.Time{"a": series.Latest}); err != nil {
-			t.Fatal(err)
-		}
-		h.want("a")
-		if last, ok := h.Last("a"); !ok || last.Value.Num != 9*day+49 {
-			t.Errorf("retention took the last value away: %v %v", last, ok)
-		}
-		// The series goes on, also where chunks were.
-		h.append(points("a", 0, 3)...)
-		if err := h.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		h.append(points("a", 3, 5)...)
-		h.reopen()
-		h.want("a", points("a", 0, 5)...)
-	})
-}
-
 // However many series there are with few points each, all of them come to chunks
 // after some flushes, and never more than a quarter of the log is carried over.
 func TestSlowSeriesAreWrittenInTheEnd(t *testing.T) {

@@ -21,6 +21,8 @@ var (
 	ErrPrivate = problem.New(problem.Precondition, "space-private", "A private space has one member.")
 	// ErrNoMember is a person who is not in the space.
 	ErrNoMember = problem.New(problem.NotFound, "space-no-member", "This person is not a member of this space.")
+	// ErrKeep is an age at which no value can be forgotten.
+	ErrKeep = problem.New(problem.Invalid, "space-keep", "Values are kept for 1 to 36,500 days, or for ever with 0.")
 	// ErrLastAdmin is an attempt to leave a space without administrator.
 	ErrLastAdmin = problem.New(problem.Precondition, "space-last-admin", "A space needs an administrator: name another first.")
 )
@@ -38,6 +40,7 @@ type Space struct {
 	Owner     string // who made it: user id
 	Name      string
 	CreatedAt time.Time
+	KeepDays  int // how long values are kept; 0: for ever
 }
 
 // A Membership is a space as one of its members sees it.
@@ -51,6 +54,16 @@ type Member struct {
 	User    string // id
 	Role    access.Role
 	SinceAt time.Time
+}
+
+// maxKeepDays is a century.
+const maxKeepDays = 36_500
+
+func checkKeep(days int) error {
+	if days < 0 || days > maxKeepDays {
+		return ErrKeep
+	}
+	return nil
 }
 
 func checkName(name string) error {

@@ -176,6 +176,52 @@ func TestChangesAreTold(t *testing.T) {
 	}
 }
 
+func TestHowLongValuesAreKept(t *testing.T) {
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
+		ctx, s := t.Context(), service(t, d)
+		sp, err := s.AddShared(ctx, system, "anna", "School")
+		must(t, err)
+		if age, err := s.Keep(ctx, sp.ID); age != 0 || err != nil {
+			t.Errorf("a new space keeps values for %v, %v, want for ever", age, err)
+		}
+		for name, c := range map[string]struct {
+			space string
+			days  int
+			want  error
+		}{
+			"a day":       {sp.ID, 1, nil},
+			"a century":   {sp.ID, 36_500, nil},
+			"longer":      {sp.ID, 36_501, ErrKeep},
+			"less":        {sp.ID, -1, ErrKeep},
+			"of no space": {uuid.NewString(), 1, ErrNotFound},
+		} {
+			before, _ := s.Keep(ctx, sp.ID)
+			if err := s.SetKeep(ctx, system, c.space, c.days); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+			want := before
+			if c.want == nil {
+				want = time.Duration(c.days) * 24 * time.Hour
+			}
+			if age, err := s.Keep(ctx, sp.ID); age != want || err != nil { // at once, although it is remembered
+				t.Errorf("%s: kept for %v, %v, want %v", name, age, err, want)
+			}
+		}
+		must(t, s.SetKeep(ctx, system, sp.ID, 0))
+		all, err := s.List(ctx)
+		must(t, err)
+		if len(all) != 1 || all[0].KeepDays != 0 {
+			t.Errorf("List tells %+v", all)
+		}
+		if _, err := s.Keep(ctx, uuid.NewString()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Keep of no space: %v", err)
+		}
+		if n, err := journal.Verify(ctx, d); n != 4 || err != nil { // made, and three times changed
+			t.Errorf("journal: %d entries, %v, want 4", n, err)
+		}
+	})
+}
+
 func TestNames(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core))
 	s := service(t, d)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,7 @@ type Store interface {
 	members(ctx context.Context, id string) ([]Member, error)                                            // by age
 	setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error // or ErrLastAdmin
 	remove(ctx context.Context, id, user string, e journal.Entry) error                                  // or ErrNoMember, ErrLastAdmin
+	setKeep(ctx context.Context, id string, days int, e journal.Entry) error                             // or ErrNotFound
 }
 
 // row is a space as the database has it: the name sealed.
@@ -32,6 +34,7 @@ type row struct {
 	id, kind, owner string
 	name            []byte
 	createdAt       int64 // µs since 1970
+	keepDays        int
 	role            access.Role
 }
 
@@ -60,7 +63,8 @@ const believed = time.Second
 type Service struct {
 	needs  Needs
 	roles  *cache.Fresh[inSpace, access.Role]
-	shared *cache.Map[string, bool] // by space: whether clients know it by its id; it never changes
+	shared *cache.Map[string, bool]  // by space: whether clients know it by its id; it never changes
+	keep   *cache.Fresh[string, int] // by space: days
 
 	// Changes tells of roles.
 	Changes feed.Feed[Change]
@@ -74,6 +78,7 @@ func New(needs Needs) (*Service, error) {
 	return &Service{
 		needs: needs, shared: cache.New[string, bool](1 << 14),
 		roles: cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
+		keep:  cache.NewFresh[string, int](1<<14, believed, needs.Now),
 	}, nil
 }
 
@@ -195,6 +200,31 @@ func (s *Service) SetRole(ctx context.Context, who access.Actor, space, user str
 	return nil
 }
 
+// SetKeep says for how many days the values of a space are kept, from now on; 0 is for
+// ever. Older ones are not told any more at once, and soon they are gone.
+func (s *Service) SetKeep(ctx context.Context, who access.Actor, space string, days int) error {
+	if err := checkKeep(days); err != nil {
+		return err
+	}
+	if err := s.needs.Store.setKeep(ctx, space, days, s.entry(who, "org:keep", space, map[string]string{"days": strconv.Itoa(days)})); err != nil {
+		return err
+	}
+	s.keep.Changed()
+	return nil
+}
+
+// Keep is how long the values of a space are kept; 0 is for ever.
+func (s *Service) Keep(ctx context.Context, space string) (time.Duration, error) {
+	days, err := s.keep.Get(space, func() (int, error) {
+		r, err := s.needs.Store.get(ctx, space)
+		return r.keepDays, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("age to which space %s keeps values: %w", space, err)
+	}
+	return time.Duration(days) * 24 * time.Hour, nil
+}
+
 // Organization is how clients know a space: its id, or "" for a private one.
 func (s *Service) Organization(ctx context.Context, space string) (string, error) {
 	shared, known := s.shared.Get(space)
@@ -221,7 +251,7 @@ func (s *Service) open(ctx context.Context, r row) (Membership, error) {
 	if err != nil {
 		return Membership{}, fmt.Errorf("name of space %s: %w", r.id, err)
 	}
-	return Membership{Space{r.id, r.kind, r.owner, string(name), time.UnixMicro(r.createdAt).UTC()}, r.role}, nil
+	return Membership{Space{r.id, r.kind, r.owner, string(name), time.UnixMicro(r.createdAt).UTC(), r.keepDays}, r.role}, nil
 }
 
 func (s *Service) entry(who access.Actor, action, id string, detail map[string]string) journal.Entry {

@@ -23,7 +23,7 @@ func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 		if err := tx.QueryRow(ctx, `select count(1) from org where id = $1`, r.id).Scan(&there); err != nil || there > 0 {
 			return err
 		}
-		_, err := tx.Exec(ctx, `insert into org (id, kind, owner, name, created_at) values ($1, $2, $3, $4, $5)`, r.id, r.kind, r.owner, r.name, r.createdAt)
+		_, err := tx.Exec(ctx, `insert into org (id, kind, owner, name, created_at, keep_days) values ($1, $2, $3, $4, $5, $6)`, r.id, r.kind, r.owner, r.name, r.createdAt, r.keepDays)
 		if err != nil {
 			return fmt.Errorf("add space %s: %w", r.id, err)
 		}
@@ -37,7 +37,7 @@ func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 
 func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		err := tx.QueryRow(ctx, `select id, kind, owner, name, created_at from org where id = $1`, id).Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt)
+		err := tx.QueryRow(ctx, `select id, kind, owner, name, created_at, keep_days from org where id = $1`, id).Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
 		}
@@ -47,11 +47,11 @@ func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
 }
 
 func (s sqlStore) list(ctx context.Context) ([]row, error) {
-	return s.rows(ctx, `select id, kind, owner, name, created_at, '' from org order by created_at, id`)
+	return s.rows(ctx, `select id, kind, owner, name, created_at, keep_days, '' from org order by created_at, id`)
 }
 
 func (s sqlStore) of(ctx context.Context, user string) ([]row, error) {
-	return s.rows(ctx, `select org.id, org.kind, org.owner, org.name, org.created_at, org_member.role
+	return s.rows(ctx, `select org.id, org.kind, org.owner, org.name, org.created_at, org.keep_days, org_member.role
 		from org join org_member on org_member.org = org.id where org_member.account = $1 order by org.created_at, org.id`, user)
 }
 
@@ -64,7 +64,7 @@ func (s sqlStore) rows(ctx context.Context, text string, args ...any) (all []row
 		defer rows.Close()
 		for rows.Next() {
 			var r row
-			if err := rows.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.role); err != nil {
+			if err := rows.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays, &r.role); err != nil {
 				return err
 			}
 			all = append(all, r)
@@ -114,6 +114,19 @@ func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role
 			return fmt.Errorf("set role of account %s in space %s: %w", user, id, err)
 		}
 		return changed(ctx, tx, id, e)
+	})
+}
+
+func (s sqlStore) setKeep(ctx context.Context, id string, days int, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		done, err := tx.Exec(ctx, `update org set keep_days = $2 where id = $1`, id, days)
+		if err != nil {
+			return fmt.Errorf("set the age to which space %s keeps values: %w", id, err)
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(ErrNotFound, err)
+		}
+		return journal.Record(ctx, tx, e)
 	})
 }
 

@@ -44,7 +44,8 @@ create table org (
     kind       text   not null,             -- private, shared
     owner      text   not null,             -- account that made it
     name       bytea  not null,
-    created_at bigint not null
+    created_at bigint not null,
+    keep_days  bigint not null              -- how long values are kept; 0: for ever
 );
 create unique index org_private on org (owner) where kind = 'private';
 

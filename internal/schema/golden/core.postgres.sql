@@ -132,6 +132,7 @@ CREATE TABLE org (
 	owner text NOT NULL,
 	name bytea NOT NULL,
 	created_at bigint NOT NULL,
+	keep_days bigint NOT NULL,
 	CONSTRAINT org_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX org_private ON core.org USING btree (owner) WHERE (kind = 'private'::text);

@@ -117,7 +117,8 @@ CREATE TABLE org (
 	kind text not null,
 	owner text not null,
 	name bytea not null,
-	created_at bigint not null
+	created_at bigint not null,
+	keep_days bigint not null
 );
 CREATE UNIQUE INDEX org_private on org (owner) where kind = 'private';
 CREATE TABLE org_member (
