@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/toml/v2"
@@ -29,6 +30,8 @@ func addFlags(flags *pflag.FlagSet) {
 			flags.String(s.Name, "", s.Usage)
 		case *bool:
 			flags.Bool(s.Name, false, s.Usage)
+		case *int:
+			flags.Int(s.Name, 0, s.Usage)
 		case *[]string:
 			flags.StringSlice(s.Name, nil, s.Usage)
 		}
@@ -98,6 +101,12 @@ func readFile(path string, settings []server.Setting, from origin) error {
 				return fmt.Errorf("%s%s: %s is not true or false", path, line(path, key), key)
 			}
 			*b = v
+		case int64:
+			n, ok := s.Value.(*int)
+			if !ok {
+				return fmt.Errorf("%s%s: %s is not a number", path, line(path, key), key)
+			}
+			*n = int(v)
 		case []any:
 			list, ok := s.Value.(*[]string)
 			if !ok {
@@ -132,6 +141,12 @@ func assign(s server.Setting, text string) error {
 		*v = text
 	case *[]string:
 		*v = strings.Split(text, ",")
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		*v = n
 	case *bool:
 		switch strings.ToLower(text) {
 		case "true", "1", "yes", "on":

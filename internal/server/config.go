@@ -33,6 +33,8 @@ type Config struct {
 	TLSCert string // PEM file of a certificate that somebody else issued for Host; "" makes an own authority
 	TLSKey  string // PEM file of its key
 
+	HistoryFlush int // values in the history's log that start a flush to chunks; default 2,000,000, which take 40 MB of memory and 0.4 s of a start
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
 }
@@ -76,6 +78,9 @@ func (c Config) Filled() (Config, error) {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		fail("tls-cert", "a certificate needs its key and a key its certificate (tls-key)")
+	}
+	if c.HistoryFlush < 0 {
+		fail("history-flush", "%d values are fewer than none", c.HistoryFlush)
 	}
 	c.LogLevel = orElse(c.LogLevel, "info")
 	switch c.LogLevel {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -15,7 +16,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 )
 
 // A Grade is how much a finding matters.
@@ -138,7 +141,16 @@ func examineData(ctx context.Context, cfg Config, now func() time.Time) []Findin
 	if err := d.check(ctx); err != nil {
 		return []Finding{{Bad, "The data cannot be read: " + err.Error(), "restore the file that is named from a backup (ardesia restore --help)"}}
 	}
-	return []Finding{{Good, "Keys and databases can be opened (" + databaseName(cfg) + ").", ""}}
+	for _, open := range []*db.DB{d.keyring, d.core, d.history} {
+		if err := open.Check(ctx); err != nil {
+			return []Finding{{Bad, "A database is damaged: " + err.Error(), "restore the file that is named from a backup (ardesia restore --help)"}}
+		}
+	}
+	// What boards were told is on disk is replayed, as a start would.
+	if _, err := series.New(ctx, series.Needs{Store: series.SQL(d.history), Keys: d.ring, Log: slog.New(slog.DiscardHandler), Now: now}); err != nil {
+		return []Finding{{Bad, "The history cannot be read: " + err.Error(), "restore the file that is named from a backup (ardesia restore --help)"}}
+	}
+	return []Finding{{Good, "Keys can be opened; databases and history are whole (" + databaseName(cfg) + ").", ""}}
 }
 
 func examinePorts(cfg Config) []Finding {

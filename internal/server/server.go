@@ -109,7 +109,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		return nil // people has said why
 	}
 	d, now, log := s.data, s.world.Now, s.log
-	if s.series, err = series.New(ctx, series.Needs{Store: series.SQL(d.history), Keys: d.ring, Log: log, Now: now, Keep: s.orgs.Keep}); err != nil {
+	if s.series, err = series.New(ctx, series.Needs{
+		Store: series.SQL(d.history), Keys: d.ring, Log: log, Now: now, Keep: s.orgs.Keep, Config: series.Config{FlushPoints: s.cfg.HistoryFlush},
+	}); err != nil {
 		return fmt.Errorf("open the history: %w", err)
 	}
 	if s.authority, err = ca.New(ca.Needs{Store: ca.SQL(d.core), Keys: d.ring, Publish: s.publishCA, Now: now, Log: log}); err != nil {

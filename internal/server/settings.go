@@ -11,7 +11,7 @@ import (
 type Setting struct {
 	Name  string // of the flag
 	Usage string // one line: unit, default, effect
-	Value any    // *string, *bool or *[]string inside a Config
+	Value any    // *string, *bool, *int or *[]string inside a Config
 	// Secret values are shown as dots by "config show".
 	Secret bool
 }
@@ -40,6 +40,7 @@ func Settings(c *Config) []Setting {
 		{Name: "metrics-addr", Usage: "Prometheus metrics, plain HTTP (default 127.0.0.1:9464)", Value: &c.Metrics},
 		{Name: "tls-cert", Usage: "PEM file of a certificate that somebody else issued (default: own authority in data/tls)", Value: &c.TLSCert},
 		{Name: "tls-key", Usage: "PEM file of that certificate's key", Value: &c.TLSKey},
+		{Name: "history-flush", Usage: "values that history keeps in its log before it writes them to chunks; fewer make a start after a crash faster and writing dearer (default 2000000)", Value: &c.HistoryFlush},
 		{Name: "log-level", Usage: "debug, info, warn or error (default info)", Value: &c.LogLevel},
 		{Name: "log-format", Usage: "text or json (default: text on a terminal, json elsewhere)", Value: &c.LogFormat},
 	}
@@ -54,6 +55,8 @@ func (s Setting) Text() string {
 		}
 		return *v
 	case *bool:
+		return fmt.Sprint(*v)
+	case *int:
 		return fmt.Sprint(*v)
 	case *[]string:
 		return strings.Join(*v, ",")
