@@ -5,13 +5,12 @@ package servertest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"encoding/json"
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/server"
@@ -19,11 +18,17 @@ import (
 
 // A House is a server that runs until its test ends.
 type House struct {
+	home
 	Server *server.Server
+}
+
+// A home is what clients and operators see of a house, wherever it runs.
+type home struct {
 	Config server.Config
 	At     server.Addresses
 	t      testing.TB
 	stop   func()
+	act    func(ctx context.Context, name string, in []byte) (json.RawMessage, error)
 }
 
 // A Key is what programs show.
@@ -36,6 +41,12 @@ type Key struct {
 // server that does not stop cleanly fails t.
 func Start(t testing.TB, change ...func(*server.Config)) *House {
 	t.Helper()
+	return Open(t, config(t, change))
+}
+
+// config is that of a house on new data and free ports.
+func config(t testing.TB, change []func(*server.Config)) server.Config {
+	t.Helper()
 	free := "127.0.0.1:0"
 	cfg := server.Config{
 		Data: filepath.Join(t.TempDir(), "data"), Dev: true,
@@ -44,7 +55,11 @@ func Start(t testing.TB, change ...func(*server.Config)) *House {
 	for _, fn := range change {
 		fn(&cfg)
 	}
-	return Open(t, cfg)
+	cfg, err := cfg.Filled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
 }
 
 // Open runs a server on the data that cfg names, which may be there already.
@@ -61,6 +76,7 @@ func Open(t testing.TB, cfg server.Config) *House {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
+	houses.Add(1)
 	go func() { ran <- s.Run(ctx) }()
 	stopped := false
 	stop := func() {
@@ -75,6 +91,7 @@ func Open(t testing.TB, cfg server.Config) *House {
 		if err := s.Close(context.Background()); err != nil {
 			t.Errorf("server closed with %v", err)
 		}
+		check(t, s, cfg)
 	}
 	t.Cleanup(stop)
 	ready, late := context.WithTimeout(t.Context(), 30*time.Second)
@@ -89,23 +106,23 @@ func Open(t testing.TB, cfg server.Config) *House {
 			t.Fatalf("the server was not ready in time: %v", err)
 		}
 	}
-	return &House{Server: s, Config: cfg, At: at, t: t, stop: stop}
+	return &House{home{Config: cfg, At: at, t: t, stop: stop, act: s.Admin}, s}
 }
 
 // Stop stops the server now.
-func (h *House) Stop() { h.stop() }
+func (h *home) Stop() { h.stop() }
 
 // Again runs another server on the data of one that was stopped.
 func (h *House) Again() *House { return Open(h.t, h.Config) }
 
 // Admin runs an administrative act and decodes its answer into out, if not nil.
-func (h *House) Admin(act string, in, out any) {
+func (h *home) Admin(act string, in, out any) {
 	h.t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	answer, err := h.Server.Admin(h.t.Context(), act, body)
+	answer, err := h.act(h.t.Context(), act, body)
 	if err != nil {
 		h.t.Fatalf("%s: %v", act, err)
 	}
@@ -117,7 +134,7 @@ func (h *House) Admin(act string, in, out any) {
 }
 
 // Person adds an account and an API key for it.
-func (h *House) Person(email string) (user string, key Key) {
+func (h *home) Person(email string) (user string, key Key) {
 	h.t.Helper()
 	var u struct {
 		ID string `json:"id"`
@@ -128,13 +145,13 @@ func (h *House) Person(email string) (user string, key Key) {
 }
 
 // CA is the file that clients trust.
-func (h *House) CA() string { return filepath.Join(h.Config.Data, "tls", "ca.pem") }
+func (h *home) CA() string { return filepath.Join(h.Config.Data, "tls", "ca.pem") }
 
 // URL is the address of the API, by the house's name.
-func (h *House) URL() string { return "https://localhost:" + h.Port("https") }
+func (h *home) URL() string { return "https://localhost:" + h.Port("https") }
 
 // Port is the port of a listener.
-func (h *House) Port(name string) string {
+func (h *home) Port(name string) string {
 	_, port, err := net.SplitHostPort(h.At[name])
 	if err != nil {
 		h.t.Fatalf("no listener %s: %v", name, h.At)
@@ -143,7 +160,7 @@ func (h *House) Port(name string) string {
 }
 
 // Client is the Go client with a key.
-func (h *House) Client(key Key) *client.Client {
+func (h *home) Client(key Key) *client.Client {
 	h.t.Helper()
 	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA()}, time.Now)
 	if err != nil {
