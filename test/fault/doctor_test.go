@@ -1,0 +1,43 @@
+package fault
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/server"
+	"github.com/ardesia-iot/ardesia/internal/servertest"
+)
+
+// The doctor reads every page of a stopped installation, not only those that a start needs.
+func TestDoctorFindsDamage(t *testing.T) {
+	for _, name := range []string{"core.db", "history.db", "keyring.db"} {
+		t.Run(name, func(t *testing.T) {
+			p := servertest.NewProgram(t, program)
+			p.Start()
+			newOwner(t, p)
+			p.Stop()
+			p.Doctor()
+			path := filepath.Join(p.Config.Data, name)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text[len(text)-100] ^= 1 // in the last page
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			bad := ""
+			for _, f := range server.Examine(t.Context(), p.Config, time.Now) {
+				if f.Grade == server.Bad {
+					bad += f.Text + "\n"
+				}
+			}
+			if !strings.Contains(bad, name) {
+				t.Errorf("of a flipped bit in %s the doctor says %q", name, bad)
+			}
+		})
+	}
+}
