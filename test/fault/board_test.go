@@ -60,6 +60,7 @@ type board struct {
 	want    map[string]any           // what each variable was set to last
 	acked   map[string]map[int64]any // by name and ms since 1970
 	last    map[string]device.Sample // acknowledged, with the latest time
+	newest  map[string]any           // acknowledged last
 	count   int                      // of acknowledged values
 	seen    map[device.EventKind]int // events so far
 	failure error                    // of the last Failed or Disconnected
@@ -110,7 +111,7 @@ func newBoard(t *testing.T, w *place, ca, id string, r recipe) *board {
 	}
 	b := &board{
 		t: t, id: id, recipe: r, place: w, vars: variables(), round: r.first,
-		want: map[string]any{}, acked: map[string]map[int64]any{}, last: map[string]device.Sample{},
+		want: map[string]any{}, acked: map[string]map[int64]any{}, last: map[string]device.Sample{}, newest: map[string]any{},
 		seen: map[device.EventKind]int{}, moved: make(chan struct{}),
 	}
 	var err error
@@ -167,6 +168,13 @@ func (b *board) dial(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
+// hangUp breaks the connection on the board's side.
+func (b *board) hangUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dialled.Close()
+}
+
 // note changes what is guarded, and wakes who waits for it.
 func (b *board) note(change func()) {
 	b.mu.Lock()
@@ -197,6 +205,7 @@ func (b *board) acknowledged(samples []device.Sample) {
 			}
 			values[s.At.UnixMilli()] = s.Value
 			b.count++
+			b.newest[s.Name] = s.Value
 			if !s.At.Before(b.last[s.Name].At) {
 				b.last[s.Name] = s
 			}
@@ -206,6 +215,12 @@ func (b *board) acknowledged(samples []device.Sample) {
 
 // on connects the board and starts its sketch.
 func (b *board) on() {
+	b.connect()
+	b.speak()
+}
+
+// connect switches the board on; its sketch waits.
+func (b *board) connect() {
 	var ctx context.Context
 	ctx, b.cancel = context.WithCancel(context.Background())
 	b.life.Go(func() {
@@ -213,7 +228,6 @@ func (b *board) on() {
 			b.t.Errorf("board %s ended with %v", b.id, err)
 		}
 	})
-	b.speak()
 }
 
 // speak starts the sketch.
@@ -322,7 +336,7 @@ func (b *board) drain() {
 	b.hush()
 	b.await("the rest", func() bool {
 		for name, value := range b.want {
-			if b.last[name].Value != value {
+			if b.newest[name] != value {
 				return false
 			}
 		}
