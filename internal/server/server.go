@@ -205,6 +205,11 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer open.close()
+	desk, release, err := listenSocket(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer release()
 	router := &router{now: s.world.Now, devices: s.devices, things: s.things, identify: s.identify}
 	mutual := s.wall.Mutual(s.authority.Pool)
 	s.broker, err = mqtt.New(mqtt.Config{
@@ -231,7 +236,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
-		{Name: "administration", Run: s.runSocket},
+		{Name: "administration", Run: func(ctx context.Context) error { return s.runSocket(ctx, desk) }},
 	}
 	for name, part := range s.webParts(open, api, counts) {
 		parts = append(parts, run.Part{Name: name, Run: part})

@@ -75,24 +75,37 @@ func Call(ctx context.Context, dir, name string, in []byte) (json.RawMessage, er
 	return text, nil
 }
 
-// runSocket serves administrative acts and profiles on DIR/admin.sock until ctx
-// ends. Who may open the directory may do everything: that is the file system's word.
-func (s *Server) runSocket(ctx context.Context) error {
-	path, release, err := socket(s.cfg.Data)
+// listenSocket binds DIR/admin.sock. It is bound with the doors, so that whoever has seen
+// them open can administer. release closes it if nobody has.
+func listenSocket(dir string) (_ net.Listener, release func(), err error) {
+	path, leave, err := socket(dir)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer release()
+	defer func() {
+		if err != nil {
+			leave()
+		}
+	}()
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // the lock is ours, so a socket that is there is left from a crash
+		return nil, nil, err // the lock is ours, so a socket that is there is left from a crash
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return fmt.Errorf("administration socket %s: %w", filepath.Join(s.cfg.Data, socketName), err)
+		return nil, nil, fmt.Errorf("administration socket %s: %w", filepath.Join(dir, socketName), err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		return errors.Join(err, l.Close())
+		return nil, nil, errors.Join(err, l.Close())
 	}
+	return l, func() {
+		_ = l.Close() // closed already if it was served
+		leave()
+	}, nil
+}
+
+// runSocket serves administrative acts and profiles on DIR/admin.sock until ctx
+// ends. Who may open the directory may do everything: that is the file system's word.
+func (s *Server) runSocket(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /act/{name}", s.serveAct)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
