@@ -32,7 +32,7 @@ var eager = device.Timing{
 type recipe struct {
 	generation int
 	first      int           // the number of its first round of values
-	every      time.Duration // between two rounds; 0: 4 ms
+	every      time.Duration // between two rounds; 0: 8 ms
 	timing     *device.Timing
 	dial       func(ctx context.Context) (net.Conn, error) // to the listener, without TLS; nil: straight
 	identity   func() (tls.Certificate, error)             // nil: the secret key
@@ -104,7 +104,7 @@ func variables() []variable {
 func newBoard(t *testing.T, w *place, ca, id string, r recipe) *board {
 	t.Helper()
 	if r.every == 0 {
-		r.every = 4 * time.Millisecond
+		r.every = 8 * time.Millisecond
 	}
 	if r.timing == nil {
 		r.timing = &eager

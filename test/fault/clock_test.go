@@ -27,7 +27,7 @@ func TestClockWrong(t *testing.T) {
 					b := newBoard(t, w, h.CA(), id, recipe{generation: g})
 					b.skew.Store(int64(wrong))
 					b.on()
-					b.awaitValues(600)
+					b.awaitValues(300)
 					if _, offset := b.client.LocalTime().Zone(); offset != indiaOffset {
 						t.Errorf("generation %d: the board's time zone is %d s east, want %d", g, offset, indiaOffset)
 					}
@@ -38,7 +38,7 @@ func TestClockWrong(t *testing.T) {
 						}
 					}
 					b.skew.Store(0)
-					b.awaitValues(600)
+					b.awaitValues(300)
 					b.drain()
 					stored := o.stored(th)
 					same(t, b.told(), stored)

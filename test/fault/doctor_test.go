@@ -11,6 +11,16 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
+// Whoever has seen where the doors are can administer, at once.
+func TestAdministerOnceAnnounced(t *testing.T) {
+	p := servertest.NewProgram(t, program)
+	for range 5 {
+		p.Start()
+		p.Admin("ping", struct{}{}, nil)
+		p.Stop()
+	}
+}
+
 // The doctor reads every page of a stopped installation, not only those that a start needs.
 func TestDoctorFindsDamage(t *testing.T) {
 	for _, name := range []string{"core.db", "history.db", "keyring.db"} {

@@ -59,7 +59,7 @@ func on(t *testing.T, e db.Engine) func(*server.Config) {
 	t.Helper()
 	dsn := ""
 	if e == db.Postgres {
-		dsn = dbtest.Postgres(t, dbtest.Durable())
+		dsn = dbtest.Postgres(t) // which lives on when the house is killed
 	}
 	return func(c *server.Config) {
 		c.Database = dsn
@@ -80,6 +80,7 @@ func TestKilled(t *testing.T) {
 	}
 	for _, e := range dbtest.Engines {
 		t.Run(e.String(), func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			r := chance(t)
 			p := servertest.NewProgram(t, program, on(t, e))
 			firstStart(p, r)
@@ -140,7 +141,7 @@ func newVictim(t *testing.T, p *servertest.Program, r *rand.Rand) *victim {
 	for i, generation := range []int{2, 1, 2} {
 		id := v.owner.device(fmt.Sprint("board ", i))
 		v.things = append(v.things, v.owner.thing(fmt.Sprint("thing ", i), id))
-		v.boards = append(v.boards, newBoard(t, v.place, p.CA(), id, recipe{generation: generation}))
+		v.boards = append(v.boards, newBoard(t, v.place, p.CA(), id, recipe{generation: generation, every: 4 * time.Millisecond}))
 	}
 	for _, b := range v.boards {
 		b.on()

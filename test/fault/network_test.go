@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 	device "github.com/ardesia-iot/ardesia/sdk/go"
@@ -19,18 +18,13 @@ func each(t *testing.T, test func(t *testing.T, h *servertest.House, o *owner, w
 	t.Helper()
 	for _, e := range dbtest.Engines {
 		t.Run(e.String(), func(t *testing.T) {
-			h, o, w := inProcess(t, e)
-			test(t, h, o, w)
+			t.Parallel() // most of it is waiting
+			h := servertest.Start(t, on(t, e))
+			w := new(place)
+			w.set(h.At)
+			test(t, h, newOwner(t, h), w)
 		})
 	}
-}
-
-func inProcess(t *testing.T, e db.Engine) (*servertest.House, *owner, *place) {
-	t.Helper()
-	h := servertest.Start(t, on(t, e))
-	w := new(place)
-	w.set(h.At)
-	return h, newOwner(t, h), w
 }
 
 // door dials one of the listeners, wherever the house is.
@@ -71,32 +65,29 @@ func boards(t *testing.T, h house, o *owner, w *place, r recipe) (all []*board, 
 
 // A clean stop keeps what it has acknowledged, also when it comes in the middle of everything.
 func TestRestart(t *testing.T) {
-	for _, e := range dbtest.Engines {
-		t.Run(e.String(), func(t *testing.T) {
-			h, o, w := inProcess(t, e)
-			all, values := boards(t, h, o, w, recipe{})
+	each(t, func(t *testing.T, h *servertest.House, o *owner, w *place) {
+		all, values := boards(t, h, o, w, recipe{})
+		for _, b := range all {
+			b.on()
+		}
+		for n := 1; n <= 4; n++ {
 			for _, b := range all {
-				b.on()
+				b.awaitEvent(device.Synced, n)
+				b.awaitValues(200)
 			}
-			for n := 1; n <= 4; n++ {
-				for _, b := range all {
-					b.awaitEvent(device.Synced, n)
-					b.awaitValues(200)
-				}
-				h.Stop()
-				h = h.Again()
-				w.set(h.At)
-				o.find(h)
+			h.Stop()
+			h = h.Again()
+			w.set(h.At)
+			o.find(h)
+		}
+		values()
+		for _, b := range all {
+			if got := o.comings(b.id); !alternate(got, 9) {
+				t.Errorf("in four restarts board %s came and went so: %v", b.id, got)
 			}
-			values()
-			for _, b := range all {
-				if got := o.comings(b.id); !alternate(got, 9) {
-					t.Errorf("in four restarts board %s came and went so: %v", b.id, got)
-				}
-			}
-			settled(t, h, all)
-		})
-	}
+		}
+		settled(t, h, all)
+	})
 }
 
 // alternate says whether a device came and went in turns, n events in all, and is there now.
