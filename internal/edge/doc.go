@@ -9,5 +9,6 @@
 // What boards need, and every certificate made here therefore has: a P-256 leaf
 // signed directly by a P-256 root with SHA-256, and a dNSName for every name,
 // literal IP addresses included, because their TLS compares names as text
-// (ArduinoIoTCloud 2.9.3, src/tls/BearSSLClientProfile.c).
+// (ArduinoIoTCloud 2.9.3, src/tls/BearSSLClientProfile.c). What they download comes
+// in TLS records of at most 4096 bytes, because that is what their buffers hold.
 package edge

@@ -24,7 +24,7 @@ const (
 // up to five seconds. Connections that were taken over (WebSocket) are not waited for.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
 	s := &http.Server{
-		Handler:           handler,
+		Handler:           short(handler),
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       readTime,
 		WriteTimeout:      writeTime,
