@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/boardcert"
@@ -65,7 +66,7 @@ func (s *Service) Routes(device door.Loader) []door.Route {
 }
 
 func of(r *http.Request, who access.Actor) Device {
-	return Device{ID: r.PathValue("id"), Space: who.Space}
+	return Device{ID: strings.ToLower(r.PathValue("id")), Space: who.Space}
 }
 
 func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
@@ -99,7 +100,7 @@ func (s *Service) httpIssue(w http.ResponseWriter, r *http.Request, who access.A
 }
 
 func (s *Service) httpGet(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	c, err := s.Get(r.Context(), who, of(r, who), r.PathValue("cid"))
+	c, err := s.Get(r.Context(), who, of(r, who), strings.ToLower(r.PathValue("cid")))
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
-	c, err := s.Get(r.Context(), who, of(r, who), r.PathValue("cid"))
+	c, err := s.Get(r.Context(), who, of(r, who), strings.ToLower(r.PathValue("cid")))
 	if err != nil {
 		return err
 	}
@@ -127,10 +128,10 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 
 func (s *Service) httpRevoke(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	// What was revoked before is not there any more, for this API.
-	if _, err := s.Get(r.Context(), who, of(r, who), r.PathValue("cid")); err != nil {
+	if _, err := s.Get(r.Context(), who, of(r, who), strings.ToLower(r.PathValue("cid"))); err != nil {
 		return err
 	}
-	if err := s.Revoke(r.Context(), who, of(r, who), r.PathValue("cid"), Unspecified); err != nil {
+	if err := s.Revoke(r.Context(), who, of(r, who), strings.ToLower(r.PathValue("cid")), Unspecified); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)

@@ -16,5 +16,6 @@
 //
 // Tables: device, device_status.
 // Topics: /a/d/{device}/c/up, c/dw, e/o, e/i (see fleet/topic).
-// Routes: /iot/v2/devices and below, except certs, which are the room ca's.
+// Routes: /iot/v2/devices and below, except certs, which are the room ca's;
+// /iot/v1/network_credentials.
 package device

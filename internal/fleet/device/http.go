@@ -19,13 +19,13 @@ import (
 // ErrQuery is a query that cannot be read.
 var ErrQuery = problem.New(problem.Invalid, "invalid-query", "A parameter of the request is not valid.")
 
-// Routes are the addresses of this room; cloud-api reference, sections 6.1, 6.3, 6.4.
+// Routes are the addresses of this room; cloud-api reference, sections 6.1, 6.3, 6.4 and 6.14.
 // Paths and wire names are those of the API that we are compatible with: PUT creates
 // and POST updates.
 func (s *Service) Routes() []door.Route {
 	const all, one = "/iot/v2/devices", "/iot/v2/devices/{id}"
 	here, any := s.Load, s.loadAny
-	return []door.Route{
+	return append([]door.Route{
 		{Pattern: "GET " + all, Action: "device:list", Out: []wireDevice{}, Do: s.httpList},
 		{Pattern: "PUT " + all, Action: "device:create", In: wireCreate{}, Out: wireDevice{}, Status: http.StatusCreated, Do: s.httpCreate},
 		{Pattern: "PUT " + all + "/claim", Action: "device:claim", In: wireClaim{}, Out: wireDevice{}, Status: http.StatusCreated, Do: s.httpClaim},
@@ -48,7 +48,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "GET " + one + "/tags", Action: "device:read", Resource: here, Out: wireTags{}, Do: s.httpTags},
 		{Pattern: "PUT " + one + "/tags", Action: "device:tag", Resource: here, In: wireTag{}, MaxBody: 4 << 10, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "device:tag", Resource: here, Do: s.httpDeleteTag},
-	}
+	}, s.credentialRoutes()...)
 }
 
 // Load is the door.Loader of routes below one device, {id}. A deleted device is not
@@ -62,8 +62,11 @@ func (s *Service) loadAny(r *http.Request, who access.Actor) (access.Resource, e
 	return s.load(r, who, true)
 }
 
+// pathID is the device that the path names. Some programs write IDs in capitals.
+func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }
+
 func (s *Service) load(r *http.Request, who access.Actor, deleted bool) (access.Resource, error) {
-	d, err := s.needs.Store.get(r.Context(), who.Space, r.PathValue("id"))
+	d, err := s.needs.Store.get(r.Context(), who.Space, pathID(r))
 	if err != nil {
 		return access.Resource{}, err
 	}
@@ -130,7 +133,7 @@ func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Ac
 	if err != nil {
 		return err
 	}
-	d, err := s.Get(r.Context(), who, who.Space, r.PathValue("id"), deleted)
+	d, err := s.Get(r.Context(), who, who.Space, pathID(r), deleted)
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
-	d, err := s.Update(r.Context(), who, who.Space, r.PathValue("id"), func(d *Device) error {
+	d, err := s.Update(r.Context(), who, who.Space, pathID(r), func(d *Device) error {
 		in.apply(d)
 		return nil
 	})
@@ -157,11 +160,11 @@ func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.
 	if err != nil {
 		return err
 	}
-	return done(w, s.Delete(r.Context(), who, who.Space, r.PathValue("id"), hard))
+	return done(w, s.Delete(r.Context(), who, who.Space, pathID(r), hard))
 }
 
 func (s *Service) httpRemoveHardwareID(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	d, err := s.RemoveHardwareID(r.Context(), who, who.Space, r.PathValue("id"))
+	d, err := s.RemoveHardwareID(r.Context(), who, who.Space, pathID(r))
 	if err != nil {
 		return err
 	}
@@ -174,7 +177,7 @@ func (s *Service) httpEvents(w http.ResponseWriter, r *http.Request, who access.
 	if err != nil {
 		return err
 	}
-	d, err := s.Get(r.Context(), who, who.Space, r.PathValue("id"), false)
+	d, err := s.Get(r.Context(), who, who.Space, pathID(r), false)
 	if err != nil {
 		return err
 	}
@@ -194,11 +197,11 @@ func (s *Service) httpStatus(w http.ResponseWriter, r *http.Request, who access.
 			return ErrQuery.With("start is a time such as 2026-11-24T12:00:00Z; older events follow.")
 		}
 	}
-	all, err := s.Statuses(r.Context(), who, who.Space, r.PathValue("id"), before, limit)
+	all, err := s.Statuses(r.Context(), who, who.Space, pathID(r), before, limit)
 	if err != nil {
 		return err
 	}
-	wire := wireStatuses{ID: r.PathValue("id"), Events: make([]wireStatus, 0, len(all))}
+	wire := wireStatuses{ID: pathID(r), Events: make([]wireStatus, 0, len(all))}
 	for _, e := range all {
 		value := "DISCONNECTED"
 		if e.Connected {
@@ -214,7 +217,7 @@ func (s *Service) httpProperties(w http.ResponseWriter, r *http.Request, who acc
 	if err != nil {
 		return err
 	}
-	d, err := s.Get(r.Context(), who, who.Space, r.PathValue("id"), false)
+	d, err := s.Get(r.Context(), who, who.Space, pathID(r), false)
 	if err != nil {
 		return err
 	}
@@ -248,7 +251,7 @@ func (s *Service) httpPublish(w http.ResponseWriter, r *http.Request, who access
 		}
 		values = append(values, Value{Name: p.Name, Type: p.Type, JSON: p.Value})
 	}
-	return done(w, s.things.Publish(r.Context(), who, r.PathValue("id"), values, in.Input))
+	return done(w, s.things.Publish(r.Context(), who, pathID(r), values, in.Input))
 }
 
 func (s *Service) httpHistory(w http.ResponseWriter, r *http.Request, who access.Actor) error {
@@ -257,7 +260,7 @@ func (s *Service) httpHistory(w http.ResponseWriter, r *http.Request, who access
 	if err != nil {
 		return err
 	}
-	h, err := s.things.History(r.Context(), who, r.PathValue("id"), r.PathValue("pid"), limit, q.Get("start"))
+	h, err := s.things.History(r.Context(), who, pathID(r), strings.ToLower(r.PathValue("pid")), limit, q.Get("start"))
 	if err != nil {
 		return err
 	}
@@ -278,7 +281,7 @@ func (s *Service) httpSecret(w http.ResponseWriter, r *http.Request, who access.
 	if err != nil {
 		return err
 	}
-	d, err := s.Get(r.Context(), who, who.Space, r.PathValue("id"), false)
+	d, err := s.Get(r.Context(), who, who.Space, pathID(r), false)
 	if err != nil {
 		return err
 	}
@@ -299,7 +302,7 @@ func (s *Service) httpSetSecret(w http.ResponseWriter, r *http.Request, who acce
 	if in.Password == "" {
 		in.Password = SuggestSecret()
 	}
-	if err := s.SetSecret(r.Context(), who, who.Space, r.PathValue("id"), in.Password); err != nil {
+	if err := s.SetSecret(r.Context(), who, who.Space, pathID(r), in.Password); err != nil {
 		return err
 	}
 	return rest.Write(w, http.StatusOK, rest.Media(passMedia), wirePass{Set: true, Suggested: in.Password})
@@ -310,7 +313,7 @@ func (s *Service) httpCheckSecret(w http.ResponseWriter, r *http.Request, who ac
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
-	err := s.CheckSecret(r.Context(), who, who.Space, r.PathValue("id"), in.Password)
+	err := s.CheckSecret(r.Context(), who, who.Space, pathID(r), in.Password)
 	if errors.Is(err, ErrWrongSecret) {
 		w.WriteHeader(http.StatusBadRequest) // without a body, as clients expect
 		return nil
@@ -319,11 +322,11 @@ func (s *Service) httpCheckSecret(w http.ResponseWriter, r *http.Request, who ac
 }
 
 func (s *Service) httpDeleteSecret(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	return done(w, s.DeleteSecret(r.Context(), who, who.Space, r.PathValue("id")))
+	return done(w, s.DeleteSecret(r.Context(), who, who.Space, pathID(r)))
 }
 
 func (s *Service) httpTags(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	d, err := s.Get(r.Context(), who, who.Space, r.PathValue("id"), false)
+	d, err := s.Get(r.Context(), who, who.Space, pathID(r), false)
 	if err != nil {
 		return err
 	}
@@ -340,11 +343,11 @@ func (s *Service) httpSetTag(w http.ResponseWriter, r *http.Request, who access.
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
-	return done(w, s.SetTag(r.Context(), who, who.Space, r.PathValue("id"), in.Key, in.Value))
+	return done(w, s.SetTag(r.Context(), who, who.Space, pathID(r), in.Key, in.Value))
 }
 
 func (s *Service) httpDeleteTag(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	return done(w, s.DeleteTag(r.Context(), who, who.Space, r.PathValue("id"), r.PathValue("key")))
+	return done(w, s.DeleteTag(r.Context(), who, who.Space, pathID(r), r.PathValue("key")))
 }
 
 // done answers a request that has no body to answer with.
@@ -407,15 +410,19 @@ func flag(q url.Values, name string) (bool, error) {
 	return v, nil
 }
 
-// number reads a parameter that counts; more than most is most.
+// number reads a parameter that counts; more than most is most, and 0, which
+// clients send who have no wish, is standard.
 func number(q url.Values, name string, standard, most int) (int, error) {
 	text := q.Get(name)
 	if text == "" {
 		return standard, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, ErrQuery.With(name + " is a whole number from 1.")
+	switch {
+	case err != nil || n < 0:
+		return 0, ErrQuery.With(name + " is a whole number that is not negative.")
+	case n == 0:
+		return standard, nil
 	}
 	return min(n, most), nil
 }

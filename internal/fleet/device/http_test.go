@@ -278,7 +278,7 @@ func TestHistoryOfADeviceOverHTTP(t *testing.T) {
 		if code, text := api.call("viewer", "GET", path+"/status?limit=1&start="+status.Events[0].UpdatedAt, nil, &page); code != 200 || len(page.Events) != 1 || page.Events[0] != status.Events[1] {
 			t.Errorf("the next page = %d %s", code, text)
 		}
-		for _, query := range []string{"?start=yesterday", "?limit=0", "?limit=x"} {
+		for _, query := range []string{"?start=yesterday", "?limit=-1", "?limit=x"} {
 			if code, _ := api.call("viewer", "GET", path+"/status"+query, nil, nil); code != 400 {
 				t.Errorf("GET status%s = %d, want 400", query, code)
 			}
