@@ -193,7 +193,8 @@ func (s *Service) httpStatus(w http.ResponseWriter, r *http.Request, who access.
 	}
 	var before time.Time
 	if start := r.URL.Query().Get("start"); start != "" {
-		if before, err = time.Parse(time.RFC3339, start); err != nil {
+		// The plus of an offset that a client did not escape has become a space.
+		if before, err = time.Parse(time.RFC3339, strings.ReplaceAll(start, " ", "+")); err != nil {
 			return ErrQuery.With("start is a time such as 2026-11-24T12:00:00Z; older events follow.")
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -18,8 +17,8 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
-// ErrStart is a place in a history that we did not give out.
-var ErrStart = problem.New(problem.Invalid, "invalid-start", "Start is what an earlier answer gave as the place to continue.")
+// ErrStart is no place in a history.
+var ErrStart = problem.New(problem.Invalid, "invalid-start", "Start is a date and time as in RFC 3339; what is older follows.")
 
 // ForDevices is what the room of devices needs of this one.
 func (s *Service) ForDevices() device.Things { return forDevices{s} }
@@ -70,16 +69,20 @@ func (f forDevices) of(ctx context.Context, who access.Actor, device string) (Th
 	return all[0], nil
 }
 
+// retentionDays is what the API says of values that are kept until they are erased:
+// it has no word for that, and clients take 0 for "nothing is kept".
+const retentionDays = 100 * 365
+
 // Properties lists the properties of a device's thing; none when it has no thing.
 func (f forDevices) Properties(ctx context.Context, who access.Actor, id string, deleted bool) (device.Properties, error) {
 	t, err := f.of(ctx, who, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return device.Properties{List: []wireProperty{}}, nil
+		return device.Properties{RetentionDays: retentionDays, List: []wireProperty{}}, nil
 	case err != nil:
 		return device.Properties{}, err
 	}
-	return device.Properties{List: f.s.wireProperties(t, deleted)}, nil
+	return device.Properties{RetentionDays: retentionDays, List: f.s.wireProperties(t, deleted)}, nil
 }
 
 const (
@@ -88,7 +91,7 @@ const (
 )
 
 // History pages through the values of one property of a device's thing, the newest
-// first. start is the Next of the page before, or "".
+// first. start is a time, such as the Next of the page before, or "".
 func (f forDevices) History(ctx context.Context, who access.Actor, id, property string, limit int, start string) (device.History, error) {
 	t, err := f.of(ctx, who, id)
 	if err != nil {
@@ -104,11 +107,9 @@ func (f forDevices) History(ctx context.Context, who access.Actor, id, property 
 	limit = min(limit, historyMax)
 	q := series.Query{Series: p.ID, Space: t.Space, Limit: limit + 1, Desc: true}
 	if start != "" {
-		micros, err := strconv.ParseInt(start, 10, 64)
-		if err != nil {
+		if q.To, err = readMoment(start); err != nil {
 			return device.History{}, ErrStart
 		}
-		q.To = time.UnixMicro(micros).UTC()
 	}
 	points, err := f.s.needs.Series.Raw(ctx, q)
 	if err != nil {
@@ -117,7 +118,7 @@ func (f forDevices) History(ctx context.Context, who access.Actor, id, property 
 	h := device.History{ID: p.ID, Name: p.Name, Values: []device.Sample{}}
 	if len(points) > limit {
 		points = points[:limit]
-		h.Next = strconv.FormatInt(points[limit-1].At.UnixMicro(), 10) // exclusive: the rest is older
+		h.Next = points[limit-1].At.Format(time.RFC3339Nano) // exclusive: the rest is older
 	}
 	for _, point := range points {
 		h.Values = append(h.Values, device.Sample{At: point.At, Payload: string(appendJSON(nil, point.Value))})

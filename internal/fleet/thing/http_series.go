@@ -454,10 +454,16 @@ func moment(r *http.Request, name string, otherwise time.Time) (time.Time, error
 	if text == "" {
 		return otherwise, nil
 	}
-	// The plus of an offset that a client did not escape has become a space.
-	t, err := time.Parse(time.RFC3339, strings.ReplaceAll(text, " ", "+"))
+	t, err := readMoment(text)
 	if err != nil {
 		return time.Time{}, ErrQuery.With("The parameter \"" + name + "\" is a date and time as in RFC 3339.")
 	}
-	return t.UTC(), nil
+	return t, nil
+}
+
+// readMoment reads a time as clients write it in a query. The plus of an offset
+// that they did not escape has become a space.
+func readMoment(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, strings.ReplaceAll(text, " ", "+"))
+	return t.UTC(), err
 }

@@ -2,6 +2,7 @@ package thing
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -503,6 +504,19 @@ func TestDevicesSeeTheirThing(t *testing.T) {
 	}
 	if got := strings.Join(pages, " "); got != "4 3 | 2 1 | 0" {
 		t.Errorf("history %s", got)
+	}
+	// A program may start at a time of its own.
+	for name, start := range map[string]time.Time{"in UTC": h.clock(), "with an offset": h.clock().In(time.FixedZone("", 3600))} {
+		page, err := up.History(ctx, editor, board, id(a, "n"), 2, start.Format(time.RFC3339Nano))
+		if err != nil || len(page.Values) != 2 || page.Values[0].Payload != "3" {
+			t.Errorf("history from a time %s on: %+v, %v", name, page, err)
+		}
+	}
+	if _, err := up.History(ctx, editor, board, id(a, "n"), 2, "yesterday"); !errors.Is(err, ErrStart) {
+		t.Errorf("history from yesterday on: %v", err)
+	}
+	if p, err := up.Properties(ctx, editor, board, false); err != nil || p.RetentionDays < 365 {
+		t.Errorf("values are kept for %v days, %v", p.RetentionDays, err)
 	}
 	publish := func(input bool, values ...device.Value) error { return up.Publish(ctx, editor, board, values, input) }
 	for name, c := range map[string]struct {
