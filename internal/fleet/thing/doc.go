@@ -22,5 +22,5 @@
 // /a/t/{t}/shadow/o and /shadow/i for the last values of protocol generation 1.
 //
 // Routes: /iot/v2/things…, …/properties…, …/tags…, /iot/v2/series…,
-// /iot/v1/property_types.
+// /iot/v1/property_types, /v1/things/{id}/history.
 package thing

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "PUT " + one + "/tags", Action: "thing:tag", Resource: s.resource, In: wireTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "thing:tag", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "GET /iot/v1/property_types", Action: "propertytype:list", Out: []wireType{}, Do: s.httpTypes},
-	}, append(s.propertyRoutes(), s.seriesRoutes()...)...)
+	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes())...)
 }
 
 // resource finds the thing that a request is about, living or deleted.

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrNoExport is what we cannot do yet.
-var ErrNoExport = problem.New(problem.Unsupported, "export-unsupported", "This server sends no mail, so it cannot mail an export. Ask for the values with POST /iot/v2/series/batch_query_raw.")
+var ErrNoExport = problem.New(problem.Unsupported, "export-unsupported", "This server sends no mail, so it cannot mail an export. Download the values with GET /v1/things/{id}/history.")
 
 // respVersion is the form of the answers below. Clients say which one they want,
 // also 0; there is only this one.

@@ -65,6 +65,7 @@ type Series interface {
 	Enqueue(points []series.Point, done func(error))
 	Last(series string) (series.Point, bool)
 	Raw(ctx context.Context, q series.Query) ([]series.Point, error)
+	Each(ctx context.Context, q series.Query, fn func(series.Point) error) error
 	Aggregate(ctx context.Context, q series.Query) ([]series.Bin, error)
 	Sample(ctx context.Context, q series.Query) ([]series.Point, error)
 	Erase(ctx context.Context, ids []string) error
