@@ -2,6 +2,9 @@ package clients
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/base/boardcert"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
@@ -46,6 +50,26 @@ func TestAPIClient(t *testing.T) {
 	h := servertest.Start(t)
 	_, key := h.Person("anna@example.org")
 	node(t, "api.cjs", "API="+h.URL(), "CLIENT_ID="+key.ID, "CLIENT_SECRET="+key.Secret, "NODE_EXTRA_CA_CERTS="+h.CA())
+}
+
+// Every operation of the client that is about devices, things, properties and series.
+func TestAPIClientOperations(t *testing.T) {
+	h := servertest.Start(t)
+	_, key := h.Person("anna@example.org")
+	var d client.Device
+	if err := h.Client(key).Do(t.Context(), "PUT", "/iot/v2/devices", map[string]any{"name": "board", "type": "mkrwifi1010", "serial": ""}, &d); err != nil {
+		t.Fatal(err)
+	}
+	board, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := boardcert.MakeCSR(rand.Reader, board, d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node(t, "operations.cjs", "API="+h.URL(), "CLIENT_ID="+key.ID, "CLIENT_SECRET="+key.Secret, "NODE_EXTRA_CA_CERTS="+h.CA(),
+		"DEVICE_OF_CSR="+d.ID, "CSR="+string(csr))
 }
 
 func TestLiveClient(t *testing.T) {

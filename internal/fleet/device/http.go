@@ -229,7 +229,7 @@ func (s *Service) httpProperties(w http.ResponseWriter, r *http.Request, who acc
 	if p.List == nil {
 		p.List = []any{}
 	}
-	return rest.Write(w, http.StatusOK, rest.Media("devicev2.properties"), wireProperties{
+	return rest.Write(w, http.StatusOK, rest.Media("devicev2properties"), wireProperties{
 		RetentionDays: p.RetentionDays, DeviceID: d.ID, Properties: p.List, UserID: d.Owner,
 	})
 }
@@ -272,7 +272,7 @@ func (s *Service) httpHistory(w http.ResponseWriter, r *http.Request, who access
 	if h.Next != "" {
 		wire.Next = wireCursor{CreatedAt: h.Next, ID: h.ID, Name: h.Name}
 	}
-	return rest.Write(w, http.StatusOK, rest.Media("devicev2.propertyvalues"), wire)
+	return rest.Write(w, http.StatusOK, rest.Media("devicev2propertyvalues"), wire)
 }
 
 const passMedia = "devicev2.pass"

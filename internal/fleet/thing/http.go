@@ -385,7 +385,7 @@ func (s *Service) httpTemplate(w http.ResponseWriter, r *http.Request, who acces
 		return err
 	}
 	out := s.wireTemplate(t, presentation{organization: organization, device: devices[t.Device]})
-	return rest.Write(w, http.StatusOK, rest.Media("thing.template"), out)
+	return rest.Write(w, http.StatusOK, rest.Media("thingtemplate"), out)
 }
 
 func (s *Service) httpTags(w http.ResponseWriter, r *http.Request, who access.Actor) error {
@@ -417,5 +417,5 @@ func (s *Service) httpDropTag(w http.ResponseWriter, r *http.Request, who access
 }
 
 func (s *Service) httpTypes(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {
-	return rest.Write(w, http.StatusOK, rest.Collection("property_type"), wireTypes())
+	return rest.Write(w, http.StatusOK, rest.Collection("propertytype"), wireTypes())
 }

@@ -96,15 +96,15 @@ type (
 	}
 
 	wireType struct {
-		Assistants   []string `json:"assistants,omitempty"`
+		Assistants   []string `json:"assistants"`
 		Declaration  string   `json:"declaration"`
 		Deprecated   bool     `json:"deprecated"`
 		Name         string   `json:"name"`
 		ReadWrite    bool     `json:"rw"`
 		SupersededBy string   `json:"supersededBy,omitempty"`
-		Tags         []string `json:"tags,omitempty"`
+		Tags         []string `json:"tags"`
 		Type         string   `json:"type"`
-		Units        []string `json:"units,omitempty"`
+		Units        []string `json:"units"`
 	}
 )
 
@@ -267,8 +267,9 @@ func wireTypes() []wireType {
 	all := []wireType{}
 	for _, t := range types {
 		if t.Described() {
-			all = append(all, wireType{Assistants: t.Assistants, Declaration: t.Declaration, Deprecated: t.Deprecated, Name: t.Label,
-				ReadWrite: !t.ReadOnly, SupersededBy: t.Superseded, Tags: t.Tags, Type: t.Name, Units: t.Units})
+			all = append(all, wireType{Assistants: append([]string{}, t.Assistants...), Declaration: t.Declaration, Deprecated: t.Deprecated,
+				Name: t.Label, ReadWrite: !t.ReadOnly, SupersededBy: t.Superseded, Tags: append([]string{}, t.Tags...), Type: t.Name,
+				Units: append([]string{}, t.Units...)})
 		}
 	}
 	return all
