@@ -43,6 +43,8 @@ func TestTokenEndpoint(t *testing.T) {
 		"a base URL that ends in a slash":     {true, asForm, form(), "//iot/v1/clients/token", "", 200, ""},
 		"a shared space in the form":          {true, asForm, form("organization_id", space.ID), "/iot/v1/clients/token", "", 200, space.ID},
 		"a shared space in the header":        {true, asForm, form(), "/iot/v1/clients/token", space.ID, 200, space.ID},
+		"a shared space in capitals":          {true, asForm, form("organization_id", strings.ToUpper(space.ID)), "/iot/v1/clients/token", "", 200, space.ID},
+		"a header in capitals":                {true, asForm, form(), "/iot/v1/clients/token", strings.ToUpper(space.ID), 200, space.ID},
 		"a space that one is not a member of": {true, asForm, form("organization_id", "6ba7b810-9dad-41d1-80b4-00c04fd430c8"), "/iot/v1/clients/token", "", 403, ""},
 		"a wrong secret":                      {false, asForm, form("client_id", key.ID, "client_secret", strings.Repeat("x", 64)), "/iot/v1/clients/token", "", 401, ""},
 		"an unknown key":                      {false, asForm, form("client_id", strings.Repeat("x", 32), "client_secret", key.Secret), "/iot/v1/clients/token", "", 401, ""},

@@ -360,7 +360,13 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request) (access.Acto
 		return who, err
 	}
 	who.Request = rest.RequestID(r.Context())
-	return d.needs.Enter(r.Context(), who, strings.TrimSpace(r.Header.Get("X-Organization")))
+	return d.needs.Enter(r.Context(), who, Organization(r))
+}
+
+// Organization is the space that r's header names, "" for none. IDs of spaces are in
+// lower case, which not every program writes.
+func Organization(r *http.Request) string {
+	return strings.ToLower(strings.TrimSpace(r.Header.Get("X-Organization")))
 }
 
 // maxToken is how long a bearer token may be; ours have about 500 bytes.

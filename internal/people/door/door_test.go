@@ -260,7 +260,7 @@ func TestOrganizationHeader(t *testing.T) {
 	for name, c := range map[string]struct {
 		organization string
 		want         int
-	}{"own": {"s1", 200}, "spaces around": {" s1 ", 200}, "empty": {"", 200}, "another's": {"s2", 403}} {
+	}{"own": {"s1", 200}, "spaces around": {" s1 ", 200}, "in capitals": {"S1", 200}, "empty": {"", 200}, "another's": {"s2", 403}} {
 		if w := h.do("GET", "/iot/v2/things/t1", "good", "", "X-Organization", c.organization); w.Code != c.want {
 			t.Errorf("%s: status %d, want %d", name, w.Code, c.want)
 		}

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -47,9 +48,9 @@ func (s *Service) httpToken(w http.ResponseWriter, r *http.Request, _ access.Act
 	case in.ClientID == "" || in.ClientSecret == "":
 		return ErrRequest
 	}
-	space := in.OrganizationID
+	space := strings.ToLower(in.OrganizationID)
 	if space == "" {
-		space = r.Header.Get("X-Organization")
+		space = door.Organization(r)
 	}
 	if space != "" && !door.IsUUID(space) {
 		return ErrRequest.With("organization_id is not the id of a space.")
