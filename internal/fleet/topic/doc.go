@@ -4,7 +4,9 @@
 // Invariants:
 //   - A name has exactly one reading: Parse accepts the eight forms of the table
 //     below with a lower-case UUID in canonical form, and nothing else. Wildcards,
-//     shared subscriptions and $-topics have no reading, so nobody may use them.
+//     shared subscriptions and $-topics have no reading, so nothing is allowed for
+//     one: where the broker lets a user's wildcard stand, it asks for each message by its name.
+//   - The table is declared in topic.go, once: forms, directions and rights.
 //   - A device reaches its own device topics and those of the thing that it is
 //     attached to at this moment. A user reaches thing topics of things that
 //     the caller's rule admits.

@@ -30,18 +30,59 @@ const (
 	idLen        = 36
 )
 
-// form is how the topics of one kind are spelled around the ID.
-type form struct{ prefix, suffix string }
+// A Declaration is all that is known of one kind of topic: how it is spelled around
+// the ID, and who may do what with it. What is not declared here does not exist:
+// Parse and the rules of access read nothing else, and neither does the test that
+// walks every topic as every kind of client.
+//
+// The names are from the device's point of view: a user's write is the device's
+// input. Device topics and the shadow carry the conversation between a board and
+// the server; no client of a user takes part in it.
+type Declaration struct {
+	Kind           Kind
+	Prefix, Suffix string
 
-var forms = [Kinds]form{
-	CommandUp:   {devicePrefix, "/c/up"},
-	CommandDown: {devicePrefix, "/c/dw"},
-	DeviceOut:   {devicePrefix, "/e/o"},
-	DeviceIn:    {devicePrefix, "/e/i"},
-	ThingOut:    {thingPrefix, "/e/o"},
-	ThingIn:     {thingPrefix, "/e/i"},
-	ShadowOut:   {thingPrefix, "/shadow/o"},
-	ShadowIn:    {thingPrefix, "/shadow/i"},
+	// What a device may do when the topic is its own (for device topics) or its
+	// thing's (for thing topics); device-protocol reference, section 2.
+	DevicePublishes, DeviceSubscribes bool
+	// What a user may do with the topics of a thing that he may write (to publish) or read.
+	UserPublishes, UserSubscribes bool
+}
+
+var declared = [Kinds]Declaration{
+	CommandUp:   {Prefix: devicePrefix, Suffix: "/c/up", DevicePublishes: true},
+	CommandDown: {Prefix: devicePrefix, Suffix: "/c/dw", DeviceSubscribes: true},
+	DeviceOut:   {Prefix: devicePrefix, Suffix: "/e/o", DevicePublishes: true},
+	DeviceIn:    {Prefix: devicePrefix, Suffix: "/e/i", DeviceSubscribes: true},
+	ThingOut:    {Prefix: thingPrefix, Suffix: "/e/o", DevicePublishes: true, UserSubscribes: true},
+	ThingIn:     {Prefix: thingPrefix, Suffix: "/e/i", DeviceSubscribes: true, UserPublishes: true, UserSubscribes: true},
+	ShadowOut:   {Prefix: thingPrefix, Suffix: "/shadow/o", DevicePublishes: true},
+	ShadowIn:    {Prefix: thingPrefix, Suffix: "/shadow/i", DeviceSubscribes: true},
+}
+
+// Declared lists the topics that exist, by kind.
+func Declared() []Declaration {
+	all := make([]Declaration, 0, Kinds-1)
+	for kind := None + 1; kind < Kinds; kind++ {
+		d := declared[kind]
+		d.Kind = kind
+		all = append(all, d)
+	}
+	return all
+}
+
+// Name is the declared topic that belongs to id.
+func (d Declaration) Name(id string) string { return d.Prefix + id + d.Suffix }
+
+// OfDevice says whether the topic belongs to a device rather than to a thing.
+func (d Declaration) OfDevice() bool { return d.Prefix == devicePrefix }
+
+// String is the topic with a placeholder for the ID.
+func (d Declaration) String() string {
+	if d.OfDevice() {
+		return d.Name("{d}")
+	}
+	return d.Name("{t}")
 }
 
 // Parse reads a topic name or a filter. It is false for everything that is not
@@ -53,7 +94,7 @@ func Parse(name string) (Topic, bool) {
 	}
 	prefix, id, suffix := name[:prefixLen], name[prefixLen:prefixLen+idLen], name[prefixLen+idLen:]
 	for kind := None + 1; kind < Kinds; kind++ {
-		if f := forms[kind]; f.suffix == suffix && f.prefix == prefix {
+		if d := &declared[kind]; d.Suffix == suffix && d.Prefix == prefix {
 			if !IsID(id) {
 				return Topic{}, false
 			}
@@ -68,14 +109,14 @@ func (t Topic) String() string {
 	if t.Kind == None || t.Kind >= Kinds {
 		return ""
 	}
-	return forms[t.Kind].prefix + t.ID + forms[t.Kind].suffix
+	return declared[t.Kind].Name(t.ID)
 }
 
 // Name is the topic of kind that belongs to id, as it is spelled on the wire.
 func Name(kind Kind, id string) string { return Topic{kind, id}.String() }
 
 // OfDevice says whether the topic belongs to a device rather than to a thing.
-func (t Topic) OfDevice() bool { return t.Kind >= CommandUp && t.Kind <= DeviceIn }
+func (t Topic) OfDevice() bool { return t.Kind > None && t.Kind < Kinds && declared[t.Kind].OfDevice() }
 
 // IsID says whether id is a UUID as we write it: 36 characters, lower-case hex
 // digits, hyphens in their four places (RFC 9562, section 4). The nil UUID is not

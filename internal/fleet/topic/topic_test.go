@@ -68,18 +68,28 @@ func TestParseRefusesEverythingElse(t *testing.T) {
 	}
 }
 
-func TestEveryKindHasAForm(t *testing.T) {
-	seen := map[form]Kind{}
-	for k := None + 1; k < Kinds; k++ {
-		if forms[k].prefix == "" || forms[k].suffix == "" {
-			t.Errorf("kind %d has no form", k)
+func TestEveryKindIsDeclared(t *testing.T) {
+	all := Declared()
+	if len(all) != int(Kinds)-1 {
+		t.Fatalf("%d topics are declared, and there are %d kinds", len(all), Kinds-1)
+	}
+	seen := map[string]Kind{}
+	for i, d := range all {
+		if d.Kind != Kind(i)+1 || d.Prefix == "" || d.Suffix == "" {
+			t.Errorf("kind %d is declared as %+v", i+1, d)
 		}
-		if other, taken := seen[forms[k]]; taken {
-			t.Errorf("kinds %d and %d are spelled alike", k, other)
+		if other, taken := seen[d.String()]; taken {
+			t.Errorf("kinds %d and %d are spelled alike", d.Kind, other)
 		}
-		seen[forms[k]] = k
-		if devicePublishes[k] == deviceSubscribes[k] {
-			t.Errorf("kind %d is not exactly one of sent and received by devices", k)
+		seen[d.String()] = d.Kind
+		if d.DevicePublishes == d.DeviceSubscribes {
+			t.Errorf("%v is not exactly one of sent and received by devices", d)
+		}
+		if d.OfDevice() && (d.UserPublishes || d.UserSubscribes) {
+			t.Errorf("%v is a device's, and yet users may use it", d)
+		}
+		if got, ok := Parse(d.Name(thingA)); !ok || got != (Topic{d.Kind, thingA}) || got.OfDevice() != d.OfDevice() {
+			t.Errorf("%v reads as %v, %v", d, got, ok)
 		}
 	}
 }
@@ -177,7 +187,7 @@ func matches(filter, name string) bool {
 func FuzzAccess(f *testing.F) {
 	for k := None + 1; k < Kinds; k++ {
 		for _, id := range []string{deviceA, deviceB, thingA, thingB, "+", "", strings.ToUpper(deviceA)} {
-			f.Add(forms[k].prefix + id + forms[k].suffix)
+			f.Add(declared[k].Name(id))
 		}
 	}
 	for _, s := range []string{"#", "/#", "/a/#", "+/a/+/+/+/+", "/+/+/+/+/+", "$share/x//a/d/" + deviceB + "/c/dw", "$SYS/#", "/a/d/" + deviceA + "/#", "/a/t//e/i", "/a/d/" + deviceB + "/e/i\x00"} {
