@@ -43,7 +43,7 @@ type Program struct {
 func NewProgram(t testing.TB, bin string, change ...func(*server.Config)) *Program {
 	t.Helper()
 	p := &Program{bin: bin}
-	p.home = home{Config: config(t, change), t: t, stop: p.stopChild, act: func(ctx context.Context, name string, in []byte) (json.RawMessage, error) {
+	p.home = home{Config: config(t, change), t: t, stop: p.stopChild, now: time.Now, act: func(ctx context.Context, name string, in []byte) (json.RawMessage, error) {
 		return server.Call(ctx, p.Config.Data, name, in)
 	}}
 	t.Cleanup(p.stopChild)

@@ -1,5 +1,5 @@
 // Package servertest runs the whole house inside a test: real data in a temporary
-// directory, real TLS sockets on loopback, real time.
+// directory, real TLS sockets on loopback, and real time, which a test may let go on faster.
 package servertest
 
 import (
@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 type House struct {
 	home
 	Server *server.Server
+	ahead  atomic.Int64 // of this machine's clock, in ns
 }
 
 // A home is what clients and operators see of a house, wherever it runs.
@@ -28,6 +30,7 @@ type home struct {
 	At     server.Addresses
 	t      testing.TB
 	stop   func()
+	now    func() time.Time
 	act    func(ctx context.Context, name string, in []byte) (json.RawMessage, error)
 }
 
@@ -70,7 +73,9 @@ func Open(t testing.TB, cfg server.Config) *House {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: time.Now})
+	h := &House{home: home{Config: cfg, t: t}}
+	h.now = h.Now
+	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +111,16 @@ func Open(t testing.TB, cfg server.Config) *House {
 			t.Fatalf("the server was not ready in time: %v", err)
 		}
 	}
-	return &House{home{Config: cfg, At: at, t: t, stop: stop, act: s.Admin}, s}
+	h.Server, h.At, h.stop, h.act = s, at, stop, s.Admin
+	return h
 }
+
+// Now is the time in this house.
+func (h *House) Now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
+
+// Pass lets time go on in this house, without waiting for it: what was issued before is
+// older by d. What waits for a timer still waits as long.
+func (h *House) Pass(d time.Duration) { h.ahead.Add(int64(d)) }
 
 // Stop stops the server now.
 func (h *home) Stop() { h.stop() }
@@ -162,7 +175,7 @@ func (h *home) Port(name string) string {
 // Client is the Go client with a key.
 func (h *home) Client(key Key) *client.Client {
 	h.t.Helper()
-	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA()}, time.Now)
+	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA()}, h.now)
 	if err != nil {
 		h.t.Fatal(err)
 	}
