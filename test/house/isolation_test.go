@@ -15,7 +15,7 @@ import (
 )
 
 // web is an HTTP client that trusts the house and keeps nothing.
-func web(t *testing.T, h *servertest.House) *http.Client {
+func web(t testing.TB, h *servertest.House) *http.Client {
 	t.Helper()
 	pool, err := client.Trust(h.CA())
 	if err != nil {
@@ -60,7 +60,7 @@ func call(t *testing.T, c *http.Client, method, url, token, body string) (int, s
 	}
 }
 
-func token(t *testing.T, h *servertest.House, key servertest.Key) string {
+func token(t testing.TB, h *servertest.House, key servertest.Key) string {
 	t.Helper()
 	text, err := h.Client(key).Token(t.Context())
 	if err != nil {

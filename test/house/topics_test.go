@@ -70,21 +70,14 @@ func variable(name string) map[string]any {
 }
 
 // certify gives a device another certificate, and says its id.
-func certify(t *testing.T, c *client.Client, device string) (*tls.Certificate, string) {
+func certify(t testing.TB, c *client.Client, device string) (*tls.Certificate, string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	csr, err := boardcert.MakeCSR(rand.Reader, key, device)
-	if err != nil {
-		t.Fatal(err)
-	}
+	csr, key := request(t, device)
 	var answer struct {
 		ID  string `json:"id"`
 		DER string `json:"der"`
 	}
-	if err := c.Do(t.Context(), "PUT", "/iot/v2/devices/"+device+"/certs", map[string]any{"csr": string(csr), "ca": "Arduino", "enabled": true}, &answer); err != nil {
+	if err := c.Do(t.Context(), "PUT", "/iot/v2/devices/"+device+"/certs", map[string]any{"csr": csr, "ca": "Arduino", "enabled": true}, &answer); err != nil {
 		t.Fatal(err)
 	}
 	der, err := base64.StdEncoding.DecodeString(answer.DER)
@@ -92,6 +85,20 @@ func certify(t *testing.T, c *client.Client, device string) (*tls.Certificate, s
 		t.Fatal(err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, answer.ID
+}
+
+// request is a certificate request of a device with a new key.
+func request(t testing.TB, device string) (csr string, key *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := boardcert.MakeCSR(rand.Reader, key, device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), key
 }
 
 // markName is the property by which a test tells that everything before has arrived.

@@ -1,0 +1,417 @@
+package house
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/servertest"
+)
+
+// A sample is a request that a route must accept. What stands in braces is replaced
+// by what the caller owns.
+type sample struct{ query, kind, body string }
+
+const (
+	isJSON = "application/json"
+	isForm = "application/x-www-form-urlencoded"
+)
+
+// samples has one good request for each route that reads a body, and more where
+// there is more than one way to ask.
+var samples = map[string][]sample{
+	"POST /iot/v1/clients/token": {
+		{"", isForm, "grant_type=client_credentials&client_id={client}&client_secret={secret}&audience=https%3A%2F%2Fapi2.arduino.cc%2Fiot"},
+		{"", isJSON, `{"grant_type":"client_credentials","client_id":"{client}","client_secret":"{secret}"}`},
+	},
+	"GET /iot/v2/devices":                                    {{}, {query: "tags=room:hall&serial=x&show_deleted=True&unique_hardware_id=00&across_user_ids=true"}},
+	"PUT /iot/v2/devices":                                    {{"", isJSON, `{"type":"mkrwifi1010","name":"new","serial":"AB12","fqbn":"arduino:samd:mkrwifi1010","connection_type":"wifi","ble_mac":"00:11:22:33:44:55","wifi_fw_version":"1.6.0","locked":false}`}},
+	"PUT /iot/v2/devices/claim":                              {{"", isJSON, `{"ID":"{fresh}","type":"opta","name":"claimed","unique_hardware_id":"{hex}"}`}},
+	"DELETE /iot/v2/devices/{id}":                            {{}, {query: "force=true"}},
+	"GET /iot/v2/devices/{id}":                               {{}, {query: "show_deleted=true"}},
+	"POST /iot/v2/devices/{id}":                              {{"", isJSON, `{"name":"renamed","type":"login_and_secretkey_wifi","soft_deleted":false}`}},
+	"PUT /iot/v2/devices/{id}/certs":                         {{"", isJSON, `{"ca":"Arduino","csr":"{csr}","enabled":true}`}},
+	"POST /iot/v2/devices/{id}/certs/{cid}":                  {{"", isJSON, `{"ca":"Arduino","enabled":false}`}},
+	"GET /iot/v2/devices/{id}/events":                        {{}, {query: "limit=3&start=2026-01-02T03:04:05Z"}},
+	"GET /iot/v2/devices/{id}/pass":                          {{}, {query: "suggested_password=true"}},
+	"POST /iot/v2/devices/{id}/pass":                         {{"", isJSON, `{"password":"{pass}"}`}},
+	"PUT /iot/v2/devices/{id}/pass":                          {{"", isJSON, `{"password":"another-secret-key"}`}, {"", isJSON, `{}`}},
+	"GET /iot/v2/devices/{id}/properties":                    {{}, {query: "show_deleted=true"}},
+	"PUT /iot/v2/devices/{id}/properties":                    {{"", isJSON, `{"input":true,"properties":[{"name":"canary","type":"infer","value":2.5}]}`}},
+	"GET /iot/v2/devices/{id}/properties/{pid}":              {{}, {query: "limit=2"}},
+	"GET /iot/v2/devices/{id}/status":                        {{}, {query: "limit=5&start=2026-01-02T03:04:05Z"}},
+	"PUT /iot/v2/devices/{id}/tags":                          {{"", isJSON, `{"key":"floor","value":"2"}`}},
+	"POST /iot/v2/series/batch_query":                        {{"", isJSON, `{"resp_version":1,"requests":[{"q":"property.{property}","from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","interval":300,"aggregation":"AVG","series_limit":10}]}`}},
+	"POST /iot/v2/series/batch_query_raw":                    {{"", isJSON, `{"resp_version":1,"requests":[{"q":"property.{property}","from":"2026-01-01T00:00:00Z","to":"2040-01-02T00:00:00Z","sort":"DESC","series_limit":10},{"q":"thing.{thing}"}]}`}},
+	"POST /iot/v2/series/batch_query_raw/lastvalue":          {{"", isJSON, `{"requests":[{"thing_id":"{thing}","property_id":"{property}"}]}`}},
+	"POST /iot/v2/series/batch_query_sampling":               {{"", isJSON, `{"resp_version":1,"requests":[{"q":"property.{property}","from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","interval":60}]}`}},
+	"POST /iot/v2/series/historic_data":                      {{"", isJSON, `{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","properties":["{property}"]}`}},
+	"GET /iot/v2/things":                                     {{}, {query: "show_properties=true&show_deleted=1&tags=room:hall&ids={thing}&device_id={device}"}},
+	"PUT /iot/v2/things":                                     {{"force=true", isJSON, `{"name":"new","timezone":"Europe/Rome","assistant":"ALEXA","webhook_uri":"https://example.org/hook","webhook_active":true,"tags":[{"key":"a","value":"b"}],"properties":[{"name":"t","type":"TEMPERATURE","permission":"READ_ONLY","update_strategy":"TIMED","update_parameter":60,"min_value":-40,"max_value":85,"persist":true,"tag":3},{"name":"l","type":"HOME_COLORED_LIGHT","permission":"READ_WRITE","update_strategy":"ON_CHANGE","variable_name":"light"}]}`}},
+	"DELETE /iot/v2/things/{id}":                             {{}, {query: "force=true"}},
+	"POST /iot/v2/things/{id}":                               {{"force=true", isJSON, `{"name":"renamed","device_id":"{device}","timezone":"America/New_York","properties":[{"name":"canary","type":"FLOAT","permission":"READ_WRITE","update_strategy":"ON_CHANGE"}]}`}, {"", isJSON, `{"soft_deleted":true}`}},
+	"PUT /iot/v2/things/{id}/clone":                          {{"", isJSON, `{"name":"a clone","include_tags":true}`}},
+	"PUT /iot/v2/things/{id}/properties":                     {{"", isJSON, `{"name":"added","type":"CHARSTRING","permission":"READ_WRITE","update_strategy":"ON_CHANGE","variable_name":"added"}`}},
+	"DELETE /iot/v2/things/{id}/properties/{pid}":            {{}, {query: "force=true"}},
+	"POST /iot/v2/things/{id}/properties/{pid}":              {{"", isJSON, `{"name":"canary","type":"FLOAT","permission":"READ_WRITE","update_strategy":"TIMED","update_parameter":10,"max_value":5000}`}},
+	"PUT /iot/v2/things/{id}/properties/{pid}/publish":       {{"", isJSON, `{"value":12.5,"device_id":"{device}"}`}},
+	"PUT /iot/v2/things/{id}/properties/{pid}/publish_batch": {{"", isJSON, `[{"timestamp":"2026-01-02T03:04:05Z","value":1.5},{"timestamp":"2026-01-02T03:04:06Z","value":2}]`}},
+	"GET /iot/v2/things/{id}/properties/{pid}/timeseries":    {{}, {query: "from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z&interval=3600&desc=true&aggregation=MAX"}},
+	"PUT /iot/v2/things/{id}/publish":                        {{"", isJSON, `{"to_device":true,"properties":[{"property":"canary","value":3}]}`}},
+	"PUT /iot/v2/things/{id}/sketch":                         {{"", isJSON, `{"sketch_version":"v2"}`}},
+	"PUT /iot/v2/things/{id}/sketch/{sketch}":                {{}, {"", isJSON, `{"sketch_version":"v1"}`}},
+	"PUT /iot/v2/things/{id}/tags":                           {{"", isJSON, `{"key":"floor","value":"2"}`}},
+}
+
+func samplesOf(d door.Declaration) []sample {
+	if all, ok := samples[d.Method+" "+d.Path]; ok {
+		return all
+	}
+	return []sample{{}}
+}
+
+// A caller is an owner who calls routes.
+type caller struct {
+	t    testing.TB
+	h    *servertest.House
+	web  *http.Client
+	key  servertest.Key
+	api  *client.Client
+	own  map[string]string // what stands for a wildcard or a word in braces
+	keep string            // the path of a thing that nobody names
+	kept string            // the answer of that path
+}
+
+func newCaller(t testing.TB, h *servertest.House) *caller {
+	t.Helper()
+	_, key := h.Person("owner@example.org")
+	c := &caller{t: t, h: h, web: web(t, h), key: key, api: h.Client(key)}
+	var th client.Thing
+	c.do("PUT", "/iot/v2/things", map[string]any{"name": "the one that stays", "tags": []any{map[string]string{"key": "a", "value": "b"}}, "properties": []any{
+		map[string]any{"name": "kept", "type": "INT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
+	c.do("PUT", "/iot/v2/things/"+th.ID+"/properties/"+th.Properties[0].ID+"/publish", map[string]any{"value": 4711}, nil)
+	c.keep = "/iot/v2/things/" + th.ID
+	if c.kept = c.look(c.keep); !strings.Contains(c.kept, "4711") {
+		t.Fatalf("the thing that stays is %s", c.kept)
+	}
+	c.settleIn()
+	return c
+}
+
+// do calls a route that must succeed; when it was called too often, time goes on.
+func (c *caller) do(method, path string, in, out any) {
+	c.t.Helper()
+	for {
+		err := c.api.Do(c.t.Context(), method, path, in, out)
+		var e *client.Error
+		if errors.As(err, &e) && e.Status == http.StatusTooManyRequests {
+			c.h.Pass(time.Second)
+			continue
+		}
+		if err != nil {
+			c.t.Fatalf("%s %s: %v", method, path, err)
+		}
+		return
+	}
+}
+
+func (c *caller) look(path string) string {
+	c.t.Helper()
+	var text json.RawMessage
+	c.do("GET", path, nil, &text)
+	return string(text)
+}
+
+// settleIn makes what the caller's requests are about.
+func (c *caller) settleIn() {
+	c.t.Helper()
+	var d client.Device
+	hardware := hexText()
+	c.do("PUT", "/iot/v2/devices", map[string]any{"name": "board", "type": "login_and_secretkey_wifi", "unique_hardware_id": hardware}, &d)
+	var th client.Thing
+	c.do("PUT", "/iot/v2/things", map[string]any{"name": "thing " + rand.Text(), "device_id": d.ID, "tags": []any{map[string]string{"key": "room", "value": "hall"}}, "properties": []any{
+		map[string]any{"name": "canary", "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
+	csr, _ := request(c.t, d.ID)
+	quoted, err := json.Marshal(csr)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	secret := rand.Text()
+	c.do("PUT", "/iot/v2/devices/"+d.ID+"/pass", map[string]any{"password": secret}, nil)
+	c.do("PUT", "/iot/v2/devices/"+d.ID+"/tags", map[string]any{"key": "room", "value": "hall"}, nil)
+	another, _ := request(c.t, d.ID)
+	var cert struct {
+		ID string `json:"id"`
+	}
+	c.do("PUT", "/iot/v2/devices/"+d.ID+"/certs", map[string]any{"csr": another, "ca": "Arduino", "enabled": true}, &cert)
+	var with struct {
+		Sketch string `json:"sketch_id"`
+	}
+	c.do("PUT", "/iot/v2/things/"+th.ID+"/sketch", map[string]any{"sketch_version": "v1"}, &with)
+	c.own = map[string]string{
+		"device": d.ID, "thing": th.ID, "property": th.Properties[0].ID, "cid": cert.ID, "sketch": with.Sketch, "csr": string(quoted[1 : len(quoted)-1]),
+		"client": c.key.ID, "secret": c.key.Secret, "pass": secret, "hex": hexText(), "fresh": uuid.NewString(),
+	}
+}
+
+// hexText is a unique hardware id.
+func hexText() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// fillIn replaces the words in braces.
+func (c *caller) fillIn(text string) string {
+	for name, value := range c.own {
+		text = strings.ReplaceAll(text, "{"+name+"}", value)
+	}
+	return text
+}
+
+// path is the address of a route with what the caller owns for its wildcards.
+func (c *caller) path(d door.Declaration, param func(name, own string) string) string {
+	return d.Fill(func(name string) string {
+		own := c.own["thing"]
+		switch {
+		case name == "pid":
+			own = c.own["property"]
+		case name == "cid":
+			own = c.own["cid"]
+		case name == "key":
+			own = "room"
+		case name == "sketch":
+			own = c.own["sketch"]
+		case strings.HasPrefix(d.Path, "/iot/v2/devices/"):
+			own = c.own["device"]
+		}
+		return param(name, own)
+	})
+}
+
+func ours(_, own string) string { return own }
+
+// An answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// ask sends one request, with the caller's token, and again when it was one too many.
+func (c *caller) ask(method, path string, s sample) answer {
+	c.t.Helper()
+	u, err := url.Parse(c.h.URL())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	u.Opaque = "//" + u.Host + path // as it is, without tidying
+	u.RawQuery = s.query
+	for {
+		token, err := c.api.Token(c.t.Context())
+		var refused *client.Error
+		if errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests {
+			c.h.Pass(time.Minute)
+			continue
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		r := (&http.Request{
+			Method: method, URL: u, Host: u.Host, Header: http.Header{"Authorization": {"Bearer " + token}},
+			Body: io.NopCloser(strings.NewReader(s.body)), ContentLength: int64(len(s.body)),
+		}).WithContext(c.t.Context())
+		if s.body == "" {
+			r.Body = http.NoBody
+		}
+		if s.kind != "" {
+			r.Header.Set("Content-Type", s.kind)
+		}
+		got, err := c.web.Do(r)
+		if err != nil {
+			c.t.Fatalf("%s %s: %v", method, path, err)
+		}
+		body, err := io.ReadAll(got.Body)
+		got.Body.Close()
+		if err != nil {
+			c.t.Fatalf("%s %s: %v", method, path, err)
+		}
+		if got.StatusCode != http.StatusTooManyRequests {
+			return answer{got.StatusCode, got.Header, body}
+		}
+		wait, err := strconv.Atoi(got.Header.Get("Retry-After"))
+		if err != nil || wait < 1 {
+			c.t.Fatalf("%s %s: 429 with Retry-After %q", method, path, got.Header.Get("Retry-After"))
+		}
+		c.h.Pass(time.Duration(wait) * time.Second)
+	}
+}
+
+// judge says what is wrong with an answer, whatever was asked.
+func (a answer) judge(d door.Declaration, s sample) error {
+	if a.status >= 500 && !(a.status == http.StatusNotImplemented && d.Action == "series:export") {
+		return fmt.Errorf("the server failed")
+	}
+	if a.status < 300 {
+		switch {
+		case d.Checked && int64(len(s.body)) > d.MaxBody:
+			return fmt.Errorf("a body of %d bytes was taken, and the bound is %d", len(s.body), d.MaxBody)
+		case a.status != d.Status:
+			return fmt.Errorf("its status of success is %d", d.Status)
+		case len(a.body) > 0 && !json.Valid(a.body):
+			return fmt.Errorf("it is not JSON")
+		}
+		return nil
+	}
+	if len(a.body) == 0 && (a.status == http.StatusMethodNotAllowed || a.status == http.StatusBadRequest && d.Method == "POST" && strings.HasSuffix(d.Path, "/pass")) {
+		return nil // clients want nothing to decode there
+	}
+	var e struct {
+		ID     string `json:"id"`
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+		Status int    `json:"status"`
+	}
+	if err := json.Unmarshal(a.body, &e); err != nil {
+		return fmt.Errorf("it is not an error that clients can read: %w", err)
+	}
+	if e.ID == "" || e.ID != a.header.Get("X-Request-Id") || e.Code == "" || e.Detail == "" || e.Status != a.status {
+		return fmt.Errorf("it is not an error as clients read it")
+	}
+	return nil
+}
+
+// Every route does what it is there for, so that what fuzzing starts from is good,
+// and a route that is added has a sample.
+func TestEveryRouteTakesItsSamples(t *testing.T) {
+	h := servertest.Start(t)
+	c := newCaller(t, h)
+	known := map[string]bool{}
+	for _, d := range door.Table(h.Server.Routes()) {
+		known[d.Method+" "+d.Path] = true
+		if d.Checked && samples[d.Method+" "+d.Path] == nil {
+			t.Errorf("%s %s reads a body: say in samples what a good one is", d.Method, d.Path)
+		}
+		for _, s := range samplesOf(d) {
+			c.settleIn() // the one before may have changed or removed it
+			full := sample{c.fillIn(s.query), s.kind, c.fillIn(s.body)}
+			got := c.ask(d.Method, c.path(d, ours), full)
+			if err := got.judge(d, full); err != nil || got.status >= 300 && d.Action != "series:export" {
+				t.Errorf("%s %s with %+v: %d %s (%v)", d.Method, d.Path, full, got.status, got.body, err)
+			}
+		}
+	}
+	for name := range samples {
+		if !known[name] {
+			t.Errorf("there is no route %s", name)
+		}
+	}
+}
+
+// Whatever an owner sends to a route: it does not fail and does not hang, it says what
+// is wrong in the form that clients read, it takes no larger body than it declares,
+// and what the request does not name stays as it is.
+func FuzzRoutes(f *testing.F) {
+	h := servertest.Start(f)
+	c := newCaller(f, h)
+	table := door.Table(h.Server.Routes())
+	for i, d := range table {
+		for _, s := range samplesOf(d) {
+			f.Add(uint8(i), uint8(0), "", s.query, s.kind, []byte(s.body))
+		}
+		f.Add(uint8(i), uint8(1), "../%2e", "limit=-1&from=x&force=maybe", isForm, []byte("{"))
+		f.Add(uint8(i), uint8(2), "", "", isJSON, []byte(`{"name":"\u0000","type":null,"value":1e999,"properties":[{}],"requests":[null]}`))
+		f.Add(uint8(i), uint8(3), "", "", isJSON, bytes.Repeat([]byte("["), 100))
+	}
+	f.Fuzz(func(t *testing.T, route, way uint8, text, query, kind string, body []byte) {
+		c.t = t
+		d := table[int(route)%len(table)]
+		path := c.path(d, func(_, own string) string {
+			switch way % 4 {
+			case 1:
+				return text
+			case 2:
+				return "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+			case 3:
+				return strings.ToUpper(own)
+			}
+			return own
+		})
+		s := sample{tame(c.fillIn(query), " #"), tame(kind, ""), c.fillIn(string(body))}
+		got := c.ask(d.Method, path, s)
+		named := d
+		if way%4 == 1 { // may be another route's address, or none's
+			named.Checked, named.Status = false, got.status
+		}
+		if err := got.judge(named, s); err != nil {
+			t.Errorf("%s %s?%s with %s %q: %d %s: %v", d.Method, path, s.query, s.kind, s.body, got.status, got.body, err)
+		}
+		if d.Method == "GET" || strings.HasPrefix(d.Path, "/iot/v2/series") {
+			return
+		}
+		if now := c.look(c.keep); now != c.kept {
+			t.Errorf("%s %s?%s with %s %q: what it does not name is now %s, and was %s", d.Method, path, s.query, s.kind, s.body, now, c.kept)
+			c.kept = now
+		}
+		c.tidy(d, got)
+	})
+}
+
+// tame makes text that a header or a request line may have. What it may not have never reaches a route.
+func tame(text, more string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || strings.ContainsRune(more, r) {
+			return '+'
+		}
+		return r
+	}, text)
+}
+
+// tidy makes the caller ready for the next request: what was made goes, so that the
+// space does not fill, and what went is made anew.
+func (c *caller) tidy(d door.Declaration, got answer) {
+	if got.status >= 300 {
+		return
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	if got.status == http.StatusCreated && json.Unmarshal(got.body, &made) == nil && made.ID != "" {
+		switch {
+		case strings.HasPrefix(d.Path, "/iot/v2/devices") && made.ID != c.own["device"] && !slices.Contains(d.Params, "id"):
+			c.do("DELETE", "/iot/v2/devices/"+made.ID+"?force=true", nil, nil)
+		case (d.Path == "/iot/v2/things" || strings.HasSuffix(d.Path, "/clone")) && made.ID != c.own["thing"]:
+			c.do("DELETE", "/iot/v2/things/"+made.ID+"?force=true", nil, nil)
+		}
+	}
+	for _, path := range []string{
+		"/iot/v2/things/" + c.own["thing"] + "/properties/" + c.own["property"],
+		"/iot/v2/devices/" + c.own["device"],
+		"/iot/v2/devices/" + c.own["device"] + "/certs/" + c.own["cid"],
+	} {
+		if got := c.ask("GET", path, sample{}); got.status >= 300 {
+			for _, old := range []string{"/iot/v2/things/" + c.own["thing"], "/iot/v2/devices/" + c.own["device"]} {
+				if gone := c.ask("DELETE", old, sample{query: "force=true"}); gone.status >= 500 {
+					c.t.Errorf("DELETE %s: %d %s", old, gone.status, gone.body)
+				}
+			}
+			c.settleIn()
+			return
+		}
+	}
+}
