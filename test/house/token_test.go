@@ -106,3 +106,54 @@ func TestTokenEndpoint(t *testing.T) {
 		})
 	}
 }
+
+// A key that was made for one space enters no other, also where its person may.
+func TestKeyOfOneSpaceEntersNoOther(t *testing.T) {
+	h := servertest.Start(t)
+	user, _ := h.Person("anna@example.org")
+	var school struct {
+		ID string `json:"id"`
+	}
+	h.Admin("space.add", map[string]string{"user": user, "name": "School"}, &school)
+	var people []struct {
+		ID    string `json:"id"`
+		Space string `json:"space"`
+	}
+	h.Admin("user.list", nil, &people)
+	spaces := map[string]string{"the private space": people[0].Space, "a shared space": school.ID}
+	c := web(t, h)
+	for name, space := range spaces {
+		var key servertest.Key
+		h.Admin("apikey.add", map[string]string{"user": user, "space": space, "name": "bound"}, &key)
+		tok := token(t, h, key)
+		for other, id := range spaces {
+			want := http.StatusForbidden
+			if id == space {
+				want = http.StatusOK
+			}
+			get := func(method, path string, header http.Header, body string) int {
+				r, err := http.NewRequestWithContext(t.Context(), method, h.URL()+path, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header = header
+				answer, err := c.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Body.Close()
+				return answer.StatusCode
+			}
+			if got := get("GET", "/iot/v2/things", http.Header{"Authorization": {"Bearer " + tok}, "X-Organization": {id}}, ""); got != want {
+				t.Errorf("with a token for %s, X-Organization of %s: %d, want %d", name, other, got, want)
+			}
+			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {key.ID}, "client_secret": {key.Secret}, "organization_id": {id}}
+			if got := get("POST", "/iot/v1/clients/token", http.Header{"Content-Type": {isForm}}, form.Encode()); got != want {
+				t.Errorf("with a key for %s, a token for %s: %d, want %d", name, other, got, want)
+			}
+		}
+		if got, text := call(t, c, "GET", h.URL()+"/iot/v2/things", tok, ""); got != http.StatusOK {
+			t.Errorf("a key for %s, without a word about the space: %d %s", name, got, text)
+		}
+	}
+}

@@ -21,6 +21,20 @@ const (
 	secretLetters = 64 // of 62: 381 bits
 )
 
+// isID says whether text can be a client id at all. No other text is looked up: clients
+// may send what an engine cannot even compare.
+func isID(text string) bool {
+	if len(text) != idLetters {
+		return false
+	}
+	for _, c := range []byte(text) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // A Key acts for a person.
 type Key struct {
 	ID        string // client id

@@ -114,7 +114,10 @@ const usedEvery = 5 * time.Minute
 
 // Check finds the key that has this id and secret. Its name stays sealed.
 func (s *Service) Check(ctx context.Context, id, given string) (Key, error) {
-	r, err := s.needs.Store.get(ctx, id)
+	r, err := row{}, error(ErrNotFound)
+	if isID(id) {
+		r, err = s.needs.Store.get(ctx, id)
+	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Key{}, fmt.Errorf("find API key: %w", err)
 	}

@@ -4,7 +4,8 @@
 // A token is a JWT (RFC 7519) signed with ES256, good for five minutes. It counts
 // only for the environment that issued it (iss), for our API (aud), and as long as
 // its key is not revoked and its person not shut out: both are asked at every use,
-// with an answer kept for a second.
+// with an answer kept for a second. The token of a key that was made for one space enters no
+// other, whatever a request asks for.
 //
 // This is the client-credentials grant alone; signing in with a browser is a
 // provider of its own that will stand behind the same Verify.

@@ -13,6 +13,8 @@ var (
 	ErrGrant = problem.New(problem.Invalid, "invalid_grant", "grant_type must be client_credentials.")
 	// ErrRequest is a token request without credentials.
 	ErrRequest = problem.New(problem.Invalid, "invalid_request", "client_id and client_secret are missing: send them in the body, or with HTTP Basic.")
+	// ErrOnly is an API key that was made for one space and is used for another.
+	ErrOnly = problem.New(problem.Forbidden, "apikey-space", "This API key works in one space, which is not this one.")
 	// ErrFailures is a client that was wrong too often.
 	ErrFailures = problem.New(problem.Limited, "too-many-failures", "Too many wrong secrets for this client id.").After(time.Minute)
 )

@@ -21,6 +21,8 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
+	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // Store is what Service needs of a database.
@@ -64,6 +66,7 @@ type claims struct {
 	Version  int64  `json:"kv"`                        // of the API key
 	Epoch    int64  `json:"epoch"`                     // of the person
 	Space    string `json:"organization_id,omitempty"` // the shared space that was asked for
+	Only     string `json:"only,omitempty"`            // the only space that the API key enters
 }
 
 type seen struct {
@@ -199,9 +202,9 @@ func (s *Service) Token(ctx context.Context, clientID, secret, organization stri
 	c := claims{
 		Issuer: s.needs.Issuer, Subject: k.ID + "@clients", Audience: Audience, ID: uuid.NewString(),
 		Issued: s.needs.Now().Unix(), Expires: s.needs.Now().Add(life).Unix(),
-		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization,
+		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space,
 	}
-	if _, err := s.Enter(ctx, c.actor(k.Space), organization); err != nil {
+	if _, err := s.Enter(ctx, c.actor(), organization); err != nil {
 		return "", err
 	}
 	body, err := json.Marshal(c)
@@ -219,11 +222,8 @@ func (s *Service) Token(ctx context.Context, clientID, secret, organization stri
 }
 
 // actor is who brings a token. Space is the one that it was fetched for.
-func (c claims) actor(space string) access.Actor {
-	if c.Space != "" {
-		space = c.Space
-	}
-	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: space}
+func (c claims) actor() access.Actor {
+	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only}
 }
 
 // maxToken bounds what is parsed, in bytes; ours have about 700.
@@ -254,7 +254,7 @@ func (s *Service) Verify(ctx context.Context, token string) (access.Actor, error
 		}
 		s.known.Set(sum, seen{c, now})
 	}
-	return c.actor(""), nil
+	return c.actor(), nil
 }
 
 // read checks everything that the token itself says. Only ES256 is ever accepted
@@ -304,6 +304,9 @@ func (s *Service) counts(ctx context.Context, c claims) error {
 // Enter takes who into the space that organization names, else the one that its
 // token was fetched for, else its own, and says in which role.
 func (s *Service) Enter(ctx context.Context, who access.Actor, organization string) (access.Actor, error) {
+	if organization != "" && !door.IsUUID(organization) {
+		return access.Actor{}, org.ErrNotMember // what is not an id is not looked up
+	}
 	space := organization
 	if space == "" {
 		space = who.Space
@@ -314,6 +317,9 @@ func (s *Service) Enter(ctx context.Context, who access.Actor, organization stri
 			return access.Actor{}, err
 		}
 		space = own
+	}
+	if who.Only != "" && who.Only != space {
+		return access.Actor{}, ErrOnly
 	}
 	role, err := s.needs.Role(ctx, space, who.ID)
 	if err != nil {
