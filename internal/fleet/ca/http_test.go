@@ -13,10 +13,12 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ardesia-iot/ardesia/internal/base/boardcert"
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -194,4 +196,44 @@ func BenchmarkIssue(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Whatever a client sends to a route of certificates, the door refuses it as the
+// client's fault or reads what stays within the bounds.
+func FuzzBodies(f *testing.F) {
+	var routes []door.Route
+	for _, r := range (&Service{}).Routes(nil) {
+		if r.In == nil {
+			continue
+		}
+		schema, err := door.SchemaOf(r.In)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(len(routes)), schema.Sample())
+		routes = append(routes, r)
+	}
+	f.Add(uint8(0), []byte(`{"ca":"Arduino","csr":"-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n","enabled":true}`))
+	f.Add(uint8(1), []byte(`{"CA":"\u0000","enabled":null,"csr":0}`))
+	f.Fuzz(func(t *testing.T, n uint8, body []byte) {
+		in, err := door.Decode(routes[int(n)%len(routes)], body)
+		if err != nil {
+			if status := rest.Status(err); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
+				t.Fatalf("status %d for %v", status, err)
+			}
+			return
+		}
+		var name, csr string
+		switch in := in.(type) {
+		case *wireCreate:
+			name, csr = in.CA, in.CSR
+		case *wireUpdate:
+			name, csr = in.CA, in.CSR
+		default:
+			t.Fatalf("%T is new", in)
+		}
+		if utf8.RuneCountInString(name) > 64 || utf8.RuneCountInString(csr) > 1024 {
+			t.Fatalf("%d and %d characters are accepted", len(name), len(csr))
+		}
+	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -365,4 +366,68 @@ func BenchmarkListThousand(b *testing.B) {
 			b.Fatal(len(all), err)
 		}
 	}
+}
+
+// Whatever a client sends to a route of devices, the door refuses it as the client's
+// fault or reads it; what the room then takes can be stored by both engines.
+func FuzzBodies(f *testing.F) {
+	var routes []door.Route
+	for _, r := range (&Service{}).Routes() {
+		if r.In == nil {
+			continue
+		}
+		schema, err := door.SchemaOf(r.In)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(len(routes)), schema.Sample())
+		routes = append(routes, r)
+	}
+	for i := range routes {
+		f.Add(uint8(i), []byte(`{"type":"opta","ID":"6a13fa35-29b1-4c0d-8a77-2f0f5e9c1d10","name":"a","serial":"\u0000","ble_mac":"00:11:22:33:44:55","connection_type":"wifi","fqbn":"a:b:c","locked":true,"unique_hardware_id":"`+strings.Repeat("AB", 32)+`","wifi_fw_version":"1.6.0"}`))
+		f.Add(uint8(i), []byte(`{"key":"a","value":"\ufffd","password":"x","input":true,"properties":[{"name":"a","type":"hex","value":"00"}],"PROPERTIES":null}`))
+	}
+	f.Fuzz(func(t *testing.T, n uint8, body []byte) {
+		in, err := door.Decode(routes[int(n)%len(routes)], body)
+		if err != nil {
+			if status := rest.Status(err); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
+				t.Fatalf("status %d for %v", status, err)
+			}
+			return
+		}
+		check := func(d Device) {
+			if d.Check() != nil {
+				return
+			}
+			for _, text := range []string{d.Name, d.Serial, d.BLEMAC, d.ConnectionType, d.FQBN, d.WiFiFW, d.HardwareID, d.Type} {
+				if !printable(text) {
+					t.Fatalf("%q is accepted", text)
+				}
+			}
+		}
+		switch in := in.(type) {
+		case *wireCreate:
+			check(in.device())
+		case *wireClaim:
+			check(in.device())
+		case *wireUpdate:
+			d := Device{Type: "opta", CreatedAt: noon, DeletedAt: noon}
+			in.apply(&d)
+			if !d.DeletedAt.IsZero() && !in.SoftDeleted {
+				t.Fatal("an update does not restore")
+			}
+			check(d)
+		case *wireTag:
+			if CheckTag(in.Key, in.Value) == nil && !(printable(in.Key) && printable(in.Value)) {
+				t.Fatalf("the tag %q: %q is accepted", in.Key, in.Value)
+			}
+		case *wireValues:
+			if len(in.Properties) > 1000 {
+				t.Fatalf("%d values are accepted", len(in.Properties))
+			}
+		case *wireSetPass, *wireCheckPass:
+		default:
+			t.Fatalf("%T is new", in)
+		}
+	})
 }
