@@ -23,6 +23,14 @@ import (
 // patience is how long a test waits for what must come. Nothing is measured by it.
 const patience = time.Minute
 
+// A place is a house, in this process or in one of its own.
+type place interface {
+	Admin(act string, in, out any)
+	Client(key servertest.Key) *client.Client
+	Port(listener string) string
+	CA() string
+}
+
 // Credentials are what somebody shows at a door for MQTT.
 type credentials struct {
 	door               string // of the addresses; "https" is MQTT over WebSocket
@@ -31,7 +39,7 @@ type credentials struct {
 }
 
 // dial opens a connection to the broker, TLS and WebSocket included.
-func dial(t *testing.T, h *servertest.House, who credentials) (net.Conn, error) {
+func dial(t *testing.T, h place, who credentials) (net.Conn, error) {
 	t.Helper()
 	pool, err := client.Trust(h.CA())
 	if err != nil {
@@ -57,7 +65,7 @@ func dial(t *testing.T, h *servertest.House, who credentials) (net.Conn, error) 
 	if who.cert != nil {
 		conf.Certificates = []tls.Certificate{*who.cert}
 	}
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", h.At[who.door])
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", h.Port(who.door)))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +94,7 @@ type party struct {
 var errRefused = errors.New("refused")
 
 // enter connects. The error says that who was not let in, at whichever step.
-func enter(t *testing.T, h *servertest.House, version byte, who credentials) (*party, error) {
+func enter(t *testing.T, h place, version byte, who credentials) (*party, error) {
 	t.Helper()
 	conn, err := dial(t, h, who)
 	if err != nil {
@@ -109,7 +117,7 @@ func enter(t *testing.T, h *servertest.House, version byte, who credentials) (*p
 }
 
 // mustEnter connects somebody who must be let in.
-func mustEnter(t *testing.T, h *servertest.House, version byte, who credentials) *party {
+func mustEnter(t *testing.T, h place, version byte, who credentials) *party {
 	t.Helper()
 	p, err := enter(t, h, version, who)
 	if err != nil {

@@ -24,23 +24,23 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
-// A board is a device as its owner made it, with both kinds of credentials.
-type board struct {
+// An enrolment is a device as its owner made it, with both kinds of credentials.
+type enrolment struct {
 	id, thing, secret string
 	cert              *tls.Certificate
 }
 
-func (b board) withCertificate(door string) credentials {
+func (b enrolment) withCertificate(door string) credentials {
 	return credentials{door: door, id: b.id, cert: b.cert}
 }
 
-func (b board) withSecret() credentials {
+func (b enrolment) withSecret() credentials {
 	return credentials{door: "mqtt-password", id: b.id, name: b.id, password: b.secret}
 }
 
 // makeBoard makes a device and, unless thing is "", a thing for it with one property
 // for each topic that is declared.
-func makeBoard(t *testing.T, c *client.Client, thing string) board {
+func makeBoard(t *testing.T, c *client.Client, thing string) enrolment {
 	t.Helper()
 	do := func(method, path string, in, out any) {
 		t.Helper()
@@ -50,7 +50,7 @@ func makeBoard(t *testing.T, c *client.Client, thing string) board {
 	}
 	var d client.Device
 	do("PUT", "/iot/v2/devices", map[string]any{"name": "board of " + thing, "type": "login_and_secretkey_wifi"}, &d)
-	b := board{id: d.ID, secret: rand.Text()}
+	b := enrolment{id: d.ID, secret: rand.Text()}
 	do("PUT", "/iot/v2/devices/"+b.id+"/pass", map[string]any{"password": b.secret}, nil)
 	b.cert, _ = certify(t, c, b.id)
 	if thing != "" {
@@ -107,7 +107,7 @@ const markName = "mark"
 // propertyOf is the property that only messages on one topic set.
 func propertyOf(d topic.Declaration) string { return fmt.Sprintf("of_topic_%d", d.Kind) }
 
-func nameOf(d topic.Declaration, b board) string {
+func nameOf(d topic.Declaration, b enrolment) string {
 	if d.OfDevice() {
 		return d.Name(b.id)
 	}
@@ -170,7 +170,7 @@ type scene struct {
 
 	space   string
 	api     *client.Client // the owner's
-	target  board
+	target  enrolment
 	owner   credentials
 	number  int
 	witness *party // a session of the owner that listens to everything
@@ -191,7 +191,7 @@ type guest struct {
 // A home is a board that somebody else may use.
 type home struct {
 	api   *client.Client
-	board board
+	board enrolment
 	kind  topic.Kind // on which the guest may send
 }
 
@@ -454,7 +454,7 @@ type state struct {
 }
 
 // look reads the state of a board.
-func (s *scene) look(c *client.Client, b board) state {
+func (s *scene) look(c *client.Client, b enrolment) state {
 	s.t.Helper()
 	var th client.Thing
 	var d struct {
@@ -539,7 +539,7 @@ func (s *scene) life(deviceListens bool) {
 	s.settle()
 }
 
-func idOf(b board, kind topic.Kind) string {
+func idOf(b enrolment, kind topic.Kind) string {
 	if topic.Declared()[kind-1].OfDevice() {
 		return b.id
 	}
