@@ -6,9 +6,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +25,7 @@ type House struct {
 	home
 	Server *server.Server
 	ahead  atomic.Int64 // of this machine's clock, in ns
+	end    func() error // stops it, once
 }
 
 // A home is what clients and operators see of a house, wherever it runs.
@@ -68,52 +72,78 @@ func config(t testing.TB, change []func(*server.Config)) server.Config {
 // Open runs a server on the data that cfg names, which may be there already.
 func Open(t testing.TB, cfg server.Config) *House {
 	t.Helper()
-	cfg, err := cfg.Filled()
+	h, err := Try(t, cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	t.Cleanup(h.Stop)
+	return h
+}
+
+// Try is Open for data that may be damaged: its error is what the operator would read.
+// Whoever gets a House ends it.
+func Try(t testing.TB, cfg server.Config, log *slog.Logger) (*House, error) {
+	t.Helper()
+	cfg, err := cfg.Filled()
+	if err != nil {
+		return nil, err
+	}
 	h := &House{home: home{Config: cfg, t: t}}
 	h.now = h.Now
 	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	houses.Add(1)
 	go func() { ran <- s.Run(ctx) }()
-	stopped := false
-	stop := func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	h.Server, h.act = s, s.Admin
+	h.end = sync.OnceValue(func() error {
 		cancel()
-		if err := <-ran; err != nil {
+		return errors.Join(<-ran, s.Close(context.Background()))
+	})
+	h.stop = sync.OnceFunc(func() {
+		if err := h.end(); err != nil {
 			t.Errorf("server stopped with %v", err)
 		}
-		if err := s.Close(context.Background()); err != nil {
-			t.Errorf("server closed with %v", err)
-		}
 		check(t, s, cfg)
-	}
-	t.Cleanup(stop)
+	})
 	ready, late := context.WithTimeout(t.Context(), 30*time.Second)
 	defer late()
-	at, err := s.Addresses(ready)
-	if err != nil {
-		select {
-		case err := <-ran:
-			ran <- nil
-			t.Fatalf("the server ended before it was ready: %v", err)
-		default:
-			t.Fatalf("the server was not ready in time: %v", err)
+	opened := make(chan error, 1)
+	go func() {
+		at, err := s.Addresses(ready)
+		h.At = at
+		opened <- err
+	}()
+	select {
+	case err := <-ran:
+		late()
+		<-opened
+		ran <- nil
+		return nil, errors.Join(errEarly, err, h.end())
+	case err := <-opened:
+		if err != nil {
+			return nil, fmt.Errorf("the server was not ready in time: %w", errors.Join(err, h.end()))
 		}
+		houses.Add(1)
+		return h, nil
 	}
-	h.Server, h.At, h.stop, h.act = s, at, stop, s.Admin
-	return h
 }
+
+var errEarly = errors.New("the server ended before it was ready")
+
+// End stops the server now and says what it ended with.
+func (h *House) End() error {
+	defer houses.Add(-1)
+	return h.end()
+}
+
+// Stop stops the server now; one that does not stop cleanly, or leaves something behind, fails the test.
+func (h *home) Stop() { h.stop() }
+
+// Again runs another server on the data of one that was stopped.
+func (h *House) Again() *House { return Open(h.t, h.Config) }
 
 // Now is the time in this house.
 func (h *House) Now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
@@ -121,12 +151,6 @@ func (h *House) Now() time.Time { return time.Now().Add(time.Duration(h.ahead.Lo
 // Pass lets time go on in this house, without waiting for it: what was issued before is
 // older by d. What waits for a timer still waits as long.
 func (h *House) Pass(d time.Duration) { h.ahead.Add(int64(d)) }
-
-// Stop stops the server now.
-func (h *home) Stop() { h.stop() }
-
-// Again runs another server on the data of one that was stopped.
-func (h *House) Again() *House { return Open(h.t, h.Config) }
 
 // Admin runs an administrative act and decodes its answer into out, if not nil.
 func (h *home) Admin(act string, in, out any) {

@@ -3,9 +3,14 @@ package house
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
@@ -40,5 +45,23 @@ func TestRestartLosesNothing(t *testing.T) {
 	}
 	if p.Value != 4711.25 {
 		t.Errorf("last value after a restart is %v, want 4711.25", p.Value)
+	}
+}
+
+// Whoever has read addresses.json finds the administration socket, and after the
+// house stopped neither is there.
+func TestAdministrationAnswersAtOnce(t *testing.T) {
+	h := servertest.Start(t)
+	if _, err := server.Call(t.Context(), h.Config.Data, "ping", []byte("{}")); err != nil {
+		t.Errorf("ping: %v", err)
+	}
+	h.Stop()
+	for _, name := range []string{"addresses.json", "admin.sock"} {
+		if _, err := os.Lstat(filepath.Join(h.Config.Data, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+	if _, err := server.Call(t.Context(), h.Config.Data, "ping", []byte("{}")); !errors.Is(err, server.ErrNotRunning) {
+		t.Errorf("ping of a stopped house: %v, want %v", err, server.ErrNotRunning)
 	}
 }
