@@ -59,7 +59,11 @@ func on(t *testing.T, e db.Engine) func(*server.Config) {
 	t.Helper()
 	dsn := ""
 	if e == db.Postgres {
-		dsn = dbtest.Postgres(t) // which lives on when the house is killed
+		var options []dbtest.Option
+		if soak() {
+			options = append(options, dbtest.Durable()) // slower; PostgreSQL itself lives on when the house is killed
+		}
+		dsn = dbtest.Postgres(t, options...)
 	}
 	return func(c *server.Config) {
 		c.Database = dsn
@@ -68,8 +72,8 @@ func on(t *testing.T, e db.Engine) func(*server.Config) {
 }
 
 // The server is killed again and again, at any moment: while it starts, while it
-// commits and flushes, right after an acknowledgement. Boards go on. In the end what
-// they were told is there, and nothing else.
+// commits and flushes, right after an acknowledgement. Boards and somebody who uses the API go on. In
+// the end what they were told is there, and of boards nothing else.
 func TestKilled(t *testing.T) {
 	kills := 20
 	if soak() {
@@ -102,9 +106,8 @@ func TestKilled(t *testing.T) {
 			if v.fruitful < kills/3 {
 				t.Errorf("only %d of %d kills came after new acknowledgements", v.fruitful, kills)
 			}
-			for _, b := range v.boards {
-				b.off()
-			}
+			v.clerk.rest()
+			settled(t, p, v.boards)
 		})
 	}
 }
@@ -127,6 +130,7 @@ type victim struct {
 	r      *rand.Rand
 	place  *place
 	owner  *owner
+	clerk  *clerk
 	boards []*board
 	things []client.Thing
 
@@ -138,6 +142,7 @@ func newVictim(t *testing.T, p *servertest.Program, r *rand.Rand) *victim {
 	t.Helper()
 	v := &victim{t: t, p: p, r: r, place: new(place), owner: newOwner(t, p)}
 	v.place.set(p.At)
+	v.clerk = newClerk(t, p)
 	for i, generation := range []int{2, 1, 2} {
 		id := v.owner.device(fmt.Sprint("board ", i))
 		v.things = append(v.things, v.owner.thing(fmt.Sprint("thing ", i), id))
@@ -184,6 +189,7 @@ func (v *victim) start() {
 	v.p.Start()
 	v.place.set(v.p.At)
 	v.owner.find(v.p)
+	v.clerk.find(v.p)
 	for i, th := range v.things {
 		v.owner.recent(th, lasts[i])
 	}
@@ -201,6 +207,8 @@ func (v *victim) settle() {
 	v.t.Helper()
 	v.place.set(v.p.At)
 	v.owner.find(v.p)
+	v.clerk.find(v.p)
+	v.clerk.check()
 	v.stored = 0
 	for i, b := range v.boards {
 		b.drain()
