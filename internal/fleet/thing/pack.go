@@ -97,12 +97,31 @@ func (rd *reader) read(dst []series.Point, records []senml.Record) []series.Poin
 		var at time.Time
 		if rd.down {
 			at = rd.memory.stamp(l, rd.arrival)
-		} else {
-			at = recordTime(rec.At, rd.arrival)
+		} else if at = recordTime(rec.At, rd.arrival); at.Equal(rd.arrival) {
+			at = l.arrive(at)
 		}
 		dst = append(dst, series.Point{Series: l.property, Space: rd.route.space, At: at, Value: v})
 	}
 	return dst
+}
+
+// setBack is by how much our clock may seem to run backwards before we believe that it
+// was set: until then a burst has run ahead of it.
+const setBack = time.Second
+
+// arrive is the time of a value that has none of its own: when its message arrived, but
+// after every such value before. A burst brings several within one microsecond, and of
+// two at one instant history keeps the later only.
+func (l *line) arrive(at time.Time) time.Time {
+	for {
+		last, next := l.arrived.Load(), at.UnixMicro()
+		if next <= last && last-next < setBack.Microseconds() {
+			next = last + 1
+		}
+		if l.arrived.CompareAndSwap(last, next) {
+			return time.UnixMicro(next).UTC()
+		}
+	}
 }
 
 func (rd *reader) limit() int {

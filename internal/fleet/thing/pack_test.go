@@ -220,6 +220,30 @@ func TestRecordTimes(t *testing.T) {
 	}
 }
 
+// Two values at one instant are one in history, so those that a burst brings within one
+// microsecond are told apart; a clock that is set back is followed.
+func TestValuesWithoutATimeArriveOneAfterTheOther(t *testing.T) {
+	r := board()
+	value := []senml.Record{{Name: "n", Kind: senml.Int, Int: 1}}
+	last := time.Time{}
+	for i, now := range []time.Time{arrival, arrival, arrival, arrival.Add(2 * time.Microsecond), arrival.Add(time.Second)} {
+		rd := reader{route: r, memory: disk{}, arrival: now}
+		points := rd.read(nil, append(value, value...))
+		if len(points) != 2 || !points[0].At.After(last) || !points[1].At.After(points[0].At) {
+			t.Fatalf("message %d at %v has %v, after %v", i, now, points, last)
+		}
+		if late := points[1].At.Sub(now); late > time.Millisecond {
+			t.Errorf("message %d is %v late", i, late)
+		}
+		last = points[1].At
+	}
+	back := arrival.Add(-time.Hour)
+	rd := reader{route: r, memory: disk{}, arrival: back}
+	if got := rd.read(nil, value)[0].At; !got.Equal(back) {
+		t.Errorf("after the clock was set back a value is from %v, want %v", got, back)
+	}
+}
+
 func TestPartialUpdatesKeepTheRest(t *testing.T) {
 	r := routeWith(map[string]string{"co": "COLOR_HSB", "free": "GENERIC_COMPLEX_PROPERTY"})
 	on := disk{"co": object(`{"bri":75,"hue":210,"sat":50}`), "free": object(`{"a":1,"b":{"c":2}}`)}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
@@ -30,6 +31,8 @@ type line struct {
 	kind     Kind
 	writable bool
 	persist  bool
+
+	arrived atomic.Int64 // the newest time that arrive gave, µs since 1970
 
 	mu    sync.Mutex
 	known bool         // guarded by mu: what follows was looked up or set
