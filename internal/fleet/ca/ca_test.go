@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/big"
 	"strings"
 	"sync"
@@ -255,6 +256,54 @@ func TestIssuedCertificateLetsItsDeviceIn(t *testing.T) {
 		}
 		if known, err := s.Known(t.Context(), d.ID); err != nil || !known {
 			t.Errorf("Known = %v, %v", known, err)
+		}
+	})
+}
+
+// Whether few devices are asked about or many, the answer is the same.
+func TestIssuersAreThoseOfGoodCertificates(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		s := h.start()
+		devices := map[string]Device{}
+		for _, name := range []string{"one", "two", "disabled", "revoked", "none", "elsewhere"} {
+			devices[name] = newDevice()
+		}
+		named := func(name, ca string) Certificate {
+			t.Helper()
+			d := devices[name]
+			c, err := s.Issue(t.Context(), editor, Request{Device: d, CSR: csr(t, newKey(t), d.ID), CA: ca, Enabled: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		named("one", "Arduino")
+		named("two", "Arduino")
+		h.pass(time.Second)
+		named("two", "Arduino_v2")
+		if _, err := s.SetEnabled(t.Context(), editor, devices["disabled"], named("disabled", "Arduino").ID, false, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Revoke(t.Context(), editor, devices["revoked"], named("revoked", "Arduino").ID, Unspecified); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{devices["one"].ID: "Arduino", devices["two"].ID: "Arduino_v2"}
+		var all []string
+		for name, d := range devices {
+			got, err := s.Issuers(t.Context(), space, []string{d.ID})
+			if err != nil || got[d.ID] != want[d.ID] || len(got) > 1 {
+				t.Errorf("%s: Issuers = %v, %v, want %q", name, got, err, want[d.ID])
+			}
+			if got, err := s.Issuers(t.Context(), "another", []string{d.ID}); err != nil || len(got) != 0 {
+				t.Errorf("%s: Issuers in another space = %v, %v", name, got, err)
+			}
+			all = append(all, d.ID)
+		}
+		for len(all) <= fewDevices {
+			all = append(all, newDevice().ID)
+		}
+		if got, err := s.Issuers(t.Context(), space, all); err != nil || !maps.Equal(got, want) {
+			t.Errorf("Issuers of all = %v, %v, want %v", got, err, want)
 		}
 	})
 }

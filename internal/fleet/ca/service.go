@@ -21,12 +21,12 @@ import (
 // Store is what Service needs of a database. A method that changes something
 // writes the journal entry in the same transaction; nil means that both are on disk.
 type Store interface {
-	generations(ctx context.Context) ([]Generation, error)                              // by number
-	plan(ctx context.Context, g Generation, e journal.Entry) error                      // or ErrRotating
-	activate(ctx context.Context, g Generation, e journal.Entry) error                  // or ErrInterrupted
-	accept(ctx context.Context, number int, until time.Time, e journal.Entry) error     // or ErrGeneration
-	counts(ctx context.Context, at time.Time) (map[int]count, error)                    // live ones, by generation
-	issuers(ctx context.Context, space string, at time.Time) (map[string]string, error) // what CA is called, by device
+	generations(ctx context.Context) ([]Generation, error)                                                // by number
+	plan(ctx context.Context, g Generation, e journal.Entry) error                                        // or ErrRotating
+	activate(ctx context.Context, g Generation, e journal.Entry) error                                    // or ErrInterrupted
+	accept(ctx context.Context, number int, until time.Time, e journal.Entry) error                       // or ErrGeneration
+	counts(ctx context.Context, at time.Time) (map[int]count, error)                                      // live ones, by generation
+	issuers(ctx context.Context, space string, devices []string, at time.Time) (map[string]string, error) // what CA is called, by device
 
 	certificates
 }
@@ -282,9 +282,10 @@ func (s *Service) Known(ctx context.Context, device string) (bool, error) {
 	return s.needs.Store.known(ctx, device)
 }
 
-// Issuers tells what the CA of each certified device of a space is called.
-func (s *Service) Issuers(ctx context.Context, space string) (map[string]string, error) {
-	return s.needs.Store.issuers(ctx, space, s.needs.Now())
+// Issuers tells what the CA of each of some devices of a space is called, of those that
+// are certified. There may be others in the answer.
+func (s *Service) Issuers(ctx context.Context, space string, devices []string) (map[string]string, error) {
+	return s.needs.Store.issuers(ctx, space, devices, s.needs.Now())
 }
 
 // A Device is what the CA needs to know of one. The caller has made sure that it

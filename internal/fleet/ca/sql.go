@@ -240,7 +240,10 @@ func (s sqlStore) known(ctx context.Context, device string) (bool, error) {
 	return n > 0, err
 }
 
-func (s sqlStore) issuers(ctx context.Context, space string, at time.Time) (map[string]string, error) {
+func (s sqlStore) issuers(ctx context.Context, space string, devices []string, at time.Time) (map[string]string, error) {
+	if len(devices) <= fewDevices {
+		return s.issuersOf(ctx, space, devices, at)
+	}
 	all := make(map[string]string)
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		clear(all)
@@ -258,6 +261,33 @@ func (s sqlStore) issuers(ctx context.Context, space string, at time.Time) (map[
 			all[device] = ca // the newest one wins
 		}
 		return rows.Err()
+	})
+	return all, err
+}
+
+// fewDevices is up to how many devices are asked about one by one. Who asks for more
+// lists a space, of which one statement tells all.
+const fewDevices = 8
+
+// issuersOf reads what the index by device finds and nothing else, so that what is
+// answered about one device costs the same in a space of ten thousand.
+func (s sqlStore) issuersOf(ctx context.Context, space string, devices []string, at time.Time) (map[string]string, error) {
+	all := make(map[string]string)
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		clear(all)
+		for _, id := range devices {
+			var certificates []Certificate
+			if err := queryCertificates(ctx, tx, &certificates, `select `+certificateColumns+` from ca_certificate where device = $1`, id); err != nil {
+				return err
+			}
+			newest := time.Time{}
+			for _, c := range certificates {
+				if c.Space == space && c.State == Issued && c.Enabled && c.NotAfter.After(at) && !c.IssuedAt.Before(newest) {
+					all[id], newest = c.CA, c.IssuedAt
+				}
+			}
+		}
+		return nil
 	})
 	return all, err
 }

@@ -378,13 +378,13 @@ func (s *Service) wire(ctx context.Context, who access.Actor, all []Device) ([]w
 	if err != nil {
 		return nil, err
 	}
-	issuers, err := s.needs.Certificates.Issuers(ctx, space)
-	if err != nil {
-		return nil, err
-	}
 	ids := make([]string, 0, len(all))
 	for _, d := range all {
 		ids = append(ids, d.ID)
+	}
+	issuers, err := s.needs.Certificates.Issuers(ctx, space, ids)
+	if err != nil {
+		return nil, err
 	}
 	things, err := s.things.Embed(ctx, who, ids)
 	if err != nil {

@@ -102,7 +102,7 @@ type Certificates interface {
 	Check(ctx context.Context, leaf *x509.Certificate, at time.Time) (ca.Certificate, error)
 	RevokeDevice(ctx context.Context, who access.Actor, device ca.Device, reason ca.Reason) error
 	Known(ctx context.Context, device string) (bool, error)
-	Issuers(ctx context.Context, space string) (map[string]string, error)
+	Issuers(ctx context.Context, space string, devices []string) (map[string]string, error)
 }
 
 // Needs are what a Service is made of; all but Limit must be there.
