@@ -34,6 +34,8 @@ type Config struct {
 	TLSKey  string // PEM file of its key
 
 	HistoryFlush int // values in the history's log that start a flush to chunks; default 2,000,000, which take 40 MB of memory and 0.4 s of a start
+	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
+	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal

@@ -269,7 +269,9 @@ func (s *Server) opened(open *doors) error {
 
 // api is everything that HTTPS answers.
 func (s *Server) api(counts *metrics) (http.Handler, error) {
-	d, err := door.New(door.Config{Origins: []string{"*"}}, door.Needs{
+	d, err := door.New(door.Config{
+		Origins: []string{"*"}, KeyRate: door.Rate{PerMinute: s.cfg.APIRate}, OpenRate: door.Rate{PerMinute: s.cfg.OpenRate},
+	}, door.Needs{
 		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Enter: s.tokens.Enter, Done: counts.request,
 	})
 	if err != nil {
