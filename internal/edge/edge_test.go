@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -8,12 +9,15 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,15 +152,89 @@ func TestBoardHandshake(t *testing.T) {
 }
 
 func TestMutualFollowsItsAuthorities(t *testing.T) {
-	w := wall(t, t.TempDir(), ring{}, time.Now(), "iot.example.org")
+	now := time.Now()
+	w := wall(t, t.TempDir(), ring{}, now, "iot.example.org")
 	roots := x509.NewCertPool()
 	roots.AddCert(w.Root())
-	pool := x509.NewCertPool()
-	server := w.Mutual(func() *x509.CertPool { return pool })
-	client := &tls.Config{RootCAs: roots, ServerName: "iot.example.org", MaxVersion: tls.VersionTLS12}
-	if err := handshake(t, server, client); err == nil {
-		t.Error("a board without a certificate came in")
+	ours, theirs := newBoardCA(t), newBoardCA(t)
+	board, expired, foreign := ours.issue(t, now.Add(time.Hour)), ours.issue(t, now.Add(-time.Hour)), theirs.issue(t, now.Add(time.Hour))
+	stolen := tls.Certificate{Certificate: board.Certificate, PrivateKey: foreign.PrivateKey}
+	knows := func(all ...tls.Certificate) func(*x509.Certificate) bool {
+		return func(leaf *x509.Certificate) bool {
+			return slices.ContainsFunc(all, func(c tls.Certificate) bool { return bytes.Equal(c.Certificate[0], leaf.Raw) })
+		}
 	}
+	for name, c := range map[string]struct {
+		show  []tls.Certificate
+		pool  []*x509.Certificate
+		known func(*x509.Certificate) bool
+		in    bool
+	}{
+		"no certificate":                {nil, []*x509.Certificate{ours.cert}, knows(board), false},
+		"ours":                          {[]tls.Certificate{board}, []*x509.Certificate{ours.cert}, nil, true},
+		"ours, not known":               {[]tls.Certificate{board}, []*x509.Certificate{ours.cert}, knows(expired), true},
+		"ours, known":                   {[]tls.Certificate{board}, []*x509.Certificate{ours.cert}, knows(board), true},
+		"of an authority that is gone":  {[]tls.Certificate{board}, []*x509.Certificate{theirs.cert}, nil, false},
+		"foreign":                       {[]tls.Certificate{foreign}, []*x509.Certificate{ours.cert}, knows(board), false},
+		"expired":                       {[]tls.Certificate{expired}, []*x509.Certificate{ours.cert}, knows(board), false},
+		"known, with another's key":     {[]tls.Certificate{stolen}, []*x509.Certificate{ours.cert}, knows(board), false},
+		"not known, with another's key": {[]tls.Certificate{stolen}, []*x509.Certificate{ours.cert}, nil, false},
+	} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(fmt.Sprint(name, "/", tls.VersionName(version)), func(t *testing.T) {
+				pool := x509.NewCertPool()
+				server := w.Mutual(func() *x509.CertPool { return pool }, c.known)
+				for _, a := range c.pool { // the wall must ask when somebody comes
+					pool.AddCert(a)
+				}
+				client := &tls.Config{RootCAs: roots, ServerName: "iot.example.org", MinVersion: version, MaxVersion: version, Certificates: c.show}
+				if err := handshake(t, server, client); (err == nil) != c.in {
+					t.Errorf("handshake = %v, want success: %v", err, c.in)
+				}
+			})
+		}
+	}
+}
+
+// A boardCA issues certificates as the device authority does.
+type boardCA struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newBoardCA(t *testing.T) boardCA {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return boardCA{cert, key}
+}
+
+func (a boardCA) issue(t *testing.T, until time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-23 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func handshake(t *testing.T, server, client *tls.Config) error {

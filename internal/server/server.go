@@ -211,7 +211,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer release()
 	router := &router{now: s.world.Now, devices: s.devices, things: s.things, identify: s.identify}
-	mutual := s.wall.Mutual(s.authority.Pool)
+	mutual := s.wall.Mutual(s.authority.Pool, s.authority.Knows)
 	s.broker, err = mqtt.New(mqtt.Config{
 		Listeners: []mqtt.Listener{
 			{Name: "mqtt-cert", Net: open.open["mqtt-cert"], TLS: mutual, Mode: mqtt.ByCertificate},

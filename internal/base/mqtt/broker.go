@@ -75,6 +75,9 @@ func New(cfg Config) (*Broker, error) {
 		if l.TLS == nil && l.Mode == ByCertificate {
 			return nil, fmt.Errorf("mqtt: listener %s wants certificates and has no TLS", l.Name)
 		}
+		if l.Mode == ByCertificate && l.TLS.ClientAuth != tls.RequireAndVerifyClientCert && (l.TLS.ClientAuth != tls.RequireAnyClientCert || l.TLS.VerifyConnection == nil && l.TLS.GetConfigForClient == nil) {
+			return nil, fmt.Errorf("mqtt: listener %s wants certificates and does not verify them", l.Name)
+		}
 		if l.TLS != nil {
 			// Otherwise Go cuts the first packets of a connection into records of
 			// 1.2 KB, which is allowed and costs boards time.

@@ -88,10 +88,10 @@ func (b *Broker) identify(ctx context.Context, s *session, c connect, mode Mode)
 	switch mode {
 	case ByCertificate:
 		state := tlsStateOf(s.conn)
-		if state == nil || len(state.VerifiedChains) == 0 {
+		if state == nil || len(state.PeerCertificates) == 0 {
 			return Identity{}, errNoCertificate
 		}
-		return b.auth.Certificate(ctx, state.VerifiedChains[0][0], c.clientID, addr)
+		return b.auth.Certificate(ctx, state.PeerCertificates[0], c.clientID, addr)
 	case ByToken:
 		return b.auth.Token(ctx, c.username, c.password, c.clientID, addr)
 	}

@@ -308,6 +308,37 @@ func TestIssuersAreThoseOfGoodCertificates(t *testing.T) {
 	})
 }
 
+// What is known lets TLS go on without the chain, so it must be the very certificate.
+func TestKnowsOnlyTheVeryCertificate(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		s, d, key := h.start(), newDevice(), newKey(t)
+		c := issue(t, s, d, key)
+		l := leaf(t, c)
+		for range 2 { // from the database, then from the cache
+			if !s.Knows(l) {
+				t.Error("an issued certificate is not known")
+			}
+		}
+		forged, err := x509.CreateCertificate(rand.Reader, l, l, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := x509.ParseCertificate(forged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.SerialNumber.Cmp(l.SerialNumber) != 0 || s.Knows(f) {
+			t.Errorf("known: a certificate that the board has signed itself with the serial number of its own")
+		}
+		if err := s.Revoke(t.Context(), editor, d, c.ID, Unspecified); err != nil {
+			t.Fatal(err)
+		}
+		if s.Knows(l) {
+			t.Error("a revoked certificate is known")
+		}
+	})
+}
+
 // rawCSR is a request that MakeCSR would not make.
 func rawCSR(t testing.TB, key any, template x509.CertificateRequest) []byte {
 	t.Helper()
