@@ -3,6 +3,7 @@ package series_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -190,34 +191,50 @@ func BenchmarkManySeries(b *testing.B) {
 	})
 }
 
-// How many bytes a point takes once it is in chunks, for a data set like a real one.
+// How many bytes a point takes once it is in chunks, for a data set like a real one: in
+// chunks alone, and, where there is one, of the database file, with its index, its free pages
+// and what a flush leaves of the log.
 func BenchmarkBytesPerPoint(b *testing.B) {
-	each(b, series.Config{}, func(b *testing.B, h *house) {
-		const hours = 4
-		f := seriestest.NewFleet(1, 2*seriestest.Variety, noon, time.Second)
-		n := 0
-		timed(b, func() int { return n }, func() {
-			for range b.N {
-				for range hours * 60 {
-					var batch []series.Point
-					for range 60 {
-						batch = f.Next(batch)
+	for _, e := range dbtest.Engines {
+		b.Run(e.String(), func(b *testing.B) {
+			c := dbtest.Config(b, e, dbtest.History)
+			h := open(b, dbtest.Open(b, c), series.Config{})
+			const hours = 24
+			f := seriestest.NewFleet(1, 2*seriestest.Variety, noon, time.Second)
+			n := 0
+			timed(b, func() int { return n }, func() {
+				for range b.N {
+					for range hours * 60 {
+						var batch []series.Point
+						for range 60 {
+							batch = f.Next(batch)
+						}
+						h.append(batch...)
+						n += len(batch)
 					}
-					h.append(batch...)
-					n += len(batch)
+					if err := h.Flush(context.Background()); err != nil {
+						b.Fatal(err)
+					}
 				}
-				if err := h.Flush(context.Background()); err != nil {
-					b.Fatal(err)
+			})
+			for i := range seriestest.Variety {
+				size, points := chunkBytes(b, h.db, f.Series(i))
+				b.Logf("kind %2d: %.2f bytes per point", i, float64(size)/float64(points))
+			}
+			size, points := chunkBytes(b, h.db, "")
+			b.ReportMetric(float64(size)/float64(points), "bytes/point")
+			if c.Path == "" {
+				return
+			}
+			var file int64
+			for _, name := range []string{c.Path, c.Path + "-wal"} {
+				if info, err := os.Stat(name); err == nil {
+					file += info.Size()
 				}
 			}
+			b.ReportMetric(float64(file)/float64(points), "file-bytes/point")
 		})
-		for i := range seriestest.Variety * 2 {
-			size, points := chunkBytes(b, h.db, f.Series(i))
-			b.Logf("kind %2d: %.2f bytes per point", i, float64(size)/float64(points))
-		}
-		size, points := chunkBytes(b, h.db, "")
-		b.ReportMetric(float64(size)/float64(points), "bytes/point")
-	})
+	}
 }
 
 // A year of one thermometer at one value per second.
