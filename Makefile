@@ -36,9 +36,9 @@ check:
 fuzz:
 	scripts/fuzz $(FUZZ)
 
-## bench: measure side by side with Mosquitto and print ratios
+## bench: measure side by side with Mosquitto and print ratios (about 15 minutes; BENCH has further flags)
 bench: need build
-	$(GO) run ./internal/bench
+	$(GO) run ./internal/bench -profile $(BIN)/profile $(BENCH)
 
 ## gen: everything that is generated from sources in this tree
 gen:

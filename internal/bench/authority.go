@@ -78,18 +78,8 @@ func (a *authority) write(dir string) error {
 	return errors.Join(put("ca.pem", "CERTIFICATE", a.cert.Raw), put("server.pem", "CERTIFICATE", server.Certificate[0]), put("server.key", "EC PRIVATE KEY", der))
 }
 
-// client is the TLS of a board: 1.2, its one suite, P-256.
-func (a *authority) client() *tls.Config {
+func (a *authority) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
-	return boardTLS(pool)
-}
-
-func boardTLS(pool *x509.CertPool) *tls.Config {
-	return &tls.Config{
-		RootCAs: pool, ServerName: "localhost",
-		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12,
-		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
-		CurvePreferences: []tls.CurveID{tls.CurveP256},
-	}
+	return pool
 }
