@@ -9,8 +9,8 @@ import (
 )
 
 // turns runs both sides so many times, one after the other, so that noise meets both.
-func (b *bench) turns(ctx context.Context, ours, theirs func() (result, error)) (a, m []result, err error) {
-	for range b.rounds {
+func turns(ctx context.Context, rounds int, ours, theirs func() (result, error)) (a, m []result, err error) {
+	for range rounds {
 		for _, side := range []struct {
 			run func() (result, error)
 			all *[]result
@@ -32,26 +32,17 @@ func (b *bench) turns(ctx context.Context, ours, theirs func() (result, error)) 
 const pace = 5000
 
 // ingest measures messages as fast as they go, and at a fixed rate.
-func (b *bench) ingest(ctx context.Context, n int, ours, theirs *fleet) error {
+func (b *bench) ingest(ctx context.Context, n int, ours, theirs *lane) error {
+	rounds := b.rounds
+	if !ours.stay {
+		rounds = (rounds + 1) / 2 // each begins with thousands of connections
+	}
+	compare := func(run load) (x, y []result, err error) {
+		return turns(ctx, rounds, func() (result, error) { return ours.round(run) }, func() (result, error) { return theirs.round(run) })
+	}
 	window := min(10, max(1, 10_000/n))
-	side := func(f *fleet, run func(f *fleet) (result, error)) func() (result, error) {
-		return func() (result, error) {
-			heard := int64(0)
-			for _, acked := range f.acked {
-				heard -= acked
-			}
-			if f.t.heard != nil {
-				heard += f.t.heard()
-			}
-			r, err := run(f)
-			if err != nil || f.t.heard == nil {
-				return r, err
-			}
-			for _, acked := range f.acked {
-				heard += acked
-			}
-			return r, arrived(f.t, heard)
-		}
+	fast := func(bytes int) load {
+		return func(f *fleet) (result, error) { return f.ingest(window, b.warm, b.last, payloadOf(bytes)) }
 	}
 	if !b.skips("ingest") {
 		sizes := []int{50, 200}
@@ -60,45 +51,72 @@ func (b *bench) ingest(ctx context.Context, n int, ours, theirs *fleet) error {
 		}
 		for _, size := range sizes {
 			progress("%d devices: %d bytes as fast as they go", n, size)
-			run := func(f *fleet) (result, error) { return f.ingest(window, b.warm, b.last, payloadOf(size)) }
-			x, y, err := b.turns(ctx, side(ours, run), side(theirs, run))
+			x, y, err := compare(fast(size))
 			if err != nil {
 				return err
 			}
-			b.report.ingest(fmt.Sprintf("%s × %d under way | %d B", count(n), window, size), x, y)
+			b.report.ingest(fmt.Sprintf("%s × %d | %d B", count(n), window, size), x, y)
 			if b.profile != "" {
 				name := fmt.Sprintf("ingest-%d-%d", n, size)
-				if err := b.profiled(ctx, name, func() error { _, err := run(ours); return err }); err != nil {
+				if err := b.profiled(ctx, name, func() error { _, err := ours.round(fast(size)); return err }); err != nil {
 					return err
 				}
 			}
 		}
-	}
-	if !b.skips("ingest") && n == b.devices[0] {
-		// What a relay does less of when it has nobody to relay to.
-		progress("%d devices: 50 bytes, nobody subscribed to Mosquitto", n)
-		b.relay.subscribe.Close()
-		run := func(f *fleet) (result, error) { return f.ingest(window, b.warm, b.last, payloadOf(50)) }
-		x, y, err := b.turns(ctx, func() (result, error) { return run(ours) }, func() (result, error) { return run(theirs) })
-		if err != nil {
-			return err
-		}
-		b.report.ingest(fmt.Sprintf("%s × %d under way, nobody subscribed to Mosquitto | 50 B", count(n), window), x, y)
-		if err := b.relay.listen(); err != nil {
-			return err
+		if n == b.devices[0] {
+			// What a relay does less of when it has nobody to relay to.
+			progress("%d devices: 50 bytes, nobody subscribed to Mosquitto", n)
+			heard := theirs.t.heard
+			b.relay.subscribe.Close()
+			theirs.t.heard = nil
+			x, y, err := compare(fast(50))
+			if err != nil {
+				return err
+			}
+			theirs.t.heard = heard
+			b.report.ingest(fmt.Sprintf("%s × %d, nobody subscribed to Mosquitto | 50 B", count(n), window), x, y)
+			if err := b.relay.listen(); err != nil {
+				return err
+			}
 		}
 	}
 	if b.skips("paced") {
 		return nil
 	}
 	progress("%d devices: %d messages/s", n, pace)
-	run := func(f *fleet) (result, error) { return f.paced(pace, b.warm, b.last, payloadOf(50)) }
-	x, y, err := b.turns(ctx, side(ours, run), side(theirs, run))
+	paced := func(f *fleet) (result, error) { return f.paced(pace, b.warm, b.last, payloadOf(50)) }
+	x, y, err := compare(paced)
 	if err != nil {
 		return err
 	}
 	b.report.paced(n, x, y)
-	return nil
+	if b.profile == "" {
+		return nil
+	}
+	return b.profiled(ctx, fmt.Sprintf("paced-%d", n), func() error { _, err := ours.round(paced); return err })
+}
+
+// A load is one round of one side.
+type load func(f *fleet) (result, error)
+
+// round runs a load, and sees that what was acknowledged has come out where the target
+// has another side.
+func (l *lane) round(run load) (result, error) {
+	f, err := l.use()
+	if err != nil {
+		return result{}, err
+	}
+	defer l.rest()
+	before := l.sum()
+	if l.t.heard == nil {
+		return run(f)
+	}
+	heard := l.t.heard()
+	r, err := run(f)
+	if err != nil {
+		return r, err
+	}
+	return r, arrived(l.t, heard+l.sum()-before)
 }
 
 // arrived waits until what was acknowledged has come out at the other side.
@@ -122,7 +140,7 @@ func (b *bench) connects(ctx context.Context, n int) error {
 	side := func(t *target) func() (result, error) {
 		return func() (result, error) { return t.storm(n, b.warm, b.last) }
 	}
-	x, y, err := b.turns(ctx, side(&b.house.target), side(&b.relay.target))
+	x, y, err := turns(ctx, b.rounds, side(&b.house.target), side(&b.relay.target))
 	if err != nil {
 		return err
 	}

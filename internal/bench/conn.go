@@ -232,6 +232,61 @@ func (f *fleet) close() {
 	})
 }
 
+// A lane is one side's boards during a step. They stay connected, unless this process may
+// not have all connections of both sides open at once: then they come for each round.
+type lane struct {
+	t     *target
+	n     int
+	stay  bool
+	f     *fleet
+	acked []int64 // messages by board of fleets that are gone
+}
+
+// use has the boards connected.
+func (l *lane) use() (*fleet, error) {
+	if l.f != nil {
+		return l.f, nil
+	}
+	var err error
+	l.f, err = l.t.connect(l.n, true)
+	return l.f, err
+}
+
+// rest lets them go when the other side needs the room.
+func (l *lane) rest() {
+	if !l.stay {
+		l.leave()
+	}
+}
+
+func (l *lane) leave() {
+	if l.f == nil {
+		return
+	}
+	l.acked = l.counts()
+	l.f.close()
+	l.f = nil
+}
+
+// counts are all messages that were acknowledged, by board.
+func (l *lane) counts() []int64 {
+	all := make([]int64, l.n)
+	copy(all, l.acked)
+	if l.f != nil {
+		for i, n := range l.f.acked {
+			all[i] += n
+		}
+	}
+	return all
+}
+
+func (l *lane) sum() (n int64) {
+	for _, acked := range l.counts() {
+		n += acked
+	}
+	return n
+}
+
 // each runs fn(0..n-1), so many at a time.
 func each(n, atOnce int, fn func(i int)) {
 	var wg sync.WaitGroup

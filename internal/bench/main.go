@@ -80,12 +80,17 @@ type bench struct {
 	house  *house
 	relay  *relay
 	report report
+	room   int // files that this process may have open
 }
+
+// spareFiles are those that are no connection of a board.
+const spareFiles = 200
 
 func run(ctx context.Context, o options) (err error) {
 	most := o.devices[len(o.devices)-1]
-	if err := files(uint64(2*most + 1000)); err != nil {
-		return err
+	room := files()
+	if room < most+spareFiles {
+		return fmt.Errorf("%d open files are too few for %d devices (ulimit -n)", room, most)
 	}
 	dir, err := os.MkdirTemp(o.dir, "ardesia-bench-*")
 	if err != nil {
@@ -95,7 +100,7 @@ func run(ctx context.Context, o options) (err error) {
 	if kind, _ := where(dir); kind == "tmpfs" || kind == "ramfs" {
 		return fmt.Errorf("%s is in memory: what is written there is on no disk (choose another with -dir)", dir)
 	}
-	b := &bench{options: o}
+	b := &bench{options: o, room: room}
 	began := time.Now()
 	b.report.conditions(dir, o)
 	if b.house, err = newHouse(ctx, filepath.Join(dir, "ardesia")); err != nil {
@@ -148,55 +153,55 @@ func (b *bench) stage(ctx context.Context, n int) error {
 		}
 	}
 	since := time.Now().Add(-time.Second)
-	ours, theirs, err := b.idle(ctx, n)
-	if err != nil {
+	stay := b.room >= 2*n+spareFiles
+	ours, theirs := &lane{t: &b.house.target, n: n, stay: stay}, &lane{t: &b.relay.target, n: n, stay: stay}
+	defer ours.leave()
+	defer theirs.leave()
+	if err := b.idle(ctx, n, ours, theirs); err != nil {
 		return err
 	}
-	defer ours.close()
-	defer theirs.close()
 	if err := b.ingest(ctx, n, ours, theirs); err != nil {
 		return err
 	}
 	progress("%d devices: is everything stored that was acknowledged?", n)
-	if err := b.house.verify(ctx, ours.acked, since); err != nil {
+	if err := b.house.verify(ctx, ours.counts(), since); err != nil {
 		return err
 	}
-	var sum int64
-	for _, acked := range ours.acked {
-		sum += acked
-	}
-	b.report.add(n, "messages acknowledged by Ardesia in this step, and found in its history", "%d", sum)
-	ours.close()
-	theirs.close()
+	b.report.add(n, "messages that Ardesia acknowledged in this step, all found in its history", "%s", count(int(ours.sum())))
+	ours.leave()
+	theirs.leave()
 	if b.skips("crash") {
 		return nil
 	}
-	return b.crash(ctx, n, ours.acked, since)
+	return b.crash(ctx, n, ours.counts(), since)
 }
 
 // idle restarts both and connects all devices, which then are silent.
-func (b *bench) idle(ctx context.Context, n int) (ours, theirs *fleet, err error) {
+func (b *bench) idle(ctx context.Context, n int, ours, theirs *lane) error {
 	progress("%d devices: memory", n)
 	if err := errors.Join(b.house.restart(ctx), b.relay.restart(ctx, n)); err != nil {
-		return nil, nil, err
+		return err
 	}
-	settle(b.house.pid)
-	before := [2]int64{residentOf(b.house.pid), residentOf(b.relay.pid)}
-	if ours, err = b.house.connect(n, true); err != nil {
-		return nil, nil, err
+	for _, side := range []struct {
+		name string
+		pid  int
+		*lane
+	}{{"Ardesia", b.house.pid, ours}, {"Mosquitto", b.relay.pid, theirs}} {
+		settle(side.pid)
+		before := residentOf(side.pid)
+		began := time.Now()
+		if _, err := side.use(); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		sleep(15 * time.Second)
+		after := residentOf(side.pid)
+		side.rest()
+		b.report.add(n, "s until all were connected by password, 32 at once: "+side.name, "%.2f", took.Seconds())
+		b.report.add(n, "KiB of memory for each idle TLS connection: "+side.name, "%.1f", float64(after-before)/float64(n)/1024)
+		b.report.add(n, "MiB of memory with all connected: "+side.name, "%.0f", float64(after)/(1<<20))
 	}
-	if theirs, err = b.relay.connect(n, true); err != nil {
-		ours.close()
-		return nil, nil, err
-	}
-	sleep(15 * time.Second)
-	after := [2]int64{residentOf(b.house.pid), residentOf(b.relay.pid)}
-	each := func(i int) float64 { return float64(after[i]-before[i]) / float64(n) / 1024 }
-	b.report.add(n, "KiB of memory for each idle TLS connection: Ardesia", "%.1f", each(0))
-	b.report.add(n, "the same: Mosquitto", "%.1f", each(1))
-	b.report.add(n, "MiB of memory with all connected: Ardesia", "%.0f", float64(after[0])/(1<<20))
-	b.report.add(n, "the same: Mosquitto", "%.0f", float64(after[1])/(1<<20))
-	return ours, theirs, nil
+	return nil
 }
 
 // crash kills the server and says how long the next start takes.

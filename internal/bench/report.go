@@ -145,7 +145,7 @@ func (r *report) print() {
 	}
 	fmt.Println(strings.Join(r.head, "\n"))
 	const both = "Ardesia/s | Mosquitto/s | ratio | CPU µs Ardesia | CPU µs Mosquitto | cores of others"
-	section("Durable ingest against a relay that stores nothing", "boards | payload | "+both, r.ingests)
+	section("Durable ingest against a relay that stores nothing", "boards × under way of each | payload | "+both, r.ingests)
 	section("Connections with certificates, full handshakes", "boards | "+both, r.storms)
 	section(fmt.Sprintf("PUBACK at %s messages a second", count(pace)),
 		"boards | Ardesia p50 ms | p99 ms | Mosquitto p50 ms | p99 ms | CPU µs Ardesia | CPU µs Mosquitto | cores of others", r.paces)
@@ -160,21 +160,15 @@ func (r *report) growthTable() (title, columns string, rows []string) {
 	var names []string
 	var sizes []int
 	cells := map[string]map[int]string{}
-	last := ""
 	for _, g := range r.growth {
-		name := g.name
-		if name == "the same: Mosquitto" {
-			name = strings.TrimSuffix(last, "Ardesia") + "Mosquitto"
-		}
-		last = name
-		if cells[name] == nil {
-			cells[name] = map[int]string{}
-			names = append(names, name)
+		if cells[g.name] == nil {
+			cells[g.name] = map[int]string{}
+			names = append(names, g.name)
 		}
 		if !slices.Contains(sizes, g.n) {
 			sizes = append(sizes, g.n)
 		}
-		cells[name][g.n] = g.value
+		cells[g.name][g.n] = g.value
 	}
 	columns = "with so many devices"
 	for _, n := range sizes {
