@@ -25,9 +25,16 @@ const (
 	maxPacket = 64 << 10 // bytes, as the server's own bound
 )
 
+// ErrEnded is a live connection that was open and is not any more: the server may
+// be restarting. Whoever wants to see more connects again, after a while.
+var ErrEnded = errors.New("the live connection ended")
+
+var errSession = errors.New("the server refused the session")
+
 // Watch calls each with the records of a thing's messages as they arrive, until
-// ctx ends (nil) or the connection does. It is the session that browsers have:
+// ctx ends (nil) or the connection does (ErrEnded). It is the session that browsers have:
 // MQTT 3.1.1 over WebSocket, user name and client id = user id, password = token.
+// The server does not say whether there is such a thing: ask before.
 func (c *Client) Watch(ctx context.Context, address, thing string, each func([]senml.Record)) error {
 	token, err := c.Token(ctx)
 	if err != nil {
@@ -51,11 +58,20 @@ func (c *Client) Watch(ctx context.Context, address, thing string, each func([]s
 	done := make(chan struct{})
 	defer close(done)
 	go ping(conn, done)
-	err = read(conn, each)
+	opened, err := read(conn, each)
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("the live connection ended: %w", err)
+	if opened {
+		return fmt.Errorf("%w: %w", ErrEnded, err)
+	}
+	if errors.Is(err, errSession) {
+		// The token that we kept is good for some minutes more, unless it was revoked.
+		c.mu.Lock()
+		c.token = ""
+		c.mu.Unlock()
+	}
+	return fmt.Errorf("open the live connection: %w", err)
 }
 
 func (c *Client) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -106,29 +122,31 @@ func ping(conn net.Conn, done <-chan struct{}) {
 	}
 }
 
-func read(conn net.Conn, each func([]senml.Record)) error {
+// read hands on what arrives. opened says whether the server had let us in.
+func read(conn net.Conn, each func([]senml.Record)) (opened bool, err error) {
 	r := bufio.NewReader(conn)
 	for {
 		kind, body, err := readPacket(r)
 		if err != nil {
-			return err
+			return opened, err
 		}
 		switch kind >> 4 {
 		case 2: // CONNACK
 			if len(body) < 2 || body[1] != 0 {
-				return errors.New("the server refused the session")
+				return opened, errSession
 			}
 		case 9: // SUBACK
 			if len(body) < 3 || body[2] == 0x80 {
-				return errors.New("the server refused to show this thing")
+				return opened, errors.New("the server refused to show this thing")
 			}
+			opened = true
 		case 3: // PUBLISH, QoS 0 as subscribed
 			if len(body) < 2 || len(body) < 2+int(binary.BigEndian.Uint16(body)) {
-				return errors.New("malformed message")
+				return opened, errors.New("malformed message")
 			}
 			records, err := senml.Decode(body[2+int(binary.BigEndian.Uint16(body)):])
 			if err != nil {
-				return err
+				return opened, err
 			}
 			each(records)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ func ago(t *time.Time) string {
 }
 
 func (a *app) device() *cobra.Command {
-	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceDelete())
+	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceCertify(), a.deviceDelete())
 }
 
 func (a *app) deviceList() *cobra.Command {
@@ -106,6 +107,50 @@ func (a *app) deviceCreate() *cobra.Command {
 	c.Flags().StringVar(&kind, "type", "generic_device_secretkey", "type, as in the API")
 	c.Flags().StringVar(&fqbn, "fqbn", "generic:generic:generic", "fully qualified board name")
 	_ = c.MarkFlagRequired("name")
+	return c
+}
+
+// certificate is what the server issued. Fields as in ArduinoDevicev2Cert.
+type certificate struct {
+	ID         string            `json:"id" yaml:"id"`
+	DeviceID   string            `json:"device_id" yaml:"device_id"`
+	PEM        string            `json:"pem" yaml:"pem"`
+	DER        string            `json:"der" yaml:"der"`
+	Compressed map[string]string `json:"compressed" yaml:"compressed"`
+}
+
+func (a *app) deviceCertify() *cobra.Command {
+	var csr string
+	c := &cobra.Command{
+		Use: "certify ID --csr FILE", Short: "A certificate for a device that made its own key",
+		Long: `A certificate for a device that made its own key. FILE holds the request (PEM) that the
+device, or sdk/go/examples/certificate, made; its common name is the device's id. What is
+printed is the certificate in PEM; --format json has the fields of a secure element as well.`,
+		Example: "  ardesiactl device create --name gate --type mkrwifi1010 --fqbn arduino:samd:mkrwifi1010\n  ardesiactl device certify ID --csr device.csr > device.pem",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, given []string) error {
+			request, err := os.ReadFile(csr)
+			if err != nil {
+				return usage{err}
+			}
+			s, err := a.server()
+			if err != nil {
+				return err
+			}
+			var out certificate
+			in := map[string]any{"csr": string(request), "ca": "Arduino", "enabled": true}
+			if err := s.Do(c.Context(), "PUT", "/iot/v2/devices/"+url.PathEscape(given[0])+"/certs", in, &out); err != nil {
+				return err
+			}
+			if a.format == "text" {
+				_, err := fmt.Fprint(c.OutOrStdout(), out.PEM)
+				return err
+			}
+			return a.print(c, out, nil, nil)
+		},
+	}
+	c.Flags().StringVar(&csr, "csr", "", "file with the certificate request, PEM")
+	_ = c.MarkFlagRequired("csr")
 	return c
 }
 

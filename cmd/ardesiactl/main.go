@@ -21,7 +21,7 @@ import (
 	"github.com/ardesia-iot/ardesia/cmd/ardesiactl/internal/store"
 )
 
-// What a script can rely on; "ardesiactl help exit-codes" prints it.
+// What a script can rely on; "ardesiactl exit-codes" prints it.
 const (
 	exitOK       = 0
 	exitFailure  = 1
@@ -49,6 +49,7 @@ const exitHelp = `Every command ends with one of these codes:
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -58,19 +59,24 @@ func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	code := exitCode(ctx, err)
+	if err != nil && code != exitStopped { // who pressed Ctrl-C knows why it ended
 		fmt.Fprintln(os.Stderr, "ardesiactl:", explain(err))
 	}
-	return exitCode(ctx, err)
+	return code
 }
 
 // usage is a command line that is not understood.
 type usage struct{ error }
 
+// missing is something that the command line names and that is not there.
+type missing struct{ error }
+
 func exitCode(ctx context.Context, err error) int {
 	var (
 		e       *client.Error
 		u       usage
+		m       missing
 		network net.Error
 	)
 	switch {
@@ -80,6 +86,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitStopped
 	case errors.As(err, &u):
 		return exitUsage
+	case errors.As(err, &m):
+		return exitNotFound
 	case errors.Is(err, store.ErrNone):
 		return exitLogin
 	case errors.As(err, &e):
@@ -140,8 +148,11 @@ func newRoot() *cobra.Command {
 		Long:          "Devices, things and their values on your Ardesia server.\n\nStart with:  ardesiactl login https://your-server\n\n" + exitHelp,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		Args:          args(cobra.NoArgs),
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if err := errors.Join(c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
+				return usage{fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
+			}
 			for _, f := range output.Formats {
 				if f == a.format {
 					return nil
@@ -156,7 +167,7 @@ func newRoot() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(output.Formats, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	root.AddCommand(a.login(), a.logout(), a.device(), a.thing(), a.property(), a.space(), a.trust(),
-		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) { fmt.Fprint(c.OutOrStdout(), exitHelp) }})
+		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Args: args(cobra.NoArgs), Run: func(c *cobra.Command, _ []string) { fmt.Fprint(c.OutOrStdout(), exitHelp) }})
 	return root
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -25,7 +27,7 @@ func propertyRows(all []client.Property) [][]string {
 }
 
 func (a *app) property() *cobra.Command {
-	return group("property", "Values: read, write, watch, history", a.propertyCreate(), a.propertyList(), a.propertyGet(), a.propertySet(), a.propertyWatch(), a.propertyHistory(), a.propertyDelete())
+	return group("property", "Values: read, write, watch, history (PROPERTY is an id or a name)", a.propertyCreate(), a.propertyList(), a.propertyGet(), a.propertySet(), a.propertyWatch(), a.propertyHistory(), a.propertyDelete())
 }
 
 // parseProperty reads name:TYPE[:rw].
@@ -47,8 +49,37 @@ func parseProperty(text string) (map[string]any, error) {
 	return map[string]any{"name": parts[0], "type": strings.ToUpper(parts[1]), "permission": permission, "update_strategy": "ON_CHANGE"}, nil
 }
 
-func propertyPath(given []string) string {
-	return "/iot/v2/things/" + url.PathEscape(given[0]) + "/properties/" + url.PathEscape(given[1])
+func propertiesPath(thing string) string {
+	return "/iot/v2/things/" + url.PathEscape(thing) + "/properties"
+}
+
+// find is the property of a thing that text names: by its id, its name, or its
+// variable in the sketch.
+func find(c *cobra.Command, s *client.Client, thing, text string) (client.Property, error) {
+	all := []client.Property{}
+	if err := s.Do(c.Context(), "GET", propertiesPath(thing), nil, &all); err != nil {
+		return client.Property{}, err
+	}
+	var names []string
+	for _, by := range []func(client.Property) string{
+		func(p client.Property) string { return p.ID },
+		func(p client.Property) string { return p.Name },
+		func(p client.Property) string { return p.Variable },
+	} {
+		for _, p := range all {
+			if by(p) == text {
+				return p, nil
+			}
+		}
+	}
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	return client.Property{}, missing{fmt.Errorf("the thing has no property %q; it has: %s", text, strings.Join(names, ", "))}
+}
+
+func propertyPath(p client.Property, thing string) string {
+	return propertiesPath(thing) + "/" + url.PathEscape(p.ID)
 }
 
 func (a *app) propertyCreate() *cobra.Command {
@@ -62,7 +93,7 @@ func (a *app) propertyCreate() *cobra.Command {
 			return err
 		}
 		var p client.Property
-		if err := s.Do(c.Context(), "PUT", "/iot/v2/things/"+url.PathEscape(given[0])+"/properties", in, &p); err != nil {
+		if err := s.Do(c.Context(), "PUT", propertiesPath(given[0]), in, &p); err != nil {
 			return err
 		}
 		return a.print(c, p, propertyColumns, propertyRows([]client.Property{p}))
@@ -76,7 +107,7 @@ func (a *app) propertyList() *cobra.Command {
 			return err
 		}
 		all := []client.Property{}
-		if err := s.Do(c.Context(), "GET", "/iot/v2/things/"+url.PathEscape(given[0])+"/properties", nil, &all); err != nil {
+		if err := s.Do(c.Context(), "GET", propertiesPath(given[0]), nil, &all); err != nil {
 			return err
 		}
 		return a.print(c, all, propertyColumns, propertyRows(all))
@@ -89,8 +120,8 @@ func (a *app) propertyGet() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var p client.Property
-		if err := s.Do(c.Context(), "GET", propertyPath(given), nil, &p); err != nil {
+		p, err := find(c, s, given[0], given[1])
+		if err != nil {
 			return err
 		}
 		if a.format == "text" {
@@ -105,14 +136,18 @@ func (a *app) propertySet() *cobra.Command {
 	return &cobra.Command{
 		Use: "set THING PROPERTY VALUE", Short: "Write a value; the device gets it too",
 		Long:    "Write a value; the device gets it too. VALUE is JSON; what is not JSON is a string.",
-		Example: "  ardesiactl property set THING PROPERTY 21.5\n  ardesiactl property set THING PROPERTY '{\"hue\":210,\"sat\":50,\"bri\":75}'",
+		Example: "  ardesiactl property set THING temperature 21.5\n  ardesiactl property set THING lamp '{\"hue\":210,\"sat\":50,\"bri\":75}'",
 		Args:    args(cobra.ExactArgs(3)),
 		RunE: func(c *cobra.Command, given []string) error {
 			s, err := a.server()
 			if err != nil {
 				return err
 			}
-			return s.Do(c.Context(), "PUT", propertyPath(given)+"/publish", map[string]any{"value": parseValue(given[2])}, nil)
+			p, err := find(c, s, given[0], given[1])
+			if err != nil {
+				return err
+			}
+			return s.Do(c.Context(), "PUT", propertyPath(p, given[0])+"/publish", map[string]any{"value": parseValue(given[2])}, nil)
 		},
 	}
 }
@@ -137,26 +172,76 @@ type seen struct {
 func (a *app) propertyWatch() *cobra.Command {
 	var address string
 	c := &cobra.Command{
-		Use: "watch THING [NAME]", Short: "Values as they arrive, one a line, until Ctrl-C",
+		Use: "watch THING [PROPERTY]", Short: "Values as they arrive, one a line, until Ctrl-C",
+		Long: "Values as they arrive, one a line, until Ctrl-C. When the connection ends, as when the server\nrestarts, it is made again; what was sent meanwhile is in the history.",
 		Args: args(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, given []string) error {
 			s, err := a.server()
 			if err != nil {
 				return err
 			}
-			return s.Watch(c.Context(), address, given[0], func(records []senml.Record) {
-				for _, r := range records {
-					name, _, _ := strings.Cut(r.Name, ":")
-					if len(given) == 2 && name != given[1] {
-						continue
-					}
-					a.printSeen(c, seen{r.Name, recordValue(r), recordTime(r)})
+			variable := "" // as it is called on the wire; "" for all
+			if len(given) == 2 {
+				p, err := find(c, s, given[0], given[1])
+				if err != nil {
+					return err
 				}
+				variable = orElse(p.Variable, p.Name)
+			} else if err := s.Do(c.Context(), "GET", propertiesPath(given[0]), nil, nil); err != nil {
+				return err // the live connection would be silent for ever
+			}
+			return again(c, func(ctx context.Context) error {
+				return s.Watch(ctx, address, given[0], func(records []senml.Record) {
+					for _, r := range records {
+						name, _, _ := strings.Cut(r.Name, ":")
+						if variable == "" || name == variable {
+							a.printSeen(c, seen{r.Name, recordValue(r), recordTime(r)})
+						}
+					}
+				})
 			})
 		},
 	}
 	c.Flags().StringVar(&address, "wss-addr", "", "host:port of MQTT over WebSocket (default: the server's own)")
 	return c
+}
+
+const (
+	firstWait = time.Second
+	longest   = 30 * time.Second
+)
+
+// again watches until Ctrl-C. A connection that has been open is made again, with
+// growing pauses; one that never opened, or that the server no longer wants, is an error.
+func again(c *cobra.Command, watch func(context.Context) error) error {
+	ctx, wait, opened := c.Context(), firstWait, false
+	for {
+		err := watch(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var refused *client.Error
+		switch {
+		case errors.Is(err, client.ErrEnded):
+			opened, wait = true, firstWait
+		case !opened, untrusted(err), errors.As(err, &refused) && refused.Status < 500:
+			return err
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "ardesiactl: %v; trying again in %v\n", err, wait)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, longest)
+	}
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
 }
 
 func (a *app) printSeen(c *cobra.Command, v seen) {
@@ -192,7 +277,7 @@ func (a *app) propertyHistory() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use: "history THING PROPERTY", Short: "Past values, or aggregates over intervals",
-		Example: "  ardesiactl property history THING PROPERTY --from 24h\n  ardesiactl property history THING PROPERTY --from 2026-01-01T00:00:00Z --interval 1h --aggregation MAX",
+		Example: "  ardesiactl property history THING temperature --from 24h\n  ardesiactl property history THING temperature --from 2026-01-01T00:00:00Z --interval 1h --aggregation MAX",
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, given []string) error {
 			start, err := parseWhen(from)
@@ -207,7 +292,11 @@ func (a *app) propertyHistory() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q := map[string]any{"q": "property." + given[1], "from": start, "to": end, "series_limit": limit}
+			p, err := find(c, s, given[0], given[1])
+			if err != nil {
+				return err
+			}
+			q := map[string]any{"q": "property." + p.ID, "from": start, "to": end, "series_limit": limit}
 			path := "/iot/v2/series/batch_query_raw"
 			if interval > 0 {
 				path = "/iot/v2/series/batch_query"
@@ -264,9 +353,13 @@ func (a *app) propertyDelete() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := a.confirm(c, "property "+given[1]); err != nil {
+		p, err := find(c, s, given[0], given[1])
+		if err != nil {
 			return err
 		}
-		return s.Do(c.Context(), "DELETE", propertyPath(given), nil, nil)
+		if err := a.confirm(c, "property "+p.Name+" ("+p.ID+")"); err != nil {
+			return err
+		}
+		return s.Do(c.Context(), "DELETE", propertyPath(p, given[0]), nil, nil)
 	}}
 }
