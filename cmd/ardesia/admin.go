@@ -33,6 +33,10 @@ func verb(use, short, name string, columns []string, args cobra.PositionalArgs, 
 	c := &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: func(c *cobra.Command, given []string) error {
+			format, _ := c.Flags().GetString("format")
+			if err := checkFormat(format); err != nil { // before anything is done
+				return err
+			}
 			data, err := in(c, given)
 			if err != nil {
 				return err
@@ -68,36 +72,52 @@ func call(c *cobra.Command, name string, in any) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := server.Call(c.Context(), cfg.Data, name, body)
-	if !errors.Is(err, server.ErrNotRunning) {
-		return answer, err
-	}
 	if cfg, err = cfg.Filled(); err != nil {
 		return nil, err
+	}
+	for late := time.Now().Add(takesOver); ; {
+		answer, err := server.Call(c.Context(), cfg.Data, name, body)
+		if !errors.Is(err, server.ErrNotRunning) {
+			return answer, err
+		}
+		answer, err = directly(c, cfg, name, body)
+		// A server that is starting has the directory and no socket yet; one that
+		// stops has no socket any more.
+		if !errors.Is(err, server.ErrRunning) || time.Now().After(late) {
+			return answer, err
+		}
+		select {
+		case <-c.Context().Done():
+			return nil, c.Context().Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// takesOver is how long a verb waits for a server to come or to go.
+const takesOver = 15 * time.Second
+
+// directly runs the act on the data directory.
+func directly(c *cobra.Command, cfg server.Config, name string, body []byte) (json.RawMessage, error) {
+	if !server.Installed(cfg.Data) {
+		if name != "user.add" { // the only act that means something before the first start
+			return nil, fmt.Errorf("there is no installation in %s: is that the right directory? The first  ardesia serve --data %s  makes one", cfg.Data, cfg.Data)
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "ardesia: makes a new installation in %s\n", cfg.Data)
 	}
 	s, err := server.New(c.Context(), cfg, server.World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		return nil, err
 	}
-	answer, err = s.Admin(c.Context(), name, body)
+	answer, err := s.Admin(c.Context(), name, body)
 	return answer, errors.Join(err, s.Close(context.WithoutCancel(c.Context())))
 }
 
 // show prints an answer: the JSON itself, or a table of columns.
 func show(c *cobra.Command, answer json.RawMessage, columns []string) error {
 	format, _ := c.Flags().GetString("format")
-	switch format {
-	case "json":
-		var pretty any
-		if err := json.Unmarshal(answer, &pretty); err != nil {
-			return err
-		}
-		enc := json.NewEncoder(c.OutOrStdout())
-		enc.SetIndent("", "  ")
-		return enc.Encode(pretty)
-	case "text":
-	default:
-		return fmt.Errorf("--format %q is neither text nor json", format)
+	if format == "json" {
+		return writeJSON(c.OutOrStdout(), answer)
 	}
 	var rows []map[string]any
 	if err := json.Unmarshal(answer, &rows); err != nil {
@@ -118,6 +138,20 @@ func show(c *cobra.Command, answer json.RawMessage, columns []string) error {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
+}
+
+func checkFormat(format string) error {
+	if format != "text" && format != "json" {
+		return fmt.Errorf("--format %q is neither text nor json", format)
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 func cell(v any) string {
@@ -278,8 +312,12 @@ func ca() *cobra.Command {
 	status := verb("status", "Generations of the device authority", "ca.status", []string{"generation", "created_at", "accepted_until", "certificates", "fingerprint"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
 	var until string
+	var atOnce bool
 	rotate := verb("rotate", "Start a new generation; the old one is accepted until a date", "ca.rotate", []string{"generation", "created_at", "accepted_until", "certificates", "fingerprint"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) {
+			if atOnce {
+				return map[string]any{"at_once": true}, nil
+			}
 			at, err := time.Parse(time.DateOnly, until)
 			if err != nil {
 				return nil, fmt.Errorf("--accept-old-until %q is not a date (2027-01-31)", until)
@@ -287,7 +325,9 @@ func ca() *cobra.Command {
 			return map[string]any{"accept_old_until": at}, nil
 		})
 	rotate.Flags().StringVar(&until, "accept-old-until", "", "last day (UTC) on which certificates of the old generation may connect")
-	_ = rotate.MarkFlagRequired("accept-old-until")
+	rotate.Flags().BoolVar(&atOnce, "at-once", false, "refuse certificates of the old generation from now on: its key is in foreign hands")
+	rotate.MarkFlagsOneRequired("accept-old-until", "at-once")
+	rotate.MarkFlagsMutuallyExclusive("accept-old-until", "at-once")
 	list := verb("list DEVICE", "Certificates of a device", "ca.list", []string{"id", "generation", "serial", "not_before", "not_after", "state", "enabled", "revoked_at"}, cobra.ExactArgs(1),
 		func(_ *cobra.Command, given []string) (any, error) { return map[string]any{"device": given[0]}, nil })
 	var reason string

@@ -39,6 +39,9 @@ func restores() *cobra.Command {
 		Short: "Make an installation of a backup, in an empty directory",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if format, _ := c.Flags().GetString("format"); checkFormat(format) != nil {
+				return checkFormat(format)
+			}
 			cfg, _, err := loadConfig(c.Flags(), os.LookupEnv)
 			if err != nil {
 				return err

@@ -66,7 +66,8 @@ func loadConfig(flags *pflag.FlagSet, environ func(string) (string, bool)) (serv
 		}
 		from[s.Name] = "flag --" + s.Name
 		if list, ok := s.Value.(*[]string); ok {
-			*list, _ = flags.GetStringSlice(s.Name)
+			given, _ := flags.GetStringSlice(s.Name)
+			*list = split(strings.Join(given, ","))
 			continue
 		}
 		if err := assign(s, f.Value.String()); err != nil {
@@ -114,11 +115,22 @@ func readFile(path string, settings []server.Setting, from origin) error {
 			}
 			*list = k.Strings(key)
 		default:
-			return fmt.Errorf("%s%s: %s cannot be %v", path, line(path, key), key, v)
+			return fmt.Errorf("%s%s: %s cannot be %v: write %s", path, line(path, key), key, v, kind(s))
 		}
 		from[s.Name] = "file " + path
 	}
 	return nil
+}
+
+// kind says how a setting is written in the file.
+func kind(s server.Setting) string {
+	switch s.Value.(type) {
+	case *bool:
+		return "true or false"
+	case *[]string:
+		return "a list of texts: [\"a\", \"b\"]"
+	}
+	return "a text in quotes"
 }
 
 // line finds where key is set, for the message only.
@@ -135,12 +147,23 @@ func line(path, key string) string {
 	return ""
 }
 
+// split reads a list with commas; blanks around a name are not part of it.
+func split(text string) []string {
+	var all []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 func assign(s server.Setting, text string) error {
 	switch v := s.Value.(type) {
 	case *string:
 		*v = text
 	case *[]string:
-		*v = strings.Split(text, ",")
+		*v = split(text)
 	case *int:
 		n, err := strconv.Atoi(text)
 		if err != nil {

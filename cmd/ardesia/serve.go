@@ -104,9 +104,15 @@ func config() *cobra.Command {
 }
 
 func doctor() *cobra.Command {
+	var format string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check the installation and say what to do", Args: cobra.NoArgs,
-		Long: "Check the installation and say what to do. The server may run meanwhile or not. Ends with an error when something must be mended.",
+		Long: `Check the installation and say what to do. The server may run meanwhile or not; give
+the same flags or configuration as to "serve". Every page of the databases and the whole
+journal are read, so it takes as long as reading the data directory once.
+
+Ends with 0 when all is well or only something to keep in mind was found (warn), with 1
+when something must be mended (BAD).`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, _, err := loadConfig(c.Flags(), os.LookupEnv)
 			if err != nil {
@@ -115,12 +121,12 @@ func doctor() *cobra.Command {
 			if cfg, err = cfg.Filled(); err != nil {
 				return err
 			}
+			if err := checkFormat(format); err != nil {
+				return err
+			}
 			findings := server.Examine(c.Context(), cfg, time.Now)
-			for _, f := range findings {
-				fmt.Fprintf(c.OutOrStdout(), "%-5s %s\n", f.Grade, f.Text)
-				if f.Cure != "" {
-					fmt.Fprintf(c.OutOrStdout(), "      → %s\n", f.Cure)
-				}
+			if err := showFindings(c.OutOrStdout(), format, findings); err != nil {
+				return err
 			}
 			if slices.ContainsFunc(findings, func(f server.Finding) bool { return f.Grade == server.Bad }) {
 				return errors.New("something must be mended before this installation can be relied on")
@@ -129,5 +135,23 @@ func doctor() *cobra.Command {
 		},
 	}
 	addFlags(c.Flags())
+	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
+}
+
+func showFindings(w io.Writer, format string, findings []server.Finding) error {
+	if format == "json" {
+		return writeJSON(w, findings)
+	}
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(w, "%-5s %s\n", f.Grade, f.Text); err != nil {
+			return err
+		}
+		if f.Cure != "" {
+			if _, err := fmt.Fprintf(w, "      → %s\n", f.Cure); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

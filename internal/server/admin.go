@@ -59,6 +59,7 @@ var acts = map[string]act{
 	"ca.rotate":       with((*Server).caRotate),
 	"ca.list":         with((*Server).caList),
 	"ca.revoke":       with((*Server).caRevoke),
+	"check":           with((*Server).check),
 }
 
 // Admin runs one administrative act and returns its JSON answer.
@@ -269,10 +270,21 @@ func (s *Server) caStatus(ctx context.Context, _ none) (any, error) {
 	return out, err
 }
 
+// errPast keeps a slip of the pen from cutting off every board.
+var errPast = problem.New(problem.Invalid, "ca-date-past", "That day is over: every board with a certificate would be cut off now. If you want that, say --at-once instead of a date.")
+
 func (s *Server) caRotate(ctx context.Context, in struct {
-	Until time.Time `json:"accept_old_until"`
+	Until  time.Time `json:"accept_old_until"`
+	AtOnce bool      `json:"at_once"`
 }) (any, error) {
-	if _, err := s.authority.Rotate(ctx, operator, in.Until.Add(24*time.Hour)); err != nil { // the day itself included
+	until, now := in.Until.Add(24*time.Hour), s.world.Now() // the day itself included
+	switch {
+	case in.AtOnce:
+		until = now
+	case until.Before(now):
+		return nil, errPast
+	}
+	if _, err := s.authority.Rotate(ctx, operator, until); err != nil {
 		return nil, err
 	}
 	return s.caStatus(ctx, none{})
@@ -322,4 +334,14 @@ func (s *Server) backup(ctx context.Context, in struct {
 		Dir: s.cfg.Data, Root: d.root, Ring: d.ring, Core: d.core, History: d.history, Keyring: d.keyring,
 		Program: "ardesia", Now: s.world.Now,
 	}, in.Dir)
+}
+
+// check reads everything that is stored, as doctor asks.
+func (s *Server) check(ctx context.Context, _ none) (any, error) {
+	all := s.data.examine(ctx)
+	out := make([]wireFinding, 0, len(all))
+	for _, f := range all {
+		out = append(out, wireFinding(f))
+	}
+	return out, nil
 }

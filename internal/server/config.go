@@ -55,9 +55,13 @@ func (c Config) Filled() (Config, error) {
 		fail("data", "say where to keep the data (--data DIR)")
 	}
 	c.Host = strings.ToLower(orElse(c.Host, "localhost"))
-	for _, n := range append([]string{c.Host}, c.SAN...) {
+	for i, n := range append([]string{c.Host}, c.SAN...) {
 		if net.ParseIP(n) == nil && !hostName.MatchString(strings.ToLower(strings.TrimPrefix(n, "*."))) {
-			fail("host", "%q is neither a host name nor an address", n)
+			key := "san"
+			if i == 0 {
+				key = "host"
+			}
+			fail(key, "%q is neither a host name nor an address", n)
 		}
 	}
 	c = c.withAddresses()

@@ -43,3 +43,10 @@ func openDirectory(dir string) (*os.File, error) {
 
 // ErrRunning is a data directory that another process works on.
 var ErrRunning = errors.New("another ardesia works on this data directory; stop it first")
+
+// Installed says whether an earlier start, or a restore, has made keys in dir. What
+// cannot be looked at counts as there, so that opening it says why.
+func Installed(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "keys"))
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/edge"
@@ -116,6 +117,11 @@ func (s *Server) runSocket(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
+	// The time limits of edge are for strangers. A backup takes as long as it takes.
+	if err := errors.Join(http.NewResponseController(w).SetReadDeadline(time.Time{}), http.NewResponseController(w).SetWriteDeadline(time.Time{})); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdmin))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
