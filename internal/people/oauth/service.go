@@ -302,7 +302,8 @@ func (s *Service) counts(ctx context.Context, c claims) error {
 }
 
 // Enter takes who into the space that organization names, else the one that its
-// token was fetched for, else its own, and says in which role.
+// token was fetched for, else its own, and says in which role. A key that was made
+// for one space enters no other, its person's own included: ErrOnly.
 func (s *Service) Enter(ctx context.Context, who access.Actor, organization string) (access.Actor, error) {
 	if organization != "" && !door.IsUUID(organization) {
 		return access.Actor{}, org.ErrNotMember // what is not an id is not looked up
