@@ -46,6 +46,11 @@ func newMetrics(s *Server) *metrics {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "mqtt_refused_total", Help: "Connections that did not become sessions.",
 			ConstLabels: prometheus.Labels{"reason": why.String()}}, func() float64 { return float64(s.broker.Stats().Refused[why]) }))
 	}
+	for why := range s.authority.Refusals() {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ca_refused_total", Help: "Board certificates that were refused.",
+			ConstLabels: prometheus.Labels{"reason": why}}, func() float64 { return float64(s.authority.Refusals()[why]) }))
+	}
+	counter("device_alert_total", "Devices that connected from two places in turns: credentials that seem stolen.", func() float64 { return float64(s.devices.AlertCount()) })
 	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })
 	counter("thing_malformed_total", "Messages that could not be read.", func() float64 { return float64(s.things.Counts().Malformed) })
 	counter("series_point_total", "Points that are on disk.", func() float64 { return float64(s.series.Stats().Points) })

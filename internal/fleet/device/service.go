@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -150,6 +151,7 @@ type Service struct {
 	Changes feed.Feed[Change]
 	// Alerts tells of devices that seem to exist twice.
 	Alerts feed.Feed[Alert]
+	alerts atomic.Uint64 // since the start
 
 	mu       sync.Mutex
 	sessions map[string]*Session // guarded by mu: by device, the last that connected

@@ -331,6 +331,10 @@ func (s *Service) TakenOver(x *Session, from, by netip.Addr) {
 	}
 	s.needs.Log.Warn("a device is connected from two places in turns: its credentials seem to be stolen",
 		"device", x.Device, "space", x.Space, "a", from, "b", by, "until", b.until)
+	s.alerts.Add(1)
 	s.Alerts.Publish(Alert{x.Space, x.Device, from.Unmap(), by.Unmap(), b.until})
 	s.reject(x.Device, ErrTwice)
 }
+
+// AlertCount is how many Alerts there were since the start.
+func (s *Service) AlertCount() uint64 { return s.alerts.Load() }
