@@ -35,6 +35,7 @@ type recipe struct {
 	every      time.Duration // between two rounds; 0: 8 ms
 	timing     *device.Timing
 	dial       func(ctx context.Context) (net.Conn, error) // to the listener, without TLS; nil: straight
+	flight     int                                         // messages that wait for an acknowledgement at a time; 0: 16
 	identity   func() (tls.Certificate, error)             // nil: the secret key
 }
 
@@ -120,7 +121,7 @@ func newBoard(t *testing.T, w *place, ca, id string, r recipe) *board {
 	}
 	c := device.Config{
 		Host: "localhost", DeviceID: id, SecretKey: secret, Generation: r.generation, Now: b.now,
-		QoS: 1, Queue: 1 << 20, Pace: time.Millisecond, Timing: *r.timing,
+		QoS: 1, InFlight: r.flight, Queue: 1 << 20, Pace: time.Millisecond, Timing: *r.timing,
 		Dial: b.dial, OnEvent: b.event, Acknowledged: b.acknowledged,
 	}
 	if r.identity != nil {

@@ -16,6 +16,7 @@ type wire struct {
 
 	mu      sync.Mutex
 	dead    bool                  // guarded by mu, as all below; nothing gets through, and nobody is told
+	deaf    bool                  // boards hear nothing, and are heard
 	refuse  bool                  // connections are closed at once
 	linger  bool                  // the house is not told when a board goes
 	over    bool                  // the test ends
@@ -60,6 +61,9 @@ func (w *wire) become(change func()) {
 // neither side hears of it.
 func (w *wire) silence() { w.become(func() { w.dead = true }) }
 
+// deafen lets through only what boards say.
+func (w *wire) deafen() { w.become(func() { w.deaf = true }) }
+
 // unplug ends all connections and lets no new one through.
 func (w *wire) unplug() {
 	w.become(func() { w.refuse = true })
@@ -67,7 +71,7 @@ func (w *wire) unplug() {
 }
 
 // mend makes the wire one that works. What was sent into the silence arrives late.
-func (w *wire) mend() { w.become(func() { w.dead, w.refuse = false, false }) }
+func (w *wire) mend() { w.become(func() { w.dead, w.deaf, w.refuse = false, false, false }) }
 
 func (w *wire) closeAll() {
 	w.mu.Lock()
@@ -77,11 +81,11 @@ func (w *wire) closeAll() {
 	}
 }
 
-// pass waits while the wire is dead.
-func (w *wire) pass() {
+// pass waits while nothing gets through; down is to boards.
+func (w *wire) pass(down bool) {
 	for {
 		w.mu.Lock()
-		stuck, changed := w.dead && !w.over, w.changed
+		stuck, changed := (w.dead || w.deaf && down) && !w.over, w.changed
 		w.mu.Unlock()
 		if !stuck {
 			return
@@ -102,7 +106,7 @@ func (w *wire) accept() {
 
 func (w *wire) serve(board net.Conn) {
 	defer board.Close()
-	w.pass()
+	w.pass(false)
 	w.mu.Lock()
 	refuse := w.refuse || w.over
 	w.mu.Unlock()
@@ -116,7 +120,7 @@ func (w *wire) serve(board net.Conn) {
 	w.count(1, board, house)
 	var both sync.WaitGroup
 	both.Go(func() {
-		w.copy(house, board)
+		w.copy(house, board, false)
 		w.mu.Lock()
 		stay := w.linger && !w.over
 		w.mu.Unlock()
@@ -125,7 +129,7 @@ func (w *wire) serve(board net.Conn) {
 		}
 	})
 	both.Go(func() {
-		w.copy(board, house)
+		w.copy(board, house, true)
 		board.Close()
 		house.Close()
 	})
@@ -146,12 +150,12 @@ func (w *wire) count(n int, ends ...net.Conn) {
 	})
 }
 
-// copy carries bytes one way until an end is closed; while the wire is dead also that is not told.
-func (w *wire) copy(to, from net.Conn) {
+// copy carries bytes one way until an end is closed; what does not get through includes that.
+func (w *wire) copy(to, from net.Conn, down bool) {
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buf)
-		w.pass()
+		w.pass(down)
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
