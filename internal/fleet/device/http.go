@@ -85,6 +85,9 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		return err
 	}
 	for _, text := range q["tags"] {
+		if text == "" {
+			continue // a form's field that nobody filled in
+		}
 		tag, err := ParseTag(text)
 		if err != nil {
 			return err

@@ -190,7 +190,7 @@ func TestDeviceOverHTTP(t *testing.T) {
 			t.Errorf("GET tags = %s", text)
 		}
 		for query, want := range map[string]string{
-			"": "GH Dash," + claimed["name"].(string), "?across_user_ids=true&serial=01AB": "GH Dash", "?serial=none": "", "?tags=room:kitchen": "GH Dash",
+			"": "GH Dash," + claimed["name"].(string), "?across_user_ids=true&serial=01AB": "GH Dash", "?serial=none": "", "?serial=&tags=&unique_hardware_id=": "GH Dash," + claimed["name"].(string), "?tags=room:kitchen": "GH Dash",
 			"?tags=room:kitchen&tags=floor:1": "", "?unique_hardware_id=" + strings.Repeat("AB", 32): "GH Dash",
 			"?across_user_ids=True": "GH Dash," + claimed["name"].(string),
 		} {

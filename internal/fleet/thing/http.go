@@ -151,16 +151,13 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		return err
 	}
 	q := r.URL.Query()
-	if ids := q["ids"]; len(ids) > 0 {
-		f.IDs = make([]string, len(ids))
-		for i, id := range ids {
-			f.IDs[i] = strings.ToLower(id)
-		}
+	for _, id := range given(q["ids"]) {
+		f.IDs = append(f.IDs, strings.ToLower(id))
 	}
 	if d := q.Get("device_id"); d != "" {
 		f.Devices = []string{strings.ToLower(d)}
 	}
-	for _, text := range q["tags"] {
+	for _, text := range given(q["tags"]) {
 		key, value, ok := strings.Cut(text, ":")
 		tag := Tag{key, value}
 		if !ok || tag.check() != nil {
@@ -184,6 +181,12 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		out[i] = show(t)
 	}
 	return rest.Write(w, http.StatusOK, rest.Collection("thing"), out)
+}
+
+// given are the values of a repeated parameter. An empty one is a form's field that
+// nobody filled in, and says nothing.
+func given(values []string) []string {
+	return slices.DeleteFunc(values, func(v string) bool { return v == "" })
 }
 
 // maxFilter is how many IDs and tags a list is filtered by.

@@ -88,6 +88,7 @@ func TestListsOverHTTP(t *testing.T) {
 	for query, want := range map[string]int{
 		"":                                       6,
 		"?across_user_ids=true":                  6,
+		"?ids=&device_id=&tags=":                 6,
 		"?tags=n:0":                              3,
 		"?tags=n:0&tags=n:1":                     0,
 		"?ids=" + ids[0] + "&ids=" + ids[1]:      2,
