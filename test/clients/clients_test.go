@@ -91,7 +91,8 @@ func TestLiveClient(t *testing.T) {
 	}
 	var th client.Thing
 	do("PUT", "/iot/v2/things", map[string]any{"name": "Live", "device_id": d.ID,
-		"properties": []any{property("temperature", "FLOAT"), property("lamp", "STATUS"), property("color", "COLOR_HSB")}}, &th)
+		"properties": []any{property("temperature", "FLOAT"), property("lamp", "STATUS"), property("color", "COLOR_HSB"),
+			property("level", "INT"), property("message", "CHARSTRING")}}, &th)
 	node(t, "live.cjs", "API="+h.URL(), "HOST=localhost", "WSS_PORT="+h.Port("https"), "PASSWORD_PORT="+h.Port("mqtt-password"),
 		"CLIENT_ID="+key.ID, "CLIENT_SECRET="+key.Secret, "DEVICE="+d.ID, "SECRET="+secret, "THING="+th.ID, "NODE_EXTRA_CA_CERTS="+h.CA())
 

@@ -22,11 +22,12 @@ async function main() {
   const second = await owner(); // the same client id: neither may push the other out
   const device = await ArduinoIoTCloud.connect({ deviceId: DEVICE, secretKey: SECRET, host: HOST, port: PASSWORD_PORT });
 
-  const seen = { first: [], second: [], device: [] };
+  const seen = { first: [], second: [], device: [], color: [], level: [], message: [] };
   let wake = () => {};
   first.onPropertyValue(THING, "temperature", (v) => { seen.first.push(v); wake(); });
   second.onPropertyValue(THING, "temperature", (v) => { seen.second.push(v); wake(); });
   device.onPropertyValue("lamp", (v) => { seen.device.push(v); wake(); });
+  for (const name of ["color", "level", "message"]) device.onPropertyValue(name, (v) => { seen[name].push(v); wake(); });
   const until = async (what, right) => {
     const [late, end] = next(what + " " + JSON.stringify(seen));
     wake = () => { if (right()) end(); };
@@ -43,6 +44,13 @@ async function main() {
 
   await first.sendProperty(THING, "lamp", true);
   await until("an owner's write", () => seen.device.includes(true));
+
+  // Numbers, texts and objects go down too: whole, in part, and as the type has them.
+  await first.sendProperty(THING, "level", 7);
+  await first.sendProperty(THING, "message", "città");
+  await first.sendProperty(THING, "color", { hue: 120, sat: 30, bri: 60 });
+  await until("numbers, texts and objects", () => seen.level.includes(7) && seen.message.includes("città") &&
+    seen.color.some((c) => c.hue === 120 && c.sat === 30 && c.bri === 60));
 
   await device.sendProperty("color", { hue: 210, sat: 50, bri: 75 });
   await Promise.all([first.disconnect(), second.disconnect()]);
