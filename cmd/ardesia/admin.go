@@ -269,7 +269,24 @@ func space() *cobra.Command {
 		})
 	keep.Flags().IntVar(&days, "days", 0, "1 to 36500; 0 keeps them for ever")
 	_ = keep.MarkFlagRequired("days")
-	return group("space", "Where devices and things belong", add, list, member, keep)
+	return group("space", "Where devices and things belong", add, list, member, keep, spaceErase())
+}
+
+func spaceErase() *cobra.Command {
+	var yes string
+	c := verb("erase SPACE", "Destroy a shared space with all it has, in old backups too", "space.erase",
+		[]string{"id", "name", "things", "devices", "members", "api_keys", "erased_at", "todo"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"space": given[0], "yes": yes}, nil
+		})
+	c.Long = `Destroy a shared space: its members lose it, its devices are closed out, and its data key is
+destroyed, so that its things, values and names can never be read again, here or in any
+data archive. There is no way back.
+
+Without --yes-erase nothing is erased, and the answer says what would be. Afterwards make a
+backup, and delete all keyring archives that are older: they still have the key.`
+	c.Flags().StringVar(&yes, "yes-erase", "", "the space's name, to say it a second time")
+	return c
 }
 
 func apikey() *cobra.Command {

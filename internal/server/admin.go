@@ -50,6 +50,7 @@ var acts = map[string]act{
 	"space.list":      with((*Server).spaceList),
 	"space.member":    with((*Server).spaceMember),
 	"space.keep":      with((*Server).spaceKeep),
+	"space.erase":     with((*Server).spaceErase),
 	"apikey.add":      with((*Server).apikeyAdd),
 	"apikey.list":     with((*Server).apikeyList),
 	"apikey.revoke":   with((*Server).apikeyRevoke),

@@ -55,6 +55,12 @@ type Server struct {
 	things    *thing.Service
 	wall      *edge.Wall
 
+	erasures chan struct{} // holds one token; whoever has it brings erasures of spaces to their end
+	unerased chan struct{} // holds one word for Run: an erasure has failed
+	// cut is asked after each step of an erasure; an error ends it there, as a power
+	// cut would. For tests.
+	cut func(step string) error
+
 	broker *mqtt.Broker // set by Run
 	ready  atomic.Bool
 	doors  chan Addresses // gets the addresses once, when devices can connect
@@ -63,7 +69,10 @@ type Server struct {
 // New opens the data and makes the rooms. It repairs what a crash left half done,
 // and starts nothing. cfg must come from Filled. Close what New returned.
 func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
-	s := &Server{cfg: cfg, world: world, log: world.Log, doors: make(chan Addresses, 1)}
+	s := &Server{
+		cfg: cfg, world: world, log: world.Log, doors: make(chan Addresses, 1),
+		erasures: make(chan struct{}, 1), unerased: make(chan struct{}, 1), cut: func(string) error { return nil },
+	}
 	if s.data, err = openData(ctx, cfg, world.Now); err != nil {
 		return nil, err
 	}
@@ -136,7 +145,15 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
 	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
-	return s.devices.Repair(ctx)
+	if err := s.devices.Repair(ctx); err != nil {
+		return err
+	}
+	if err := s.repairErasures(ctx); err != nil {
+		// Nobody gets into a space that is being erased, so the doors may open.
+		log.ErrorContext(ctx, "a space is not erased yet; trying again", "err", err)
+		s.eraseAgain()
+	}
+	return nil
 }
 
 // publishCA keeps DIR/ca/device-ca.pem, which operators hand to those who check boards.
@@ -233,6 +250,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "device authority", Run: s.authority.Run},
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
+		{Name: "erasures", Run: s.runErasures},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
@@ -353,6 +371,9 @@ func (s *Server) attached(ctx context.Context, a thing.Attachment) {
 var errRights = errors.New("the session's rights have ended")
 
 func (s *Server) dropUsers(whose func(access.Actor) bool) {
+	if s.broker == nil {
+		return // nobody is connected
+	}
 	seen := map[string]bool{}
 	for _, x := range s.broker.Sessions() {
 		if who, ok := x.Identity.Session.(access.Actor); ok && whose(who) && !seen[who.ID] {

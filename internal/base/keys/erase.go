@@ -41,6 +41,16 @@ func (g *Ring) Erase(ctx context.Context, kind, id string) error {
 	return nil
 }
 
+// Erased tells the ids of one kind whose keys were erased, in order. After a restore with
+// an older archive of data these are the ones whose rows are there again.
+func (g *Ring) Erased(ctx context.Context, kind string) ([]string, error) {
+	ids, err := g.table.erased(ctx, kind)
+	if err != nil {
+		return nil, fmt.Errorf("list erased keys: %w", err)
+	}
+	return ids, nil
+}
+
 // Rewrap takes a new keyring key and seals every row again under it, then forgets the old one:
 // whatever copy of a row lies in a write-ahead log, a dead page or a lost disk
 // cannot be opened with the keys.json of now. 10,000 rows take less than a second.

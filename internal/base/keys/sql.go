@@ -133,6 +133,27 @@ func (t table) clear(ctx context.Context, who ref) error {
 	})
 }
 
+// erased lists the ids of one kind that bear the mark.
+func (t table) erased(ctx context.Context, kind string) (ids []string, err error) {
+	err = t.db.Read(ctx, func(tx *db.Tx) error {
+		ids = nil
+		rows, err := tx.Query(ctx, `select id from key where kind = $1 and erased_at is not null order by id`, kind)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return rows.Err()
+	})
+	return ids, err
+}
+
 // setWrap makes by the key that seals new rows.
 func (t table) setWrap(ctx context.Context, by uint32, sealed []byte) error {
 	return t.write(ctx, func(tx *db.Tx) error {

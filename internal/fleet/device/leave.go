@@ -51,8 +51,34 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, space, id string
 	return nil
 }
 
-// Clear removes all devices of a space for good, before the space itself is erased.
-// It is repeatable; who is System.
+// CloseSpace closes the sessions of all devices of a space, once Organization knows it
+// no more and so none of them gets in again.
+func (s *Service) CloseSpace(space string) {
+	s.mu.Lock()
+	s.doubts++ // for those who are just being let in
+	var ids []string
+	for id, x := range s.sessions {
+		if x.Space == space {
+			ids = append(ids, id)
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range ids {
+		s.line.Drop(id, ErrGone)
+	}
+}
+
+// Count is how many devices a space has, deleted ones included.
+func (s *Service) Count(ctx context.Context, space string) (int, error) {
+	rows, err := s.needs.Store.list(ctx, space, true)
+	if err != nil {
+		return 0, fmt.Errorf("count devices of space %s: %w", space, err)
+	}
+	return len(rows), nil
+}
+
+// Clear removes all devices of a space for good, when the space itself is erased.
+// It needs no key of the space, which may be gone, and is repeatable; who is System.
 func (s *Service) Clear(ctx context.Context, who access.Actor, space string) error {
 	if who.Kind != access.System {
 		return access.ErrDenied
@@ -62,15 +88,31 @@ func (s *Service) Clear(ctx context.Context, who access.Actor, space string) err
 		return fmt.Errorf("list devices of space %s: %w", space, err)
 	}
 	for _, r := range rows {
-		if r.leaving == leavingHard {
-			err = s.leave(ctx, who, r)
-		} else {
-			err = s.Delete(ctx, who, space, r.ID, true)
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err := s.clear(ctx, who, r); err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("remove device %s: %w", r.ID, err)
 		}
 	}
+	return nil
+}
+
+// clear is Delete without a look at what is sealed.
+func (s *Service) clear(ctx context.Context, who access.Actor, r row) (err error) {
+	if r.leaving != leavingHard {
+		// 1. The intent. From here on nobody gets in.
+		r, err = s.needs.Store.change(ctx, r.Space, r.ID, func(r *row) error {
+			r.leaving, r.DeletedAt = leavingHard, s.now()
+			r.hardwareIndex = nil // its board is free
+			return nil
+		}, s.entry(who, r.Space, "device:delete", r.ID, map[string]string{"force": "true"}))
+		if err != nil {
+			return err
+		}
+		s.reject(r.ID, ErrGone)
+	}
+	if err := s.leave(ctx, who, r); err != nil {
+		return err
+	}
+	s.Changes.Publish(Change{Deleted, r.Space, r.ID, s.now()})
 	return nil
 }
 

@@ -115,7 +115,8 @@ type Needs struct {
 	Revocations *feed.Feed[ca.Change]
 	Now         func() time.Time
 	Log         *slog.Logger
-	// Organization is how clients know a space: "" for a private one.
+	// Organization is how clients know a space: "" for a private one. It is asked at
+	// each connect: devices of a space that it does not know are not let in.
 	Organization func(ctx context.Context, space string) (string, error)
 	Limit        int // devices of one space, deleted ones included; default 100,000
 }

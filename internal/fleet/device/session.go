@@ -152,7 +152,22 @@ func (s *Service) admits(id, clientID string) error {
 	return nil
 }
 
+// entrance refuses devices of a space that is not there, or is being erased.
+func (s *Service) entrance(ctx context.Context, space string) error {
+	_, err := s.needs.Organization(ctx, space)
+	switch {
+	case err == nil:
+		return nil
+	case problem.Of(err).Kind == problem.NotFound:
+		return ErrCredentials
+	}
+	return fmt.Errorf("find space %s: %w", space, err)
+}
+
 func (s *Service) session(ctx context.Context, r row, x *Session) (*Session, error) {
+	if err := s.entrance(ctx, r.Space); err != nil {
+		return nil, err
+	}
 	seal, err := s.needs.Keys.Space(ctx, r.Space)
 	if err != nil {
 		return nil, fmt.Errorf("key of space %s: %w", r.Space, err)
@@ -260,6 +275,9 @@ func (s *Service) verify(ctx context.Context, x *Session) {
 }
 
 func (s *Service) stillGood(ctx context.Context, x *Session) error {
+	if err := s.entrance(ctx, x.Space); err != nil {
+		return err
+	}
 	if x.leaf != nil {
 		c, err := s.needs.Certificates.Check(ctx, x.leaf, s.needs.Now())
 		if err != nil {

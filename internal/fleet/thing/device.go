@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
@@ -184,6 +185,9 @@ func readAs(v device.Value) (json.RawMessage, error) {
 func (f forDevices) Detach(ctx context.Context, who access.Actor, space, id string) error {
 	who.Space = space
 	all, err := f.s.List(ctx, who, Filter{Devices: []string{id}})
+	if errors.Is(err, keys.ErrErased) {
+		return nil // the space was erased, and its things go with it
+	}
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,15 @@ func (s *Service) DeleteProperty(ctx context.Context, who access.Actor, id, prop
 	return s.eraseSeries(ctx, lost)
 }
 
+// Count is how many things a space has, deleted ones included.
+func (s *Service) Count(ctx context.Context, space string) (int, error) {
+	n, err := s.needs.Store.count(ctx, space)
+	if err != nil {
+		return 0, fmt.Errorf("count things of space %s: %w", space, err)
+	}
+	return n, nil
+}
+
 // EraseSpace removes all things of a space and all their values for good. It needs
 // no key of the space, and may be repeated: that is what to do when it fails or the
 // server ends before it returns nil.

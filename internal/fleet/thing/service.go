@@ -35,6 +35,7 @@ type Store interface {
 // upkeep is the half of Store that the Service uses by itself, in any space.
 type upkeep interface {
 	route(ctx context.Context, device, id string) (Thing, error)
+	count(ctx context.Context, space string) (int, error) // deleted ones too
 	eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error)
 	erasing(ctx context.Context, n int) ([]string, error)
 	erased(ctx context.Context, series []string) error

@@ -312,6 +312,13 @@ func (p Property) same(q Property) bool {
 		p.Persist == q.Persist && p.Number == q.Number && p.UpdatedAt.Equal(q.UpdatedAt) && p.DeletedAt.Equal(q.DeletedAt)
 }
 
+func (s sqlStore) count(ctx context.Context, space string) (n int, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `select count(*) from thing where space = $1`, space).Scan(&n)
+	})
+	return n, err
+}
+
 // eraseSpace removes everything of a space for good. devices are those of things,
 // "" where there is none.
 func (s sqlStore) eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error) {
@@ -331,6 +338,9 @@ func (s sqlStore) eraseSpace(ctx context.Context, space string, e journal.Entry)
 			if _, err := tx.Exec(ctx, statement, space); err != nil {
 				return err
 			}
+		}
+		if len(things) == 0 {
+			return nil // nothing has changed
 		}
 		return journal.Record(ctx, tx, e)
 	})

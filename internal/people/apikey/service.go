@@ -20,7 +20,8 @@ type Store interface {
 	add(ctx context.Context, r row, e journal.Entry) error
 	get(ctx context.Context, id string) (row, error) // or ErrNotFound
 	of(ctx context.Context, account string) ([]row, error)
-	revoke(ctx context.Context, id string, e journal.Entry) error // or ErrNotFound
+	within(ctx context.Context, space string) (ids []string, err error) // enabled ones
+	revoke(ctx context.Context, id string, e journal.Entry) error       // or ErrNotFound
 	used(ctx context.Context, id string, at int64) error
 }
 
@@ -98,6 +99,15 @@ func (s *Service) List(ctx context.Context, account string) ([]Key, error) {
 		all = append(all, k)
 	}
 	return all, nil
+}
+
+// Within tells the client ids of the keys that enter this space alone and are not revoked.
+func (s *Service) Within(ctx context.Context, space string) ([]string, error) {
+	ids, err := s.needs.Store.within(ctx, space)
+	if err != nil {
+		return nil, fmt.Errorf("API keys of space %s: %w", space, err)
+	}
+	return ids, nil
 }
 
 // Revoke ends a key. It is repeatable.

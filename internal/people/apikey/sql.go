@@ -64,6 +64,26 @@ func (s sqlStore) of(ctx context.Context, account string) (all []row, err error)
 	return all, err
 }
 
+func (s sqlStore) within(ctx context.Context, space string) (ids []string, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		ids = nil
+		rows, err := tx.Query(ctx, `select id from apikey where space = $1 and enabled order by created_at, id`, space)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return rows.Err()
+	})
+	return ids, err
+}
+
 func (s sqlStore) revoke(ctx context.Context, id string, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		done, err := tx.Exec(ctx, `update apikey set enabled = false where id = $1`, id)

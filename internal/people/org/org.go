@@ -23,6 +23,8 @@ var (
 	ErrNoMember = problem.New(problem.NotFound, "space-no-member", "This person is not a member of this space.")
 	// ErrKeep is an age at which no value can be forgotten.
 	ErrKeep = problem.New(problem.Invalid, "space-keep", "Values are kept for 1 to 36,500 days, or for ever with 0.")
+	// ErrErasePrivate is an attempt to erase a private space by itself.
+	ErrErasePrivate = problem.New(problem.Precondition, "space-erase-private", "A private space is erased with its person, not by itself.")
 	// ErrLastAdmin is an attempt to leave a space without administrator.
 	ErrLastAdmin = problem.New(problem.Precondition, "space-last-admin", "A space needs an administrator: name another first.")
 )

@@ -27,6 +27,8 @@ type Store interface {
 	setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error // or ErrLastAdmin
 	remove(ctx context.Context, id, user string, e journal.Entry) error                                  // or ErrNoMember, ErrLastAdmin
 	setKeep(ctx context.Context, id string, days int, e journal.Entry) error                             // or ErrNotFound
+
+	erasing
 }
 
 // row is a space as the database has it: the name sealed.
@@ -63,8 +65,8 @@ const believed = time.Second
 type Service struct {
 	needs  Needs
 	roles  *cache.Fresh[inSpace, access.Role]
-	shared *cache.Map[string, bool]  // by space: whether clients know it by its id; it never changes
-	keep   *cache.Fresh[string, int] // by space: days
+	shared *cache.Fresh[string, bool] // by space that there is: whether clients know it by its id
+	keep   *cache.Fresh[string, int]  // by space: days
 
 	// Changes tells of roles.
 	Changes feed.Feed[Change]
@@ -76,9 +78,10 @@ func New(needs Needs) (*Service, error) {
 		return nil, errors.New("spaces need Store, Keys and Now")
 	}
 	return &Service{
-		needs: needs, shared: cache.New[string, bool](1 << 14),
-		roles: cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
-		keep:  cache.NewFresh[string, int](1<<14, believed, needs.Now),
+		needs:  needs,
+		roles:  cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
+		shared: cache.NewFresh[string, bool](1<<14, believed, needs.Now),
+		keep:   cache.NewFresh[string, int](1<<14, believed, needs.Now),
 	}, nil
 }
 
@@ -122,12 +125,25 @@ func (s *Service) List(ctx context.Context) ([]Space, error) {
 	all := make([]Space, 0, len(rows))
 	for _, r := range rows {
 		m, err := s.open(ctx, r)
+		if errors.Is(err, keys.ErrErased) {
+			continue // its key is gone, and it will follow
+		}
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, m.Space)
 	}
 	return all, nil
+}
+
+// Get tells of one space; ErrNotFound also when it is being erased.
+func (s *Service) Get(ctx context.Context, space string) (Space, error) {
+	r, err := s.needs.Store.get(ctx, space)
+	if err != nil {
+		return Space{}, err
+	}
+	m, err := s.open(ctx, r)
+	return m.Space, err
 }
 
 // Of tells the spaces that a person may enter.
@@ -139,6 +155,9 @@ func (s *Service) Of(ctx context.Context, user string) ([]Membership, error) {
 	all := make([]Membership, 0, len(rows))
 	for _, r := range rows {
 		m, err := s.open(ctx, r)
+		if errors.Is(err, keys.ErrErased) {
+			continue // its key is gone, and it will follow
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -225,21 +244,17 @@ func (s *Service) Keep(ctx context.Context, space string) (time.Duration, error)
 	return time.Duration(days) * 24 * time.Hour, nil
 }
 
-// Organization is how clients know a space: its id, or "" for a private one.
+// Organization is how clients know a space: its id, or "" for a private one. A
+// space that is not there, or is being erased, is ErrNotFound.
 func (s *Service) Organization(ctx context.Context, space string) (string, error) {
-	shared, known := s.shared.Get(space)
-	if !known {
+	shared, err := s.shared.Get(space, func() (bool, error) {
 		r, err := s.needs.Store.get(ctx, space)
-		if err != nil {
-			return "", err
-		}
-		shared = r.kind == Shared
-		s.shared.Set(space, shared)
+		return r.kind == Shared, err
+	})
+	if err != nil || !shared {
+		return "", err
 	}
-	if shared {
-		return space, nil
-	}
-	return "", nil
+	return space, nil
 }
 
 func (s *Service) open(ctx context.Context, r row) (Membership, error) {

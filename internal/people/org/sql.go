@@ -108,6 +108,13 @@ func (s sqlStore) members(ctx context.Context, id string) (all []Member, err err
 
 func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
+		var there int
+		if err := tx.QueryRow(ctx, `select count(1) from org where id = $1`, id).Scan(&there); err != nil {
+			return fmt.Errorf("find space %s: %w", id, err)
+		}
+		if there == 0 {
+			return ErrNotFound // erased since whoever asks looked
+		}
 		_, err := tx.Exec(ctx, `insert into org_member (org, account, role, since_at) values ($1, $2, $3, $4)
 			on conflict (org, account) do update set role = excluded.role`, id, user, string(role), at.UnixMicro())
 		if err != nil {

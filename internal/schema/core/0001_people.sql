@@ -58,6 +58,20 @@ create table org_member (
 );
 create index org_member_by_account on org_member (account);
 
+-- One row per space that is being erased or was: the intent, and then the proof.
+-- What the space had is counted when the erasure begins.
+create table org_erase (
+    org      text   not null primary key, -- the space's id; it has no row in org any more
+    actor    text   not null,             -- who erased it
+    began_at bigint not null,
+    done_at  bigint not null,             -- 0: not yet
+    things   bigint not null,
+    devices  bigint not null,
+    members  bigint not null,
+    apikeys  bigint not null              -- for this space alone
+);
+create index org_erase_by_end on org_erase (done_at);
+
 create table apikey (
     id         text    not null primary key, -- client_id: 32 characters
     account    text    not null,             -- for whom it acts

@@ -136,6 +136,18 @@ CREATE TABLE org (
 	CONSTRAINT org_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX org_private ON core.org USING btree (owner) WHERE (kind = 'private'::text);
+CREATE TABLE org_erase (
+	org text NOT NULL,
+	actor text NOT NULL,
+	began_at bigint NOT NULL,
+	done_at bigint NOT NULL,
+	things bigint NOT NULL,
+	devices bigint NOT NULL,
+	members bigint NOT NULL,
+	apikeys bigint NOT NULL,
+	CONSTRAINT org_erase_pkey PRIMARY KEY (org)
+);
+CREATE INDEX org_erase_by_end ON core.org_erase USING btree (done_at);
 CREATE TABLE org_member (
 	org text NOT NULL,
 	account text NOT NULL,

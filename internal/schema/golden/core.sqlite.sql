@@ -121,6 +121,17 @@ CREATE TABLE org (
 	keep_days bigint not null
 );
 CREATE UNIQUE INDEX org_private on org (owner) where kind = 'private';
+CREATE TABLE org_erase (
+	org text not null primary key,
+	actor text not null,
+	began_at bigint not null,
+	done_at bigint not null,
+	things bigint not null,
+	devices bigint not null,
+	members bigint not null,
+	apikeys bigint not null
+);
+CREATE INDEX org_erase_by_end on org_erase (done_at);
 CREATE TABLE org_member (
 	org text not null references org (id),
 	account text not null,
