@@ -10,18 +10,24 @@ import (
 // floor of a query is always the age of now.
 const retainEvery = time.Hour
 
-// floor is the first instant of a space that is not too old to be told, in µs since
-// 1970; earliest if all is kept.
-func (s *Service) floor(ctx context.Context, space string) (int64, error) {
+// Age is how long the points of a space are told; 0 is for ever.
+func (s *Service) Age(ctx context.Context, space string) (time.Duration, error) {
 	if s.keep == nil {
-		return earliest, nil
+		return 0, nil
 	}
 	age, err := s.keep(ctx, space)
 	if err != nil {
 		return 0, fmt.Errorf("age to which values of space %s are kept: %w", space, err)
 	}
-	if age <= 0 {
-		return earliest, nil
+	return age, nil
+}
+
+// floor is the first instant of a space that is not too old to be told, in µs since
+// 1970; earliest if all is kept.
+func (s *Service) floor(ctx context.Context, space string) (int64, error) {
+	age, err := s.Age(ctx, space)
+	if err != nil || age <= 0 {
+		return earliest, err
 	}
 	return max(earliest, s.now().Add(-age).UnixMicro()), nil
 }

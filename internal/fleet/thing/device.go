@@ -70,20 +70,29 @@ func (f forDevices) of(ctx context.Context, who access.Actor, device string) (Th
 	return all[0], nil
 }
 
-// retentionDays is what the API says of values that are kept until they are erased:
-// it has no word for that, and clients take 0 for "nothing is kept".
-const retentionDays = 100 * 365
+// foreverDays is what the API says of values that are kept until they are erased: it has
+// no word for that, and clients take 0 for "nothing is kept".
+const foreverDays = 100 * 365
 
 // Properties lists the properties of a device's thing; none when it has no thing.
 func (f forDevices) Properties(ctx context.Context, who access.Actor, id string, deleted bool) (device.Properties, error) {
+	age, err := f.s.needs.Series.Age(ctx, who.Space)
+	if err != nil {
+		return device.Properties{}, err
+	}
+	p := device.Properties{RetentionDays: age.Hours() / 24, List: []wireProperty{}}
+	if age <= 0 {
+		p.RetentionDays = foreverDays
+	}
 	t, err := f.of(ctx, who, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return device.Properties{RetentionDays: retentionDays, List: []wireProperty{}}, nil
+		return p, nil
 	case err != nil:
 		return device.Properties{}, err
 	}
-	return device.Properties{RetentionDays: retentionDays, List: f.s.wireProperties(t, deleted)}, nil
+	p.List = f.s.wireProperties(t, deleted)
+	return p, nil
 }
 
 const (

@@ -69,6 +69,7 @@ type Series interface {
 	Each(ctx context.Context, q series.Query, fn func(series.Point) error) error
 	Aggregate(ctx context.Context, q series.Query) ([]series.Bin, error)
 	Sample(ctx context.Context, q series.Query) ([]series.Point, error)
+	Age(ctx context.Context, space string) (time.Duration, error)
 	Erase(ctx context.Context, ids []string) error
 	EraseSpace(ctx context.Context, space string) error
 }
