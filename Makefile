@@ -40,6 +40,10 @@ fuzz:
 bench: need build
 	$(GO) run ./internal/bench -profile $(BIN)/profile $(BENCH)
 
+## web: check the pages that the program carries; they are plain HTML and CSS, so nothing is built yet
+web:
+	$(GO) test ./web
+
 ## gen: everything that is generated from sources in this tree
 gen:
 	$(GO) generate ./...
@@ -61,5 +65,6 @@ need:
 	scripts/need gcc=gcc /usr/include/stdlib.h=libc6-dev '/usr/lib/postgresql/*/bin/initdb=postgresql' \
 		mosquitto=mosquitto node=nodejs npm=npm softhsm2-util=softhsm2 openssl=openssl curl=curl setpriv=util-linux
 
+## help: this list
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
