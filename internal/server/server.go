@@ -300,8 +300,10 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	mux := http.NewServeMux()
-	(&pages{wall: s.wall, place: s.place, ready: &s.ready, check: s.data.check}).register(mux)
-	mux.Handle("GET /mqtt", s.broker.WebSocket("wss"))
+	for pattern, page := range s.pages().routes() {
+		mux.HandleFunc(pattern, page)
+	}
+	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux
 	// would answer a double slash with a redirect, which no client follows with its token.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -311,6 +313,13 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 		}
 		routes.ServeHTTP(w, r)
 	}), nil
+}
+
+// mqttPattern is open to anyone: the broker asks for the token.
+const mqttPattern = "GET /mqtt"
+
+func (s *Server) pages() *pages {
+	return &pages{wall: s.wall, place: s.place, ready: &s.ready, check: s.data.check}
 }
 
 // runNews carries what happened in one room to those above it that nobody below

@@ -20,12 +20,15 @@ type pages struct {
 	check func(ctx context.Context) error // asked by /readyz: data can be read
 }
 
-func (p *pages) register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", p.welcome)
-	mux.HandleFunc("GET /style.css", p.style)
-	mux.HandleFunc("GET /ca.pem", p.ca)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive") })
-	mux.HandleFunc("GET /readyz", p.readyz)
+// routes are open to anyone.
+func (p *pages) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /{$}":       p.welcome,
+		"GET /style.css": p.style,
+		"GET /ca.pem":    p.ca,
+		"GET /healthz":   func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive") },
+		"GET /readyz":    p.readyz,
+	}
 }
 
 func (p *pages) welcome(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the list of routes that are open to anyone anew")
+
+// What anyone may ask without a token is a list that is read when it changes.
+func TestRoutesOpenToAnyone(t *testing.T) {
+	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	open, closed := []string{mqttPattern}, 0
+	for pattern := range s.pages().routes() {
+		open = append(open, pattern)
+	}
+	for _, r := range s.Routes() {
+		if r.Open {
+			open = append(open, r.Pattern)
+			continue
+		}
+		closed++
+		if r.Action == "" {
+			t.Errorf("%s names no action", r.Pattern)
+		}
+	}
+	if closed < 20 {
+		t.Errorf("only %d routes want a token: this test looks in the wrong place", closed)
+	}
+	slices.Sort(open)
+	got := strings.Join(open, "\n") + "\n"
+	path := filepath.Join("testdata", "open.txt")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("open to anyone:\n%s%s has:\n%s", got, path, want)
+	}
+}
