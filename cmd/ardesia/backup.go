@@ -31,11 +31,14 @@ of each. Keep a copy of DATA/keys/root.key in a safe place: without it no archiv
 	return c
 }
 
+// recoveryVariable has the passphrase of a recovery key.
+const recoveryVariable = "ARDESIA_RECOVERY_PASSPHRASE"
+
 func restores() *cobra.Command {
 	var q backup.Request
-	var rootKey string
+	var rootKey, recoveryKey string
 	c := &cobra.Command{
-		Use:   "restore --data DIR --data-archive FILE --keyring-archive FILE --root-key FILE",
+		Use:   "restore --data DIR --data-archive FILE --keyring-archive FILE (--root-key FILE | --recovery-key FILE)",
 		Short: "Make an installation of a backup, in an empty directory",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -52,7 +55,12 @@ func restores() *cobra.Command {
 			passphrase := secret.New(os.Getenv(keys.PassphraseVariable))
 			q.Dir, q.Database, q.Now = cfg.Data, cfg.Database, time.Now
 			q.Keys = keys.Options{Passphrase: passphrase, Now: time.Now}
-			if q.Access.Provider, err = keys.ReadRoot(rootKey, passphrase); err != nil {
+			if recoveryKey != "" {
+				q.Access.Recovery, err = keys.ReadRecovery(recoveryKey, secret.New(os.Getenv(recoveryVariable)))
+			} else {
+				q.Access.Provider, err = keys.ReadRoot(rootKey, passphrase)
+			}
+			if err != nil {
 				return err
 			}
 			report, err := backup.Restore(c.Context(), q)
@@ -77,7 +85,10 @@ func restores() *cobra.Command {
 	f.StringVar(&q.Archives.Keyring, "keyring-archive", "", "a keyring archive that was made with it or later")
 	f.StringVar(&rootKey, "root-key", "", "the copy of keys/root.key (its passphrase in "+keys.PassphraseVariable+")")
 	f.BoolVar(&q.OlderKeyring, "older-keyring", false, "accept a keyring archive from before the data archive; what came in between cannot be read")
-	for _, name := range []string{"data-archive", "keyring-archive", "root-key"} {
+	f.StringVar(&recoveryKey, "recovery-key", "", "the recovery key, when there is no root key (its passphrase in "+recoveryVariable+")")
+	c.MarkFlagsOneRequired("root-key", "recovery-key")
+	c.MarkFlagsMutuallyExclusive("root-key", "recovery-key")
+	for _, name := range []string{"data-archive", "keyring-archive"} {
 		_ = c.MarkFlagRequired(name)
 	}
 	return c

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
@@ -272,6 +273,92 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if text, _, err = command(t, "", "user", "list", "--data", data); err != nil || !strings.Contains(text, "ann@example.org") {
 		t.Errorf("after the restore: %v\n%s", err, text)
+	}
+}
+
+// The root key is changed while the server runs, and a recovery key opens backups
+// that the old root key does not.
+func TestKeysOfTheInstallation(t *testing.T) {
+	t.Setenv(keys.PassphraseVariable, "")
+	t.Setenv(recoveryVariable, "five quiet lamps")
+	h := servertest.Start(t)
+	h.Person("ann@example.org")
+	data, safe := h.Config.Data, t.TempDir()
+	root := filepath.Join(data, "keys", "root.key")
+	old, err := os.ReadFile(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		in   string
+		args []string
+		says string
+	}{
+		"no word on the lock":  {"", []string{"key", "rotate"}, "no-passphrase"},
+		"both":                 {"", []string{"key", "rotate", "--no-passphrase", "--passphrase-stdin"}, "no-passphrase"},
+		"a short passphrase":   {"short", []string{"key", "rotate", "--passphrase-stdin"}, "12 characters"},
+		"no passphrase at all": {"", []string{"key", "recovery", "--passphrase-stdin", "--out", filepath.Join(safe, "never")}, "Say how"},
+		"a file that is there": {"", []string{"key", "recovery", "--no-passphrase", "--out", root}, "root.key"},
+		"a folder that is not": {"", []string{"key", "recovery", "--no-passphrase", "--out", filepath.Join(safe, "no", "where")}, "where"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := command(t, c.in, append(c.args, "--data", data)...); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v: %v, want %q", c.args, err, c.says)
+			}
+		})
+	}
+	recovery := filepath.Join(safe, "recovery.key")
+	must := func(in string, args ...string) string {
+		t.Helper()
+		out, _, err := command(t, in, append(args, "--data", data, "--format", "json")...)
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return out
+	}
+	must("five quiet lamps\n", "key", "recovery", "--passphrase-stdin", "--out", recovery)
+	if info, err := os.Stat(recovery); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the recovery key: %v %v", info, err)
+	}
+	must("seven green lamps\n", "key", "rotate", "--passphrase-stdin")
+	if now, err := os.ReadFile(root); err != nil || bytes.Equal(now, old) {
+		t.Errorf("the root key is the old one: %v", err)
+	}
+	var b struct{ Data, Keyring string }
+	if err := json.Unmarshal([]byte(must("", "backup", "--out", safe)), &b); err != nil {
+		t.Fatal(err)
+	}
+	if out := must("", "doctor", "--dev"); strings.Contains(out, "BAD") {
+		t.Errorf("doctor, after the rotation: %s", out)
+	}
+	h.Stop()
+
+	if _, _, err := command(t, "", "user", "list", "--data", data); err == nil || !strings.Contains(err.Error(), keys.PassphraseVariable) {
+		t.Errorf("without the passphrase: %v", err)
+	}
+	t.Setenv(keys.PassphraseVariable, "seven green lamps")
+	if out := must("", "user", "list"); !strings.Contains(out, "ann@example.org") {
+		t.Errorf("with the passphrase: %s", out)
+	}
+	t.Setenv(keys.PassphraseVariable, "")
+
+	restored := filepath.Join(t.TempDir(), "restored")
+	archives := []string{"restore", "--data", restored, "--data-archive", b.Data, "--keyring-archive", b.Keyring}
+	oldRoot := filepath.Join(safe, "old.key")
+	if err := os.WriteFile(oldRoot, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := command(t, "", append(archives, "--root-key", oldRoot)...); err == nil {
+		t.Error("the old root key opens a backup that was made after it")
+	}
+	if _, _, err := command(t, "", archives...); err == nil || !strings.Contains(err.Error(), "recovery-key") {
+		t.Errorf("without any key: %v", err)
+	}
+	if _, _, err := command(t, "", append(archives, "--recovery-key", recovery)...); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := command(t, "", "user", "list", "--data", restored); err != nil || !strings.Contains(out, "ann@example.org") {
+		t.Errorf("restored by the recovery key: %v %s", err, out)
 	}
 }
 

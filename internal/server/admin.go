@@ -61,6 +61,8 @@ var acts = map[string]act{
 	"ca.list":         with((*Server).caList),
 	"ca.revoke":       with((*Server).caRevoke),
 	"check":           with((*Server).check),
+	"key.rotate":      with((*Server).keyRotate),
+	"key.recovery":    with((*Server).keyRecovery),
 }
 
 // Admin runs one administrative act and returns its JSON answer.
