@@ -24,9 +24,10 @@ test: need check
 soak: need
 	ARDESIA_SOAK=1 $(GO) test -count=1 -timeout 3h ./...
 
-## check: formatting, vet, staticcheck, known vulnerabilities, the plan of the house
+## check: formatting, go.mod, vet, staticcheck, known vulnerabilities, the plan of the house
 check:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	scripts/vulncheck

@@ -14,6 +14,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/server"
 )
 
@@ -120,6 +121,23 @@ func readFile(path string, settings []server.Setting, from origin) error {
 		from[s.Name] = "file " + path
 	}
 	return nil
+}
+
+// unread are variables that look like ours and that nothing reads: a slip of the pen, or
+// of a container system that has a service of our name.
+func unread(environ []string) []string {
+	known := map[string]bool{"ARDESIA_CONFIG": true, keys.PassphraseVariable: true, recoveryVariable: true,
+		"ARDESIA_CLIENT_ID": true, "ARDESIA_CLIENT_SECRET": true, "ARDESIA_SOAK": true}
+	for _, s := range server.Settings(new(server.Config)) {
+		known[s.Env()] = true
+	}
+	var all []string
+	for _, pair := range environ {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "ARDESIA_") && !known[name] {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // kind says how a setting is written in the file.

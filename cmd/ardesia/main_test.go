@@ -139,6 +139,14 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+func TestVariablesThatNobodyReads(t *testing.T) {
+	t.Setenv("ARDESIA_HTTP_ADDR", ":1")
+	_, errs, err := command(t, "", "config", "check")
+	if err != nil || !strings.Contains(errs, "ARDESIA_HTTP_ADDR") || strings.Contains(errs, "ARDESIA_HTTPS_ADDR") {
+		t.Errorf("config check: %v, %s", err, errs)
+	}
+}
+
 func TestConfigShowHidesSecrets(t *testing.T) {
 	out, _, err := command(t, "", "config", "show", "--database", "postgres://ardesia:geheim@db/ardesia", "--origin")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -37,7 +38,7 @@ Port 0 takes any free port; DIR/addresses.json then tells all of them.`,
 				return err
 			}
 			log := logger(os.Stderr, cfg)
-			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout()})
+			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout(), Program: program()})
 			if err != nil {
 				return err
 			}
@@ -47,6 +48,14 @@ Port 0 takes any free port; DIR/addresses.json then tells all of them.`,
 	}
 	addFlags(c.Flags())
 	return c
+}
+
+// program is how this program is called from where it was started.
+func program() string {
+	if _, err := exec.LookPath("ardesia"); err == nil {
+		return "ardesia"
+	}
+	return os.Args[0]
 }
 
 func logger(w io.Writer, cfg server.Config) *slog.Logger {
@@ -93,6 +102,9 @@ func config() *cobra.Command {
 	check := &cobra.Command{Use: "check", Short: "Whether the settings can be used", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 		if _, _, err := load(c); err != nil {
 			return err
+		}
+		for _, name := range unread(os.Environ()) {
+			fmt.Fprintf(c.ErrOrStderr(), "ardesia: %s is set, and nothing reads it\n", name)
 		}
 		fmt.Fprintln(c.OutOrStdout(), "The settings can be used.")
 		return nil

@@ -35,6 +35,8 @@ type World struct {
 	Log *slog.Logger
 	Now func() time.Time
 	Out io.Writer // where people read what to open; nil for nobody
+	// Program is how people call this program; "" is "ardesia".
+	Program string
 }
 
 // A Server is the whole house.

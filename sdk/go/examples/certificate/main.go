@@ -4,8 +4,11 @@
 //	export ELEMENT_PASSPHRASE=...
 //	go run ./sdk/go/examples/certificate -id 8c2f0b1e-... -request > device.csr
 //
-// makes the key and asks for a certificate; give device.csr to the server. Its answer,
-// in PEM, is kept with
+// makes the key and asks for a certificate, which the server gives with
+//
+//	ardesiactl device certify 8c2f0b1e-... --csr device.csr > device.pem
+//
+// (the device's id is that of "ardesiactl device create"). It is kept with
 //
 //	go run ./sdk/go/examples/certificate -install device.pem
 //
