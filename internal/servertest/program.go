@@ -156,6 +156,24 @@ func (p *Program) Kill() {
 	p.child = nil
 }
 
+// KillStopping tells the process to stop and kills it if it has not after a while.
+func (p *Program) KillStopping(after time.Duration) {
+	p.t.Helper()
+	if err := p.child.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.exited:
+		if p.result != nil {
+			p.t.Fatalf("the program stopped with %v", p.result)
+		}
+	case <-time.After(after):
+		_ = p.child.Process.Kill() // it may have stopped just now
+		<-p.exited
+	}
+	p.child = nil
+}
+
 // stopChild ends the process as an operator does.
 func (p *Program) stopChild() {
 	if p.child == nil {

@@ -72,7 +72,7 @@ func on(t *testing.T, e db.Engine) func(*server.Config) {
 }
 
 // The server is killed again and again, at any moment: while it starts, while it
-// commits and flushes, right after an acknowledgement. Boards and somebody who uses the API go on. In
+// commits and flushes, right after an acknowledgement, while it stops. Boards and somebody who uses the API go on. In
 // the end what they were told is there, and of boards nothing else.
 func TestKilled(t *testing.T) {
 	kills := 20
@@ -158,19 +158,24 @@ func newVictim(t *testing.T, p *servertest.Program, r *rand.Rand) *victim {
 func (v *victim) kill() {
 	v.t.Helper()
 	before := v.told()
-	if v.p.Running() || v.r.IntN(10) < 7 {
-		v.start()
-		if v.r.IntN(2) == 0 {
-			v.boards[v.r.IntN(len(v.boards))].awaitValues(1 + v.r.IntN(500))
-		} else {
-			<-time.After(time.Duration(v.r.IntN(700)) * time.Millisecond)
-		}
-	} else {
+	if !v.p.Running() && v.r.IntN(10) < 3 {
 		v.early++
 		v.p.Launch()
 		<-time.After(time.Duration(v.r.IntN(250)) * time.Millisecond)
+		v.p.Kill()
+		return
 	}
-	v.p.Kill()
+	v.start()
+	if v.r.IntN(2) == 0 {
+		v.boards[v.r.IntN(len(v.boards))].awaitValues(1 + v.r.IntN(500))
+	} else {
+		<-time.After(time.Duration(v.r.IntN(700)) * time.Millisecond)
+	}
+	if v.r.IntN(6) == 0 {
+		v.p.KillStopping(time.Duration(v.r.IntN(60)) * time.Millisecond)
+	} else {
+		v.p.Kill()
+	}
 	if v.told() > before {
 		v.fruitful++
 	}
