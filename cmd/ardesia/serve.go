@@ -39,6 +39,10 @@ Port 0 takes any free port; DIR/addresses.json then tells all of them.`,
 			}
 			log := logger(os.Stderr, cfg)
 			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout(), Program: program()})
+			if errors.Is(err, context.Canceled) {
+				log.Info("stopped before it was ready", "err", err)
+				return nil // as asked; the next start goes on
+			}
 			if err != nil {
 				return err
 			}

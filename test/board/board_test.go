@@ -120,8 +120,8 @@ type board struct {
 	id     uint16 // of the last SUBSCRIBE or PUBLISH
 }
 
-// dialBoard opens a connection to a listener of the house.
-func dialBoard(t testing.TB, h *servertest.House, listener string, cfg *tls.Config) *board {
+// dial opens a connection to a listener of the house.
+func dial(t testing.TB, h *servertest.House, listener string, cfg *tls.Config) *board {
 	t.Helper()
 	raw, err := net.Dial("tcp", h.At[listener])
 	if err != nil {
@@ -136,7 +136,7 @@ func dialBoard(t testing.TB, h *servertest.House, listener string, cfg *tls.Conf
 // connect lets a device in by its secret key; with KeepAlive in seconds.
 func connect(t testing.TB, h *servertest.House, device string, cfg *tls.Config, keepAlive uint16) *board {
 	t.Helper()
-	b := dialBoard(t, h, "mqtt-password", cfg)
+	b := dial(t, h, "mqtt-password", cfg)
 	b.device = device
 	ack, err := b.Connect(mqtttest.Options{ClientID: device, Username: device, Password: secretKey, KeepAlive: keepAlive})
 	if err != nil || ack.Code != 0 {

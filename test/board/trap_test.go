@@ -199,7 +199,7 @@ func TestTrap05RefuseAtConnack(t *testing.T) {
 		"something that is no id": {ClientID: "board", Username: "board", Password: secretKey},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if ack, err := dialBoard(t, h, "mqtt-password", pythonTLS()).Connect(c); err != nil || ack.Code == 0 {
+			if ack, err := dial(t, h, "mqtt-password", pythonTLS()).Connect(c); err != nil || ack.Code == 0 {
 				t.Errorf("CONNACK %d (%v), want a refusal", ack.Code, err)
 			}
 		})
@@ -361,7 +361,7 @@ func TestTrap08CertificateIsRebuilt(t *testing.T) {
 		}
 		own := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 		for _, listener := range []string{"mqtt-cert", "mqtt-cert-legacy"} {
-			b := dialBoard(t, h, listener, boardTLS(t, h, own))
+			b := dial(t, h, listener, boardTLS(t, h, own))
 			if ack, err := b.Connect(mqtttest.Options{ClientID: id, KeepAlive: 30}); err != nil || ack.Code != 0 {
 				t.Fatalf("%s: CONNACK %d (%v)", listener, ack.Code, err)
 			}
@@ -386,7 +386,7 @@ func TestTrap09NoSNI(t *testing.T) {
 	for name, cfg := range map[string]*tls.Config{"Python": pythonTLS(own), "one suite and no name": nameless, "one suite": boardTLS(t, h, own)} {
 		for _, listener := range []string{"mqtt-cert", "mqtt-cert-legacy"} {
 			t.Run(name+"/"+listener, func(t *testing.T) {
-				if ack, err := dialBoard(t, h, listener, cfg).Connect(mqtttest.Options{ClientID: id, KeepAlive: 10}); err != nil || ack.Code != 0 {
+				if ack, err := dial(t, h, listener, cfg).Connect(mqtttest.Options{ClientID: id, KeepAlive: 10}); err != nil || ack.Code != 0 {
 					t.Errorf("CONNACK %d (%v)", ack.Code, err)
 				}
 			})

@@ -21,6 +21,26 @@ func TestAdministerOnceAnnounced(t *testing.T) {
 	}
 }
 
+// Who is told to stop while starting stops, and that is no failure.
+func TestStoppedWhileStarting(t *testing.T) {
+	r := chance(t)
+	for range 5 {
+		p := servertest.NewProgram(t, program)
+		p.Launch()
+		for late := time.Now().Add(patience); ; {
+			if _, err := os.Stat(filepath.Join(p.Config.Data, "lock")); err == nil {
+				break
+			}
+			if time.Now().After(late) {
+				t.Fatal("the program did not take its directory")
+			}
+			<-time.After(time.Millisecond)
+		}
+		<-time.After(time.Duration(r.IntN(100)) * time.Millisecond)
+		p.Stop()
+	}
+}
+
 // The doctor reads every page of a stopped installation, not only those that a start needs.
 func TestDoctorFindsDamage(t *testing.T) {
 	for _, name := range []string{"core.db", "history.db", "keyring.db"} {
