@@ -92,31 +92,32 @@ func readFile(path string, settings []server.Setting, from origin) error {
 			return fmt.Errorf("%s%s: unknown key %q; \"ardesia config show\" lists those that exist", path, line(path, key), key)
 		}
 		s := settings[i]
+		fits := true
 		switch v := k.Get(key).(type) {
 		case string:
 			if err := assign(s, v); err != nil {
 				return fmt.Errorf("%s%s: %s: %w", path, line(path, key), key, err)
 			}
 		case bool:
-			b, ok := s.Value.(*bool)
-			if !ok {
-				return fmt.Errorf("%s%s: %s is not true or false", path, line(path, key), key)
+			var to *bool
+			if to, fits = s.Value.(*bool); fits {
+				*to = v
 			}
-			*b = v
 		case int64:
-			n, ok := s.Value.(*int)
-			if !ok {
-				return fmt.Errorf("%s%s: %s is not a number", path, line(path, key), key)
+			var to *int
+			if to, fits = s.Value.(*int); fits {
+				*to = int(v)
 			}
-			*n = int(v)
 		case []any:
-			list, ok := s.Value.(*[]string)
-			if !ok {
-				return fmt.Errorf("%s%s: %s is not a list", path, line(path, key), key)
+			var to *[]string
+			if to, fits = s.Value.(*[]string); fits {
+				*to = k.Strings(key)
 			}
-			*list = k.Strings(key)
 		default:
-			return fmt.Errorf("%s%s: %s cannot be %v: write %s", path, line(path, key), key, v, kind(s))
+			fits = false
+		}
+		if !fits {
+			return fmt.Errorf("%s%s: %s cannot be %v: write %s", path, line(path, key), key, k.Get(key), kind(s))
 		}
 		from[s.Name] = "file " + path
 	}
@@ -145,6 +146,8 @@ func kind(s server.Setting) string {
 	switch s.Value.(type) {
 	case *bool:
 		return "true or false"
+	case *int:
+		return "a whole number"
 	case *[]string:
 		return "a list of texts: [\"a\", \"b\"]"
 	}

@@ -39,6 +39,9 @@ func sample(s server.Setting, n int) (flag, toml, want string) {
 	switch s.Value.(type) {
 	case *bool:
 		return "true", "true", "true"
+	case *int:
+		v := fmt.Sprint(1000 + n)
+		return v, v, v
 	case *[]string:
 		return fmt.Sprintf("a%d.lan, b%d.lan", n, n), fmt.Sprintf("[%q, %q]", fmt.Sprintf("a%d.lan", n), fmt.Sprintf("b%d.lan", n)), fmt.Sprintf("a%d.lan,b%d.lan", n, n)
 	}
@@ -112,6 +115,8 @@ func TestConfigCheck(t *testing.T) {
 		"a table":                 {"[tls]\ncert = \"x\"\n", nil, "tls.cert"},
 		"a number for a text":     {"data = 5\n", nil, "a text in quotes"},
 		"a text for a list":       {"san = 5\n", nil, "a list of texts"},
+		"a list for a number":     {"api_rate = [5]\n", nil, "a whole number"},
+		"a word for a number":     {"api_rate = \"many\"\n", nil, "whole number"},
 		"a word for true":         {"demo = \"maybe\"\n", nil, "maybe"},
 		"no TOML":                 {"data\n", nil, ".toml"},
 		"no port":                 {"", []string{"--https-addr", "8443"}, "host:port"},

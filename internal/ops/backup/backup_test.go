@@ -90,7 +90,7 @@ func (h *house) put(t testing.TB, space, text string) {
 		t.Fatal(err)
 	}
 	if err := h.Core.Write(t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Exec(t.Context(), `insert into org (id, kind, owner, name, created_at) values ($1, 'shared', 'owner', $2, 0)`, space, sealed)
+		_, err := tx.Exec(t.Context(), `insert into org (id, kind, owner, name, created_at, keep_days) values ($1, 'shared', 'owner', $2, 0, 0)`, space, sealed)
 		return err
 	}); err != nil {
 		t.Fatal(err)
