@@ -344,7 +344,9 @@ func TestKeysOfTheInstallation(t *testing.T) {
 	if out := must("", "doctor", "--dev"); strings.Contains(out, "BAD") {
 		t.Errorf("doctor, after the rotation: %s", out)
 	}
+	t.Setenv(keys.PassphraseVariable, "seven green lamps") // for the look at what is left
 	h.Stop()
+	t.Setenv(keys.PassphraseVariable, "")
 
 	if _, _, err := command(t, "", "user", "list", "--data", data); err == nil || !strings.Contains(err.Error(), keys.PassphraseVariable) {
 		t.Errorf("without the passphrase: %v", err)
