@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,5 +175,54 @@ func TestDamageIsNamed(t *testing.T) {
 	}
 	if !errors.Is(err, sqlite.ErrDamaged) || !bytes.Contains([]byte(err.Error()), []byte(c.Path)) {
 		t.Errorf("%v, want sqlite.ErrDamaged that names %s", err, c.Path)
+	}
+}
+
+// TestLogStaysShortUnderReaders: there is never a moment at which nobody reads, and the
+// log begins anew all the same.
+func TestLogStaysShortUnderReaders(t *testing.T) {
+	c := config(t, db.SQLite)
+	c.Readers = 3
+	d := dbtest.Open(t, c)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	must(t, d.Write(ctx, exec(ctx, `insert into shelf (id) values ('a')`)))
+
+	var readers sync.WaitGroup
+	readers.Go(func() { // each leaves when the next one has come
+		tick := time.NewTicker(3 * time.Millisecond) // so long each keeps its snapshot
+		defer tick.Stop()
+		before := make(chan struct{})
+		for ctx.Err() == nil {
+			came, leave := make(chan struct{}), make(chan struct{})
+			readers.Go(func() {
+				err := d.Read(context.Background(), func(tx *db.Tx) error {
+					var n int
+					err := tx.QueryRow(context.Background(), `select count(*) from shelf`).Scan(&n)
+					close(came)
+					<-leave
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			<-came
+			close(before)
+			before = leave
+			<-tick.C
+		}
+		close(before)
+	})
+	const rows, rowSize = 350, 400_000 // 140 MB
+	write(t, d, 0, rows, rowSize)
+	if n := size(t, c.Path+"-wal"); n > 90<<20 {
+		t.Errorf("the log has %d bytes", n)
+	}
+	stop()
+	readers.Wait()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run: %v", err)
 	}
 }

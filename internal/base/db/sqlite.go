@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -125,6 +126,21 @@ func (s *sealed) copy(ctx context.Context) error {
 	return nil
 }
 
+// patience is how long writers wait until those have gone who read in the log. A
+// reader that stays longer keeps the log growing until the next try.
+const patience = 50 * time.Millisecond
+
+// restart has the log begin anew. It follows a copy, and nobody may write meanwhile.
+func (s *sealed) restart(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	_, err := s.copier.Restart(ctx, patience)
+	return err
+}
+
 func (s *sealed) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +182,12 @@ func (d *DB) tidy(ctx context.Context) error {
 	}
 	var err error
 	if d.sealed.store.LogFrames() > waitAt {
-		err = d.exclusively(ctx, func(*sql.Conn) error { return d.sealed.copy(ctx) })
+		err = d.exclusively(ctx, func(*sql.Conn) error {
+			if err := d.sealed.copy(ctx); err != nil {
+				return err
+			}
+			return d.sealed.restart(ctx)
+		})
 	}
 	return errors.Join(err, d.shrink(ctx))
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -205,6 +206,21 @@ func (c *Checkpointer) Run(ctx context.Context) (inLog, copied int64, err error)
 	defer c.c.SetInterrupt(c.c.SetInterrupt(ctx))
 	n, m, err := c.c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
 	return int64(n), int64(m), c.s.explain(err)
+}
+
+// Restart copies everything and waits, at most for patience, until nobody reads in the
+// log any more: then the next transaction begins it anew, though there may always be
+// somebody who reads. Nobody may write meanwhile. ok is false when somebody read for longer.
+func (c *Checkpointer) Restart(ctx context.Context, patience time.Duration) (ok bool, err error) {
+	defer c.c.SetInterrupt(c.c.SetInterrupt(ctx))
+	if err := c.c.BusyTimeout(patience); err != nil {
+		return false, c.s.explain(err)
+	}
+	_, _, err = c.c.WALCheckpoint("main", sqlite3.CHECKPOINT_RESTART)
+	if errors.Is(err, sqlite3.BUSY) {
+		return false, nil
+	}
+	return err == nil, c.s.explain(err)
 }
 
 // Close closes the connection.
