@@ -248,6 +248,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	parts := []run.Part{
+		{Name: "database of keys", Run: s.data.keyring.Run},
+		{Name: "database of the core", Run: s.data.core.Run},
+		{Name: "database of the history", Run: s.data.history.Run},
 		{Name: "history", Run: s.series.Run},
 		{Name: "device authority", Run: s.authority.Run},
 		{Name: "devices", Run: s.devices.Run},
