@@ -149,7 +149,7 @@ func (h *house) populate(ctx context.Context, n int) (int64, error) {
 		if failed.first() != nil || ctx.Err() != nil {
 			return
 		}
-		b, err := h.enroll(ctx, have+i, &requests)
+		b, err := h.enroll(ctx, have+i, true, &requests)
 		if err != nil {
 			failed.add(fmt.Errorf("board %d: %w", have+i, err))
 		}
@@ -162,7 +162,8 @@ func (h *house) populate(ctx context.Context, n int) (int64, error) {
 	return requests.Load(), nil
 }
 
-func (h *house) enroll(ctx context.Context, i int, requests *atomic.Int64) (board, error) {
+// enroll makes board i, with a certificate or with its secret key alone.
+func (h *house) enroll(ctx context.Context, i int, certified bool, requests *atomic.Int64) (board, error) {
 	do := func(method, path string, in, out any) error {
 		requests.Add(1)
 		return h.api.Do(ctx, method, path, in, out)
@@ -175,30 +176,18 @@ func (h *house) enroll(ctx context.Context, i int, requests *atomic.Int64) (boar
 	if err := do("PUT", "/iot/v2/devices/"+d.ID+"/pass", map[string]any{"password": b.pass}, nil); err != nil {
 		return board{}, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return board{}, err
+	if certified {
+		var err error
+		requests.Add(1)
+		if b.cert, err = h.certify(ctx, d.ID); err != nil {
+			return board{}, err
+		}
 	}
-	csr, err := boardcert.MakeCSR(rand.Reader, key, d.ID)
-	if err != nil {
-		return board{}, err
-	}
-	var cert struct {
-		DER string `json:"der"`
-	}
-	if err := do("PUT", "/iot/v2/devices/"+d.ID+"/certs", map[string]any{"ca": "Arduino", "csr": string(csr), "enabled": true}, &cert); err != nil {
-		return board{}, err
-	}
-	der, err := base64.StdEncoding.DecodeString(cert.DER)
-	if err != nil {
-		return board{}, err
-	}
-	b.cert = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	property := func(name, kind string) map[string]any {
 		return map[string]any{"name": name, "type": kind, "permission": "READ_ONLY", "update_strategy": "ON_CHANGE"}
 	}
 	var th client.Thing
-	err = do("PUT", "/iot/v2/things", map[string]any{"name": fmt.Sprintf("Thing %d", i), "device_id": d.ID,
+	err := do("PUT", "/iot/v2/things", map[string]any{"name": fmt.Sprintf("Thing %d", i), "device_id": d.ID,
 		"properties": []any{property("temperature", "FLOAT"), property("note", "CHARSTRING")}}, &th)
 	if err != nil {
 		return board{}, err
@@ -213,6 +202,26 @@ func (h *house) enroll(ctx context.Context, i int, requests *atomic.Int64) (boar
 		return board{}, fmt.Errorf("thing %s was made without its property", th.ID)
 	}
 	return b, nil
+}
+
+// certify asks for a certificate as a board does.
+func (h *house) certify(ctx context.Context, id string) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := boardcert.MakeCSR(rand.Reader, key, id)
+	if err != nil {
+		return nil, err
+	}
+	var cert struct {
+		DER string `json:"der"`
+	}
+	if err := h.api.Do(ctx, "PUT", "/iot/v2/devices/"+id+"/certs", map[string]any{"ca": "Arduino", "csr": string(csr), "enabled": true}, &cert); err != nil {
+		return nil, err
+	}
+	der, err := base64.StdEncoding.DecodeString(cert.DER)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 // verify asks the API how many values of each board it has since a time, and compares

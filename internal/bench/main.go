@@ -114,23 +114,29 @@ func run(ctx context.Context, o options) (err error) {
 	if o.hold != "" {
 		return b.hold(ctx, most, o.hold)
 	}
-	for _, n := range o.devices {
+	err = b.measure(ctx)
+	b.report.print() // what there is, also when something failed
+	fmt.Printf("\nThe run took %s.\n", time.Since(began).Round(time.Second))
+	return err
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	for _, n := range b.devices {
 		if err := b.stage(ctx, n); err != nil {
 			return fmt.Errorf("with %d devices: %w", n, err)
 		}
 	}
-	if !b.skips("history") {
-		if err := b.history(ctx); err != nil {
-			return fmt.Errorf("history: %w", err)
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{{"history", b.history}, {"tokens", b.tokens}} {
+		if b.skips(part.name) {
+			continue
+		}
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	if !b.skips("tokens") {
-		if err := b.tokens(ctx); err != nil {
-			return fmt.Errorf("tokens: %w", err)
-		}
-	}
-	b.report.print()
-	fmt.Printf("\nThe run took %s.\n", time.Since(began).Round(time.Second))
 	return nil
 }
 
