@@ -75,7 +75,7 @@ func New(cfg Config) (*Broker, error) {
 		if l.TLS == nil && l.Mode == ByCertificate {
 			return nil, fmt.Errorf("mqtt: listener %s wants certificates and has no TLS", l.Name)
 		}
-		if l.Mode == ByCertificate && l.TLS.ClientAuth != tls.RequireAndVerifyClientCert && (l.TLS.ClientAuth != tls.RequireAnyClientCert || l.TLS.VerifyConnection == nil && l.TLS.GetConfigForClient == nil) {
+		if l.Mode == ByCertificate && !verifies(l.TLS) {
 			return nil, fmt.Errorf("mqtt: listener %s wants certificates and does not verify them", l.Name)
 		}
 		if l.TLS != nil {
@@ -87,6 +87,18 @@ func New(cfg Config) (*Broker, error) {
 		b.listeners = append(b.listeners, l)
 	}
 	return b, nil
+}
+
+// verifies says whether a configuration asks for a certificate and looks at it, by
+// itself or with a function of its owner.
+func verifies(c *tls.Config) bool {
+	switch c.ClientAuth {
+	case tls.RequireAndVerifyClientCert:
+		return true
+	case tls.RequireAnyClientCert:
+		return c.VerifyConnection != nil || c.GetConfigForClient != nil
+	}
+	return false
 }
 
 // begin adds one connection to what Run waits for; false when Run does not serve.

@@ -385,6 +385,10 @@ func TestNewChecksItsConfig(t *testing.T) {
 		"no Handler":               func(c *Config) { c.Handler = nil },
 		"no clock":                 func(c *Config) { c.Now = nil },
 		"certificates without TLS": func(c *Config) { c.Listeners = []Listener{{Net: newPipes()}} },
+		"certificates not asked":   func(c *Config) { c.Listeners = []Listener{{Net: newPipes(), TLS: &tls.Config{}}} },
+		"certificates not looked at": func(c *Config) {
+			c.Listeners = []Listener{{Net: newPipes(), TLS: &tls.Config{ClientAuth: tls.RequireAnyClientCert}}}
+		},
 	} {
 		c := good
 		change(&c)
