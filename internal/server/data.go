@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,6 +39,11 @@ func openData(ctx context.Context, cfg Config, now func() time.Time) (_ *data, e
 	if d.root, err = keys.OpenRoot(ctx, cfg.Data, o); err != nil {
 		return nil, err
 	}
+	if cfg.Database == "" {
+		if err := missed(cfg.Data); err != nil {
+			return nil, err
+		}
+	}
 	for _, want := range []struct {
 		name string
 		db   **db.DB
@@ -56,6 +62,25 @@ func openData(ctx context.Context, cfg Config, now func() time.Time) (_ *data, e
 		return nil, fmt.Errorf("open the keyring: %w", err)
 	}
 	return d, nil
+}
+
+// missed is the error of a house that has lost a database. Without it the database would
+// be made anew, and the house would begin again beside what is left of it. A house
+// publishes its device authority when all its databases have been made, so one that has not may be
+// at its first start still.
+func missed(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, caFolder, caFile)); err != nil {
+		return nil
+	}
+	for _, name := range []string{schema.Keyring, schema.Core, schema.History} {
+		path := filepath.Join(dir, name+".db")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is missing, and this house had one: put it back, or restore a backup into another directory; if its data are in PostgreSQL, say where (--database)", path)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close closes what is open, in reverse.

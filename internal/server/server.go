@@ -158,13 +158,19 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	return nil
 }
 
-// publishCA keeps DIR/ca/device-ca.pem, which operators hand to those who check boards.
+// Where operators find what they hand to those who check boards.
+const (
+	caFolder = "ca"
+	caFile   = "device-ca.pem"
+)
+
+// publishCA keeps the device authority's certificates in the data directory.
 func (s *Server) publishCA(pem []byte) error {
-	dir := filepath.Join(s.cfg.Data, "ca")
+	dir := filepath.Join(s.cfg.Data, caFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return edge.WriteFile(filepath.Join(dir, "device-ca.pem"), pem)
+	return edge.WriteFile(filepath.Join(dir, caFile), pem)
 }
 
 // send hands a message to the broker, when there is one.
