@@ -84,11 +84,10 @@ type reading struct {
 
 // A household is what was written before the files were touched.
 type household struct {
-	key            servertest.Key
-	user           string
-	device, thing  string
-	properties     []string
-	administrative []string
+	key           servertest.Key
+	user          string
+	device, thing string
+	properties    []string
 }
 
 func (w *household) write(t *testing.T, h *servertest.House) {
