@@ -36,6 +36,7 @@ type credentials struct {
 	door               string // of the addresses; "https" is MQTT over WebSocket
 	id, name, password string
 	cert               *tls.Certificate
+	key                *client.Client // whose token is the password; it is renewed when a test takes long
 }
 
 // dial opens a connection to the broker, TLS and WebSocket included.
@@ -96,6 +97,12 @@ var errRefused = errors.New("refused")
 // enter connects. The error says that who was not let in, at whichever step.
 func enter(t *testing.T, h place, version byte, who credentials) (*party, error) {
 	t.Helper()
+	if who.key != nil {
+		var err error
+		if who.password, err = who.key.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	conn, err := dial(t, h, who)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRefused, err)

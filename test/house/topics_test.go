@@ -242,6 +242,9 @@ func newScene(t *testing.T) (*scene, map[string]guest) {
 	session := func(user, token string) credentials {
 		return credentials{door: "https", id: user, name: user, password: token}
 	}
+	member := func(user string, key servertest.Key) credentials {
+		return credentials{door: "https", id: user, name: user, key: h.Client(key)}
+	}
 	shared := inSpace(anna)
 	expired := token(t, h, shared)
 	h.Pass(6 * time.Minute)
@@ -264,7 +267,7 @@ func newScene(t *testing.T) (*scene, map[string]guest) {
 
 	s.api = h.Client(shared)
 	s.target = makeBoard(t, s.api, "target")
-	s.owner = session(anna, token(t, h, shared))
+	s.owner = member(anna, shared)
 	sister, single := makeBoard(t, s.api, "sister"), makeBoard(t, s.api, "")
 	strangers := h.Client(mallorys)
 	stranger := makeBoard(t, strangers, "stranger")
@@ -284,15 +287,16 @@ func newScene(t *testing.T) (*scene, map[string]guest) {
 	}
 	double := makeBoard(t, elsewhere.Client(foreigners), "double")
 	target := s.target
-	forged := s.owner.password[:len(s.owner.password)-8] + "AAAAAAAA"
+	good := token(t, h, shared)
+	forged := good[:len(good)-8] + "AAAAAAAA"
 
 	return s, map[string]guest{
 		"the board, by its certificate":        {who: target.withCertificate("mqtt-cert"), itself: true},
 		"the board, by its certificate (8883)": {who: target.withCertificate("mqtt-cert-legacy"), itself: true},
 		"the board, by its secret key":         {who: target.withSecret(), itself: true},
 		"the owner":                            {who: s.owner, reads: true, writes: true},
-		"an editor of the space":               {who: session(edith, token(t, h, ediths)), reads: true, writes: true},
-		"a viewer of the space":                {who: session(vera, token(t, h, veras)), reads: true},
+		"an editor of the space":               {who: member(edith, ediths), reads: true, writes: true},
+		"a viewer of the space":                {who: member(vera, veras), reads: true},
 
 		"the owner's other board, by its certificate": {who: sister.withCertificate("mqtt-cert"), own: &home{s.api, sister, topic.ThingOut}},
 		"the owner's other board, by its secret key":  {who: sister.withSecret(), own: &home{s.api, sister, topic.ThingOut}},
@@ -300,8 +304,8 @@ func newScene(t *testing.T) (*scene, map[string]guest) {
 		"the owner's private board":                   {who: private.withSecret(), own: &home{privates, private, topic.ThingOut}},
 		"a stranger's board, by its certificate":      {who: stranger.withCertificate("mqtt-cert"), own: &home{strangers, stranger, topic.ThingOut}},
 		"a stranger's board, by its secret key":       {who: stranger.withSecret(), own: &home{strangers, stranger, topic.ThingOut}},
-		"a stranger":                                  {who: session(mallory, token(t, h, mallorys)), own: &home{strangers, stranger, topic.ThingIn}},
-		"the owner in the private space":              {who: session(anna, token(t, h, annasKey)), own: &home{privates, private, topic.ThingIn}},
+		"a stranger":                                  {who: member(mallory, mallorys), own: &home{strangers, stranger, topic.ThingIn}},
+		"the owner in the private space":              {who: member(anna, annasKey), own: &home{privates, private, topic.ThingIn}},
 
 		"an expired token":                           {who: session(anna, expired), refused: true},
 		"a token of another environment":             {who: session(foreigner, foreign), refused: true},
@@ -312,8 +316,8 @@ func newScene(t *testing.T) (*scene, map[string]guest) {
 		"a forged signature":                         {who: session(anna, forged), refused: true},
 		"no token":                                   {who: session(anna, ""), refused: true},
 		"nobody":                                     {who: credentials{door: "https", id: anna}, refused: true},
-		"a stranger's token under the owner's id":    {who: session(anna, token(t, h, mallorys)), refused: true},
-		"a token at the boards' door":                {who: credentials{door: "mqtt-password", id: anna, name: anna, password: s.owner.password}, refused: true},
+		"a stranger's token under the owner's id":    {who: credentials{door: "https", id: anna, name: anna, key: strangers}, refused: true},
+		"a token at the boards' door":                {who: credentials{door: "mqtt-password", id: anna, name: anna, key: s.api}, refused: true},
 		"a board at the users' door":                 {who: credentials{door: "https", id: target.id, name: target.id, password: target.secret}, refused: true},
 		"the board with a wrong secret":              {who: credentials{door: "mqtt-password", id: target.id, name: target.id, password: rand.Text()}, refused: true},
 		"the board without a secret":                 {who: credentials{door: "mqtt-password", id: target.id, name: target.id}, refused: true},
