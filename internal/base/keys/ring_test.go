@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,6 +178,12 @@ func TestErasedKeysNeverComeBack(t *testing.T) {
 			if err := g.Erase(t.Context(), KindSpace, id); err != nil {
 				t.Errorf("erase %s: %v", id, err)
 			}
+		}
+		if ids, err := g.Erased(t.Context(), KindSpace); err != nil || !slices.Equal(ids, []string{"gone", "never-was"}) {
+			t.Errorf("Erased = %v, %v", ids, err)
+		}
+		if ids, err := g.Erased(t.Context(), KindPerson); err != nil || len(ids) > 0 {
+			t.Errorf("people whose keys were erased: %v, %v", ids, err)
 		}
 		if _, err := g.Space(t.Context(), "never-was"); !errors.Is(err, ErrErased) {
 			t.Errorf("an erased id that never was gives %v, want %v", err, ErrErased)

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -45,6 +47,8 @@ type house struct {
 
 	mu  sync.Mutex
 	now time.Time // guarded by mu
+
+	gone atomic.Pointer[string] // a space that the room of spaces does not know any more
 }
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
@@ -98,6 +102,9 @@ func (h *house) make() *rig {
 	s, err := New(Needs{
 		Store: SQL(h.db), Keys: h.ring, Certificates: authority, Revocations: &authority.Changes, Now: h.clock, Log: log,
 		Organization: func(_ context.Context, space string) (string, error) {
+			if gone := h.gone.Load(); gone != nil && *gone == space {
+				return "", problem.New(problem.NotFound, "space-not-found", "There is no such space.")
+			}
 			if space == otherSpace {
 				return otherSpace, nil
 			}

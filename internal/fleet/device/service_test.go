@@ -387,6 +387,45 @@ func TestClearedSpaceHasNoDevices(t *testing.T) {
 	})
 }
 
+// The key of an erased space may be gone before its devices are: nothing of them is opened.
+func TestSpaceIsClearedWithoutItsKey(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		r := h.start()
+		staying, half := r.withSecret(), r.device(Device{})
+		_, leaf := r.certify(half.ID)
+		r.cut = func(step int) error {
+			if step == 2 {
+				return errCut
+			}
+			return nil
+		}
+		if err := r.Delete(t.Context(), editor, space, half.ID, true); !errors.Is(err, errCut) {
+			t.Fatalf("Delete = %v", err)
+		}
+		if err := h.ring.Erase(t.Context(), keys.KindSpace, space); err != nil {
+			t.Fatal(err)
+		}
+		r = h.start() // finishes the interrupted delete
+		for range 2 {
+			if err := r.Clear(t.Context(), system, space); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := r.Count(t.Context(), space); n != 0 || err != nil {
+			t.Errorf("%d devices are left, %v", n, err)
+		}
+		if _, err := r.Authenticate(t.Context(), staying.ID, password, staying.ID, address); !errors.Is(err, ErrCredentials) {
+			t.Errorf("Authenticate = %v, want %v", err, ErrCredentials)
+		}
+		if _, err := r.AuthenticateCertificate(t.Context(), leaf, half.ID, address); !errors.Is(err, ca.ErrRevoked) {
+			t.Errorf("AuthenticateCertificate = %v, want %v", err, ca.ErrRevoked)
+		}
+		if got, want := h.actions(staying.ID), "device:create device:write-secret device:delete device:remove"; got != want {
+			t.Errorf("journal has %q, want %q", got, want)
+		}
+	})
+}
+
 var errCut = errors.New("the power is off")
 
 func TestDeleteSurvivesPowerCut(t *testing.T) {

@@ -123,6 +123,47 @@ func TestSecretCannotBeReadAndEndsSessions(t *testing.T) {
 }
 
 // The session of a device is closed when what let it in stops being good.
+// A space that is not there any more takes none of its devices in, and keeps none:
+// neither those that are connected nor those that were just being let in.
+func TestSpaceThatIsGoneKeepsNoSessions(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		r := h.start()
+		r.run()
+		connected, entering := r.withSecret(), r.withSecret()
+		board := r.device(Device{})
+		_, leaf := r.certify(board.ID)
+		other, err := r.Create(t.Context(), stranger, Device{Type: "opta"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.SetSecret(t.Context(), stranger, otherSpace, other.ID, password); err != nil {
+			t.Fatal(err)
+		}
+		r.enter(connected.ID)
+		r.enter(other.ID)
+		half, err := r.Authenticate(t.Context(), entering.ID, password, entering.ID, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certified, err := r.AuthenticateCertificate(t.Context(), leaf, board.ID, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := space
+		h.gone.Store(&gone)
+		r.CloseSpace(space)
+		r.Connected(half)
+		r.Connected(certified)
+		soon(t, "only the other space's device is connected", func() bool { return r.Online() == 1 && r.sessionOf(other.ID) != nil })
+		if _, err := r.Authenticate(t.Context(), connected.ID, password, connected.ID, address); !errors.Is(err, ErrCredentials) {
+			t.Errorf("Authenticate = %v, want %v", err, ErrCredentials)
+		}
+		if _, err := r.AuthenticateCertificate(t.Context(), leaf, board.ID, address); !errors.Is(err, ErrCredentials) {
+			t.Errorf("AuthenticateCertificate = %v, want %v", err, ErrCredentials)
+		}
+	})
+}
+
 func TestRevocationClosesSession(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		for what, act := range map[string]func(r *rig, d Device, c ca.Certificate) error{

@@ -340,6 +340,15 @@ func TestSpacesAreErased(t *testing.T) {
 		if all, err := h.List(ctx, stranger, Filter{}); err != nil || len(all) != 1 {
 			t.Errorf("another space has %d things, %v", len(all), err)
 		}
+		for in, want := range map[string]int{space: 0, stranger.Space: 1} {
+			if n, err := h.Count(ctx, in); n != want || err != nil {
+				t.Errorf("%d things are counted in %s, %v, want %d", n, in, err, want)
+			}
+		}
+		// A device that leaves later has no thing that could be opened.
+		if err := h.ForDevices().Detach(ctx, access.Actor{Kind: access.System}, space, board); err != nil {
+			t.Errorf("Detach in an erased space = %v", err)
+		}
 	})
 }
 
