@@ -94,6 +94,23 @@ func (d doomed) erase(t *testing.T, h *servertest.House) (proof wireProof, err e
 	return proof, err
 }
 
+// revoked says whether a person's key is.
+func revoked(t *testing.T, h *servertest.House, user string, key servertest.Key) bool {
+	t.Helper()
+	var all []struct {
+		ID      string `json:"client_id"`
+		Revoked bool   `json:"revoked"`
+	}
+	h.Admin("apikey.list", map[string]string{"user": user}, &all)
+	for _, k := range all {
+		if k.ID == key.ID {
+			return k.Revoked
+		}
+	}
+	t.Fatalf("no API key %s", key.ID)
+	return false
+}
+
 type wireProof struct {
 	Things   int        `json:"things"`
 	Devices  int        `json:"devices"`
@@ -146,8 +163,14 @@ func TestSpaceErasureSurvivesPowerCut(t *testing.T) {
 			if err := gone.there(t, h, key); err == nil || !strings.Contains(err.Error(), "not a member") {
 				t.Errorf("cut after step %s, after the start its admin gets %v", step, err)
 			}
-			if err := inSpace(t, h, gone.key, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
-				t.Errorf("cut after step %s, its API key still works after the start", step)
+			if err := inSpace(t, h, gone.key, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil || !revoked(t, h, user, gone.key) {
+				t.Errorf("cut after step %s, its API key works after the start, or is not revoked: %v", step, err)
+			}
+			if n, err := h.Server.Unerased(t.Context()); n != 0 || err != nil {
+				t.Errorf("cut after step %s, %d erasures are not done after the start, %v", step, n, err)
+			}
+			if n, err := h.Server.Left(t.Context(), gone.id); n != 0 || err != nil {
+				t.Errorf("cut after step %s, %d things and devices are left after the start, %v", step, n, err)
 			}
 			// Without its name: the answer is the proof of what the start has done.
 			again := gone

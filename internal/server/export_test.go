@@ -26,6 +26,12 @@ func (s *Server) AddTo(ctx context.Context, space, user string) error {
 	return err
 }
 
+// Unerased counts the erasures that are decided and not done.
+func (s *Server) Unerased(ctx context.Context) (int, error) {
+	all, err := s.orgs.Erasures(ctx)
+	return len(all), err
+}
+
 // Left counts the devices and things of a space.
 func (s *Server) Left(ctx context.Context, space string) (int, error) {
 	z, err := s.sizeOf(ctx, space)

@@ -337,6 +337,8 @@ func testErasedSpace(t *testing.T, h *servertest.House) {
 	h.Admin("backup", map[string]string{"dir": t.TempDir()}, &fresh)
 	h.Stop()
 	gone.isSealed(t, "the data directory", h.Config)
+	gone.hasRows(t, h.Config, 0)
+	kept.hasRows(t, h.Config, 1)
 
 	// An archive of before, with the newest keyring.
 	c := h.Config
@@ -452,6 +454,50 @@ func (c *colony) tellsNothing(t *testing.T, h *servertest.House, dead map[string
 	}
 }
 
+// hasRows counts what the tables have of the space, at least or, for none, exactly.
+func (c *colony) hasRows(t *testing.T, cfg server.Config, want int) {
+	t.Helper()
+	ctx := t.Context()
+	root, err := keys.OpenRoot(ctx, cfg.Data, keys.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tables := range map[string]map[string]string{
+		schema.Core:    {"org": "id", "org_member": "org", "device": "space", "device_status": "space", "thing": "space", "thing_tag": "space", "thing_property": "space"},
+		schema.History: {"series": "space"},
+	} {
+		d := c.open(t, root, cfg, name)
+		err := d.Read(ctx, func(tx *db.Tx) error {
+			for table, column := range tables {
+				var n int
+				if err := tx.QueryRow(ctx, "select count(*) from "+table+" where "+column+" = $1", c.space).Scan(&n); err != nil {
+					return err
+				}
+				if n != want && (want == 0 || n < want) {
+					t.Errorf("%s has %d rows of the space %s, want %d", table, n, c.name, want)
+				}
+			}
+			return nil
+		})
+		if err := errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (c *colony) open(t *testing.T, root *keys.Root, cfg server.Config, name string) *db.DB {
+	t.Helper()
+	one := db.Config{Schema: name, Now: time.Now, Readers: 1, Path: filepath.Join(cfg.Data, name+".db"), Key: root.FileKey(name)}
+	if cfg.Database != "" {
+		one = db.Config{Schema: name, Now: time.Now, Readers: 1, Engine: db.Postgres, DSN: cfg.Database}
+	}
+	d, err := schema.Open(t.Context(), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // isSealed opens the data that c names with all its keys, and finds nothing of the
 // space: no key, and no text in any row.
 func (c *colony) isSealed(t *testing.T, where string, cfg server.Config) {
@@ -463,13 +509,7 @@ func (c *colony) isSealed(t *testing.T, where string, cfg server.Config) {
 	}
 	opened := map[string]*db.DB{}
 	for _, name := range schema.Names {
-		one := db.Config{Schema: name, Now: time.Now, Readers: 1, Path: filepath.Join(cfg.Data, name+".db"), Key: root.FileKey(name)}
-		if cfg.Database != "" {
-			one = db.Config{Schema: name, Now: time.Now, Readers: 1, Engine: db.Postgres, DSN: cfg.Database}
-		}
-		if opened[name], err = schema.Open(ctx, one); err != nil {
-			t.Fatal(err)
-		}
+		opened[name] = c.open(t, root, cfg, name)
 		defer opened[name].Close()
 		var rows bytes.Buffer
 		if err := opened[name].Dump(ctx, &rows); err != nil {
