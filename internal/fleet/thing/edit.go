@@ -156,6 +156,7 @@ func (s *Service) DeleteProperty(ctx context.Context, who access.Actor, id, prop
 	if err := ours(who); err != nil {
 		return err
 	}
+	// As Delete: docs/acts/erase-thing.md.
 	lost, device, err := s.needs.Store.erase(ctx, who.Space, id, property, s.entry(who, "property:erase", id, map[string]string{"property": property}))
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type house struct {
 	*Service
 	t       testing.TB
 	core    *db.DB
+	past    *db.DB // of history
 	ring    *keys.Ring
 	devices *device.Service
 	history *series.Service
@@ -97,8 +98,9 @@ func newHouse(t testing.TB, core *db.DB) *house {
 	h.devices, err = device.New(device.Needs{Store: device.SQL(core), Keys: h.ring, Certificates: authority,
 		Revocations: &authority.Changes, Now: h.clock, Log: log, Organization: organization})
 	must(err)
+	h.past = dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.History))
 	h.history, err = series.New(t.Context(), series.Needs{
-		Store: series.SQL(dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.History))), Keys: h.ring, Log: log, Now: h.clock})
+		Store: series.SQL(h.past), Keys: h.ring, Log: log, Now: h.clock})
 	must(err)
 	policy, err := access.New()
 	must(err)

@@ -436,8 +436,8 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 		})
 		return err
 	}
-	// 1. The rows go, and the intent to erase the values comes; 2. the values go; 3.
-	// the intent goes. Run finishes what is interrupted.
+	// 1. The rows go, and the intent to erase the values comes. Run finishes what is
+	// interrupted. The numbers are those of docs/acts/erase-thing.md.
 	lost, device, err := s.needs.Store.erase(ctx, who.Space, id, "", s.entry(who, "thing:erase", id, nil))
 	if err != nil {
 		return err
@@ -449,12 +449,13 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 	return s.eraseSeries(ctx, lost)
 }
 
-// eraseSeries makes the values of erased properties unreadable.
+// eraseSeries removes the values of erased properties.
 func (s *Service) eraseSeries(ctx context.Context, properties []string) error {
 	if len(properties) == 0 {
 		return nil
 	}
-	s.routes.settle() // nothing comes for them any more
+	// 2. The values go, those on their way first: nothing comes for them any more.
+	s.routes.settle()
 	ids := make([]string, 0, 2*len(properties))
 	for _, p := range properties {
 		ids = append(ids, p, fleeting(p))
@@ -463,6 +464,7 @@ func (s *Service) eraseSeries(ctx context.Context, properties []string) error {
 		word(s.stale) // Run tries again
 		return fmt.Errorf("erase %d series: %w", len(ids), err)
 	}
+	// 3. The intent goes.
 	if err := s.needs.Store.erased(ctx, properties); err != nil {
 		word(s.stale)
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -554,4 +555,51 @@ func TestTimezoneReachesTheDevice(t *testing.T) {
 	if err != nil || len(records) != 2 || records[0].Name != "tz_offset" || records[0].Int != 20700 || records[1].Name != "tz_dst_until" || records[1].Int <= noon.Unix() {
 		t.Errorf("records %+v, %v", records, err)
 	}
+}
+
+// Of an erased thing no table has a row, in either database, whether its values were in
+// chunks or still in the log.
+func TestErasedThingLeavesNoRows(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		board := h.device(editor, "board")
+		a := h.thing(editor, "a", board, map[string]string{"x": "FLOAT", "word": "CHARSTRING"})
+		if err := h.SetTag(ctx, editor, a.ID, Tag{"k", "v"}); err != nil {
+			t.Fatal(err)
+		}
+		h.publish(board, a.ID, senml.Record{Name: "x", Kind: senml.Float, Num: 1.5}, senml.Record{Name: "word", Kind: senml.Text, Text: "one"})
+		if err := h.history.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		h.publish(board, a.ID, senml.Record{Name: "x", Kind: senml.Float, Num: 2.5})
+		left := func(d *db.DB, tables ...string) (n int) {
+			t.Helper()
+			err := d.Read(ctx, func(tx *db.Tx) error {
+				n = 0
+				for _, table := range tables {
+					var rows int
+					if err := tx.QueryRow(ctx, `select count(*) from `+table).Scan(&rows); err != nil {
+						return err
+					}
+					n += rows
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		history := []string{"series", "series_last", "series_chunk", "series_log"}
+		core := []string{"thing", "thing_tag", "thing_property", "thing_erase"}
+		if n, m := left(h.past, history...), left(h.core, core...); n < 7 || m < 4 {
+			t.Fatalf("there are %d and %d rows before, so this test cannot see them go", n, m)
+		}
+		if err := h.Delete(ctx, editor, a.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if n, m := left(h.past, history...), left(h.core, core...); n != 0 || m != 0 {
+			t.Errorf("%d rows are left in the history and %d in core", n, m)
+		}
+	})
 }
