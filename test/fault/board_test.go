@@ -23,7 +23,7 @@ const patience = 60 * time.Second
 
 // eager is the SDK with short waits, so that much happens in little time.
 var eager = device.Timing{
-	Dial: 5 * time.Second, Answer: 5 * time.Second, Publish: 20 * time.Second,
+	Dial: 5 * time.Second, Answer: 5 * time.Second, Publish: patience,
 	Reconnect: 20 * time.Millisecond, ReconnectMax: 100 * time.Millisecond,
 	Attach: 5 * time.Second, Detached: 5 * time.Second, LastValues: 5 * time.Second, Resume: 100 * time.Millisecond,
 }
