@@ -51,14 +51,19 @@ func Start(t testing.TB, change ...func(*server.Config)) *House {
 	return Open(t, config(t, change))
 }
 
+// On is the configuration of a house on the directory dir and free ports.
+func On(dir string) server.Config {
+	free := "127.0.0.1:0"
+	return server.Config{
+		Data: dir, Dev: true,
+		HTTPS: free, MQTTCert: free, MQTTLegacy: free, MQTTPassword: free, Metrics: free, LogLevel: "warn",
+	}
+}
+
 // config is that of a house on new data and free ports.
 func config(t testing.TB, change []func(*server.Config)) server.Config {
 	t.Helper()
-	free := "127.0.0.1:0"
-	cfg := server.Config{
-		Data: filepath.Join(t.TempDir(), "data"), Dev: true,
-		HTTPS: free, MQTTCert: free, MQTTLegacy: free, MQTTPassword: free, Metrics: free, LogLevel: "warn",
-	}
+	cfg := On(filepath.Join(t.TempDir(), "data"))
 	for _, fn := range change {
 		fn(&cfg)
 	}

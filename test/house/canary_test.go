@@ -312,11 +312,7 @@ func TestCanariesCanBeFound(t *testing.T) {
 // Nothing that people or boards wrote, and no key, can be read in any file: while the
 // house runs, after it was killed, after it stopped, and in a backup.
 func TestNoFileShowsWhatPeopleWrote(t *testing.T) {
-	bin, err := servertest.Build(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := servertest.NewProgram(t, bin)
+	h := newProgram(t)
 	h.Start()
 	dir := h.Config.Data
 	c := &canaries{}

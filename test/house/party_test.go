@@ -26,9 +26,20 @@ const patience = time.Minute
 // A place is a house, in this process or in one of its own.
 type place interface {
 	Admin(act string, in, out any)
+	Person(email string) (user string, key servertest.Key)
 	Client(key servertest.Key) *client.Client
 	Port(listener string) string
 	CA() string
+}
+
+// newProgram is a house that can be killed.
+func newProgram(t *testing.T) *servertest.Program {
+	t.Helper()
+	bin, err := servertest.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return servertest.NewProgram(t, bin)
 }
 
 // Credentials are what somebody shows at a door for MQTT.

@@ -90,7 +90,7 @@ type household struct {
 	properties    []string
 }
 
-func (w *household) write(t *testing.T, h *servertest.House) {
+func (w *household) write(t *testing.T, h place) {
 	t.Helper()
 	w.user, w.key = h.Person("anna@example.org")
 	var space struct {
@@ -223,7 +223,7 @@ func (l *logbook) String() string {
 func (w *household) try(t *testing.T, d disk, truth []reading, name string) (verdict string, wrong error) {
 	t.Helper()
 	log := &logbook{}
-	h, err := servertest.Try(t, childConfig(d.save(t)), slog.New(slog.NewTextHandler(log, nil)))
+	h, err := servertest.Try(t, servertest.On(d.save(t)), slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		if !names(err.Error(), name) {
 			return "refused", fmt.Errorf("refused to start without a word about the file: %w", err)
@@ -342,12 +342,13 @@ func TestDamagedFileIsNeverWrongData(t *testing.T) {
 		flips = 60
 	}
 	var w household
-	dir := filepath.Join(t.TempDir(), "data")
-	child := startChild(t, dir)
-	w.write(t, servertest.Join(t, dir))
-	child.kill(t)
+	program := newProgram(t)
+	program.Start()
+	w.write(t, program)
+	program.Kill()
+	dir := program.Config.Data
 	killed := load(t, dir)
-	h := servertest.Open(t, childConfig(dir))
+	h := servertest.Open(t, servertest.On(dir))
 	truth := w.read(t, h)
 	h.Stop()
 	for _, r := range truth {
