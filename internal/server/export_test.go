@@ -10,7 +10,11 @@ import (
 
 // CutErasure has fn asked after each step of an erasure; its error ends it there, as a
 // power cut would.
-func (s *Server) CutErasure(fn func(step string) error) { s.cut = fn }
+func (s *Server) CutErasure(fn func(step string) error) {
+	s.erasures <- struct{}{} // not while another try is under way
+	s.cut = fn
+	<-s.erasures
+}
 
 // EraseAgain is what follows a failed erasure after a minute.
 var EraseAgain = (*Server).repairErasures
