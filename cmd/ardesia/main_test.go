@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/server"
@@ -253,6 +254,45 @@ func scripts(t *testing.T, data string) {
 	run("", &list, "apikey", "list", "--user", u.ID)
 	if len(list) != 2 {
 		t.Errorf("a wrong --format made a key all the same: %d keys", len(list))
+	}
+}
+
+func TestJournalIsRead(t *testing.T) {
+	h := servertest.Start(t)
+	user, key := h.Person("ann@example.org")
+	read := func(args ...string) (all []struct {
+		Number                   int64
+		At                       time.Time
+		Actor, Action, ID, Space string
+	}) {
+		t.Helper()
+		out, _, err := command(t, "", append([]string{"journal", "list", "--data", h.Config.Data, "--format", "json"}, args...)...)
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &all)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out, "ann@") || strings.Contains(out, key.Secret) {
+			t.Errorf("the journal holds more than ids: %s", out)
+		}
+		return all
+	}
+	all, found := read(), map[string]string{}
+	for i, e := range all {
+		if e.Number != int64(i+1) || e.At.IsZero() || e.Actor == "" {
+			t.Errorf("entry %d: %+v", i+1, e)
+		}
+		found[e.Action] = e.ID
+	}
+	if found["account:create"] != user || found["apikey:create"] != key.ID {
+		t.Errorf("the journal has %v", found)
+	}
+	if rest := read("--after", "1", "--limit", "2"); len(rest) != 2 || rest[0].Number != 2 {
+		t.Errorf("two after the first: %+v", rest)
+	}
+	if none := read("--space", "nowhere"); len(none) != 0 {
+		t.Errorf("of no space: %+v", none)
 	}
 }
 
