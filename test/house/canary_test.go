@@ -83,7 +83,7 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	var d client.Device
 	hardware := hexText()
 	c.keys["unique hardware id"] = hardware
-	do("PUT", "/iot/v2/devices", map[string]any{"name": c.word("name of a device"), "serial": c.word("serial number"),
+	do("PUT", "/iot/v2/devices", map[string]any{"name": c.word("name of a device"), "serial": c.word("serial number"), "fqbn": c.word("fully qualified board name"),
 		"type": "login_and_secretkey_wifi", "unique_hardware_id": hardware}, &d)
 	secret := c.word("secret key of a device")
 	do("PUT", "/iot/v2/devices/"+d.ID+"/pass", map[string]any{"password": secret}, nil)

@@ -33,6 +33,7 @@ type sealedDevice struct {
 	Serial     string            `json:"s,omitempty"`
 	BLEMAC     string            `json:"b,omitempty"`
 	HardwareID string            `json:"h,omitempty"`
+	FQBN       string            `json:"f,omitempty"`
 	Tags       map[string]string `json:"t,omitempty"`
 }
 
@@ -48,7 +49,7 @@ func reportedPlace(id string) []byte { return keys.Place("device", "reported", i
 
 // close makes the row of d. What the row has besides a Device is left as it is.
 func (r *row) close(d Device, seal keys.Sealer, hardwareIndex func([]byte) []byte) error {
-	plain, err := json.Marshal(sealedDevice{Name: d.Name, Serial: d.Serial, BLEMAC: d.BLEMAC, HardwareID: d.HardwareID, Tags: d.Tags})
+	plain, err := json.Marshal(sealedDevice{Name: d.Name, Serial: d.Serial, BLEMAC: d.BLEMAC, HardwareID: d.HardwareID, FQBN: d.FQBN, Tags: d.Tags})
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (r *row) open(seal keys.Sealer) (Device, error) {
 		return Device{}, fmt.Errorf("read device %s: %w", r.ID, err)
 	}
 	d := r.Device
-	d.Name, d.Serial, d.BLEMAC, d.HardwareID, d.Tags = s.Name, s.Serial, s.BLEMAC, s.HardwareID, s.Tags
+	d.Name, d.Serial, d.BLEMAC, d.HardwareID, d.FQBN, d.Tags = s.Name, s.Serial, s.BLEMAC, s.HardwareID, s.FQBN, s.Tags
 	d.HasSecret = r.secret != nil
 	d.Reported, err = r.openReported(seal)
 	return d, err

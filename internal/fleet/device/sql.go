@@ -16,7 +16,7 @@ func SQL(d *db.DB) Store { return sqlStore{d} }
 
 type sqlStore struct{ db *db.DB }
 
-const columns = `id, space, owner, type, fqbn, connection_type, wifi_fw_version, locked, private, reported,
+const columns = `id, space, owner, type, connection_type, wifi_fw_version, locked, private, reported,
 	hardware_index, secret, created_at, updated_at, deleted_at, leaving, online, last_activity_at`
 
 func scanRow(scan func(...any) error) (row, error) {
@@ -25,7 +25,7 @@ func scanRow(scan func(...any) error) (row, error) {
 		created, updated, active int64
 		deleted                  sql.NullInt64
 	)
-	err := scan(&r.ID, &r.Space, &r.Owner, &r.Type, &r.FQBN, &r.ConnectionType, &r.WiFiFW, &r.Locked, &r.private, &r.reported,
+	err := scan(&r.ID, &r.Space, &r.Owner, &r.Type, &r.ConnectionType, &r.WiFiFW, &r.Locked, &r.private, &r.reported,
 		&r.hardwareIndex, &r.secret, &created, &updated, &deleted, &r.leaving, &r.online, &active)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, ErrNotFound
@@ -115,8 +115,8 @@ func (s sqlStore) add(ctx context.Context, r row, limit int, e journal.Entry) er
 			return ErrIDTaken
 		}
 		if _, err := tx.Exec(ctx, `insert into device (`+columns+`)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, null, $12, $13, null, '', $14, 0)`,
-			r.ID, r.Space, r.Owner, r.Type, r.FQBN, r.ConnectionType, r.WiFiFW, r.Locked, r.private, r.reported,
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, null, $11, $12, null, '', $13, 0)`,
+			r.ID, r.Space, r.Owner, r.Type, r.ConnectionType, r.WiFiFW, r.Locked, r.private, r.reported,
 			r.hardwareIndex, r.CreatedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), false); err != nil {
 			return err
 		}
@@ -139,10 +139,10 @@ func (s sqlStore) change(ctx context.Context, space, id string, fn func(r *row) 
 		if err := fn(&r); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `update device set type = $1, fqbn = $2, connection_type = $3, wifi_fw_version = $4, locked = $5,
-			private = $6, reported = $7, hardware_index = $8, secret = $9, updated_at = $10, deleted_at = $11, leaving = $12
-			where space = $13 and id = $14`,
-			r.Type, r.FQBN, r.ConnectionType, r.WiFiFW, r.Locked, r.private, r.reported, r.hardwareIndex, r.secret,
+		if _, err := tx.Exec(ctx, `update device set type = $1, connection_type = $2, wifi_fw_version = $3, locked = $4,
+			private = $5, reported = $6, hardware_index = $7, secret = $8, updated_at = $9, deleted_at = $10, leaving = $11
+			where space = $12 and id = $13`,
+			r.Type, r.ConnectionType, r.WiFiFW, r.Locked, r.private, r.reported, r.hardwareIndex, r.secret,
 			r.UpdatedAt.UnixMicro(), nullTime(r.DeletedAt), r.leaving, space, id); err != nil {
 			return err
 		}

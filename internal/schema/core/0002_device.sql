@@ -42,11 +42,10 @@ create table device (
     space            text    not null,
     owner            text    not null,          -- user id
     type             text    not null,
-    fqbn             text    not null,
     connection_type  text    not null,          -- '' when nobody said
     wifi_fw_version  text    not null,
     locked           boolean not null,
-    private          bytea   not null,          -- sealed: name, serial, hardware id, BLE address, tags
+    private          bytea   not null,          -- sealed: name, serial, hardware id, BLE address, FQBN, tags
     reported         bytea   not null,          -- sealed: what the board said of itself
     hardware_index   bytea   unique,            -- of the unique hardware id; null without one
     secret           bytea,                     -- keyed hash of the secret key; null without one

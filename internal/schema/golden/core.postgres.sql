@@ -71,7 +71,6 @@ CREATE TABLE device (
 	space text NOT NULL,
 	owner text NOT NULL,
 	type text NOT NULL,
-	fqbn text NOT NULL,
 	connection_type text NOT NULL,
 	wifi_fw_version text NOT NULL,
 	locked boolean NOT NULL,

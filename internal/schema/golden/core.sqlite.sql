@@ -62,7 +62,6 @@ CREATE TABLE device (
 	space text not null,
 	owner text not null,
 	type text not null,
-	fqbn text not null,
 	connection_type text not null,
 	wifi_fw_version text not null,
 	locked boolean not null,
