@@ -17,17 +17,20 @@ import (
 
 func backups() *cobra.Command {
 	var to string
+	var days int
 	c := verb("backup", "Write an encrypted, signed backup that was restored once to see that it can be", "backup", []string{"data", "keyring"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) {
 			dir, err := filepath.Abs(to)
-			return map[string]any{"dir": dir}, err
+			return map[string]any{"dir": dir, "keep_days": days}, err
 		})
 	c.Long = `Write a backup, while the server runs or not: two archives, encrypted and signed.
 
 The data archive may be kept for as long as you like. The keyring archive is kept for
-7 days, apart from the others, so that what is erased stays erased: a restore needs one
-of each. Keep a copy of DATA/keys/root.key in a safe place: without it no archive opens.`
+7 days, apart from the others, so that a space that is erased stays erased: a restore needs
+one of each. A single thing that is erased can be read in older data archives:
+--keep-days says for how long. Keep a copy of DATA/keys/root.key in a safe place: without it no archive opens.`
 	c.Flags().StringVarP(&to, "out", "o", ".", "directory that gets the two archives")
+	c.Flags().IntVar(&days, "keep-days", 0, "delete the data archives in that directory that are older, but for the newest (default 0: none)")
 	return c
 }
 

@@ -330,14 +330,23 @@ func (s *Server) caRevoke(ctx context.Context, in struct {
 	return map[string]any{"id": in.Certificate, "device": d.ID, "reason": reason}, s.authority.Revoke(ctx, operator, ca.Device{ID: d.ID, Space: d.Space}, in.Certificate, reason)
 }
 
+// maxKeepArchives is a century, in days.
+const maxKeepArchives = 36_500
+
+var errKeepArchives = problem.New(problem.Invalid, "backup-keep", "Data archives are kept for 1 to 36,500 days, or for as long as you like with 0.")
+
 func (s *Server) backup(ctx context.Context, in struct {
-	Dir string `json:"dir"`
+	Dir  string `json:"dir"`
+	Days int    `json:"keep_days"`
 }) (any, error) {
+	if in.Days < 0 || in.Days > maxKeepArchives {
+		return nil, errKeepArchives
+	}
 	d := s.data
 	return backup.To(ctx, backup.Source{
 		Dir: s.cfg.Data, Root: d.root, Ring: d.ring, Core: d.core, History: d.history, Keyring: d.keyring,
 		Program: "ardesia", Now: s.world.Now,
-	}, in.Dir)
+	}, in.Dir, time.Duration(in.Days)*24*time.Hour)
 }
 
 // check reads everything that is stored, as doctor asks.

@@ -11,7 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
@@ -37,6 +37,9 @@ var (
 // KeyringLife is for how long a keyring archive is kept: after it, what was erased
 // before is unreadable in every archive. It is the grace that the compatible cloud gives itself.
 const KeyringLife = 7 * 24 * time.Hour
+
+// stamp is the time in the name of an archive, UTC.
+const stamp = "20060102T150405Z"
 
 const (
 	manifestName = "manifest.json"
@@ -226,12 +229,15 @@ type Pair struct {
 
 // To writes a data archive and a keyring archive into a directory, restores them
 // once to see that they can be, gives them their names, and then deletes the keyring archives there
-// that are older than KeyringLife. On an error nothing new has a name, and nothing is deleted.
-func To(ctx context.Context, s Source, dir string) (Pair, error) {
+// that are older than KeyringLife, and the data archives that are older than keep, unless that is 0.
+// The newest of each stays. On an error nothing new has a name, and nothing is deleted.
+//
+// What is erased inside a space that lives on is readable in older data archives: keep bounds for how long.
+func To(ctx context.Context, s Source, dir string, keep time.Duration) (Pair, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Pair{}, fmt.Errorf("make the directory for archives: %w", err)
 	}
-	base := filepath.Join(dir, "ardesia-"+s.Root.Store()+"-"+s.Now().UTC().Format("20060102T150405Z"))
+	base := filepath.Join(dir, "ardesia-"+s.Root.Store()+"-"+s.Now().UTC().Format(stamp))
 	p := Pair{Data: base + ".data", Keyring: base + ".keyring"}
 	for _, name := range []string{p.Data, p.Keyring} {
 		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
@@ -257,8 +263,12 @@ func To(ctx context.Context, s Source, dir string) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("give the archives their names: %w", err)
 	}
-	if err := prune(dir, s); err != nil {
-		return p, fmt.Errorf("delete old keyring archives: %w", err)
+	err = prune(dir, s, ".keyring", KeyringLife)
+	if keep > 0 {
+		err = errors.Join(err, prune(dir, s, ".data", keep))
+	}
+	if err != nil {
+		return p, fmt.Errorf("delete old archives: %w", err)
 	}
 	return p, nil
 }
@@ -290,18 +300,28 @@ func write(path string, fill func(w io.Writer) error) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// prune deletes the keyring archives of this house that are too old, but for the newest one.
-func prune(dir string, s Source) error {
-	names, err := filepath.Glob(filepath.Join(dir, "ardesia-"+s.Root.Store()+"-*.keyring"))
-	if err != nil || len(names) == 0 {
+// prune deletes the archives of this house with a suffix that are older than life, but for the newest one.
+func prune(dir string, s Source, suffix string, life time.Duration) error {
+	prefix := filepath.Join(dir, "ardesia-"+s.Root.Store()+"-")
+	names, err := filepath.Glob(prefix + "*" + suffix)
+	if err != nil {
 		return err
 	}
-	slices.Sort(names) // names end in their time
-	oldest := s.Now().UTC().Add(-KeyringLife).Format("20060102T150405Z")
+	var old []string
+	newest := ""
+	for _, name := range names {
+		at, err := time.Parse(stamp, strings.TrimSuffix(strings.TrimPrefix(name, prefix), suffix))
+		if err != nil {
+			continue // somebody gave it another name, and looks after it
+		}
+		newest = max(newest, name) // names end in their time
+		if at.Before(s.Now().Add(-life)) {
+			old = append(old, name)
+		}
+	}
 	var all []error
-	for _, name := range names[:len(names)-1] {
-		made := name[len(name)-len("20060102T150405Z.keyring") : len(name)-len(".keyring")]
-		if made < oldest {
+	for _, name := range old {
+		if name != newest {
 			all = append(all, os.Remove(name))
 		}
 	}

@@ -132,7 +132,7 @@ func reopen(t testing.TB, dir, dsn string, o keys.Options) (*db.DB, *keys.Ring) 
 
 func (h *house) backup(t testing.TB) Pair {
 	t.Helper()
-	p, err := To(t.Context(), h.Source, t.TempDir())
+	p, err := To(t.Context(), h.Source, t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,30 +419,47 @@ func TestRestoreCutBetweenAnyTwoSteps(t *testing.T) {
 	}
 }
 
-func TestOldKeyringArchivesAreDeleted(t *testing.T) {
-	h := newHouse(t, db.SQLite)
-	dir := t.TempDir()
-	for _, name := range []string{"ardesia-0000000000000000-20200101T000000Z.keyring", "notes.keyring"} { // not ours
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 5 { // days 0, 3, 6, 9, 12
-		if _, err := To(t.Context(), h.Source, dir); err != nil {
-			t.Fatal(err)
-		}
-		h.now = h.now.Add(3 * 24 * time.Hour)
-	}
-	got := map[string]int{}
-	found, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range found {
-		got[filepath.Ext(f.Name())]++
-	}
-	if want := map[string]int{".data": 5, ".keyring": 3 + 2}; fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the directory has %v, want %v", got, want)
+func TestOldArchivesAreDeleted(t *testing.T) {
+	for name, c := range map[string]struct {
+		keep time.Duration
+		want map[string]int
+	}{
+		"data archives for ever":     {0, map[string]int{".data": 5 + 3, ".keyring": 3 + 2}},
+		"data archives for four":     {4 * 24 * time.Hour, map[string]int{".data": 2 + 3, ".keyring": 3 + 2}},
+		"data archives for an hour":  {time.Hour, map[string]int{".data": 1 + 3, ".keyring": 3 + 2}},
+		"data archives for 12 days":  {12 * 24 * time.Hour, map[string]int{".data": 5 + 3, ".keyring": 3 + 2}},
+		"data archives for a minute": {time.Minute, map[string]int{".data": 1 + 3, ".keyring": 3 + 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, db.SQLite)
+			dir := t.TempDir()
+			ours := "ardesia-" + h.Root.Store()
+			for _, name := range []string{ // not to be touched
+				"ardesia-0000000000000000-20200101T000000Z.keyring", "notes.keyring",
+				"ardesia-0000000000000000-20200101T000000Z.data", ours + "-20200101T000000Z copy.data", ours + "-first.data",
+			} {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 5 { // days 0, 3, 6, 9, 12
+				if _, err := To(t.Context(), h.Source, dir, c.keep); err != nil {
+					t.Fatal(err)
+				}
+				h.now = h.now.Add(3 * 24 * time.Hour)
+			}
+			got := map[string]int{}
+			found, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				got[filepath.Ext(f.Name())]++
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("the directory has %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -514,7 +531,7 @@ func TestFailedBackupLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := To(t.Context(), h.Source, dir); err == nil || !strings.Contains(err.Error(), "tls/huge") {
+	if _, err := To(t.Context(), h.Source, dir, 0); err == nil || !strings.Contains(err.Error(), "tls/huge") {
 		t.Errorf("got %v", err)
 	}
 	for _, dir := range []string{dir, h.Dir} {
