@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -19,25 +19,6 @@ var (
 	system = access.Actor{Kind: access.System}
 	noon   = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 )
-
-// ring seals by the place alone, which is enough to see that a name is where it belongs.
-type ring struct{}
-
-type label string
-
-func (ring) Person(_ context.Context, id string) (keys.Sealer, error) { return label(id), nil }
-
-func (l label) Seal(plain, aad []byte) ([]byte, error) {
-	return append([]byte(string(l)+"|"+string(aad)+"|"), plain...), nil
-}
-
-func (l label) Open(sealed, aad []byte) ([]byte, error) {
-	plain, ok := bytes.CutPrefix(sealed, []byte(string(l)+"|"+string(aad)+"|"))
-	if !ok {
-		return nil, keys.ErrSeal
-	}
-	return plain, nil
-}
 
 // house is a room on a database, with a clock that the test moves.
 type house struct {
@@ -50,7 +31,7 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
 		h := &house{d: d, now: noon}
 		var err error
-		if h.Service, err = New(Needs{Store: SQL(d), Keys: ring{}, Now: func() time.Time { return h.now }}); err != nil {
+		if h.Service, err = New(Needs{Store: SQL(d), Keys: keystest.Ring{}, Now: func() time.Time { return h.now }}); err != nil {
 			t.Fatal(err)
 		}
 		test(t, h)

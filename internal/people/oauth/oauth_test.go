@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -19,7 +18,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
-	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
@@ -35,24 +34,6 @@ const (
 )
 
 var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
-
-type ring struct{}
-
-type label string
-
-func (ring) Person(_ context.Context, id string) (keys.Sealer, error) { return label(id), nil }
-
-func (l label) Seal(plain, aad []byte) ([]byte, error) {
-	return append([]byte(string(l)+string(aad)), plain...), nil
-}
-
-func (l label) Open(sealed, aad []byte) ([]byte, error) {
-	plain, ok := bytes.CutPrefix(sealed, []byte(string(l)+string(aad)))
-	if !ok {
-		return nil, keys.ErrSeal
-	}
-	return plain, nil
-}
 
 // signers makes a key on first use and keeps it, as the key ring does.
 type signers struct {
@@ -91,7 +72,7 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
 		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1}
 		var err error
-		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: ring{}, Now: h.clock}); err != nil {
+		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock}); err != nil {
 			t.Fatal(err)
 		}
 		h.Service = h.again(t, issuer)

@@ -13,6 +13,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -128,7 +129,7 @@ func TestWhatCannotBeErased(t *testing.T) {
 
 // erasedRing has lost the key of one space.
 type erasedRing struct {
-	ring
+	keystest.Ring
 	gone string
 }
 
@@ -136,7 +137,7 @@ func (r erasedRing) Space(ctx context.Context, id string) (keys.Sealer, error) {
 	if id == r.gone {
 		return nil, keys.ErrErased
 	}
-	return r.ring.Space(ctx, id)
+	return r.Ring.Space(ctx, id)
 }
 
 // An old archive brings back the row of an erased space, and never its key: its

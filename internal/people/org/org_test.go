@@ -1,8 +1,6 @@
 package org
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -16,7 +14,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
-	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -25,28 +23,9 @@ var (
 	noon   = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 )
 
-// ring seals by the place alone, which is enough to see that a name is where it belongs.
-type ring struct{}
-
-type label string
-
-func (ring) Space(_ context.Context, id string) (keys.Sealer, error) { return label(id), nil }
-
-func (l label) Seal(plain, aad []byte) ([]byte, error) {
-	return append([]byte(string(l)+"|"+string(aad)+"|"), plain...), nil
-}
-
-func (l label) Open(sealed, aad []byte) ([]byte, error) {
-	plain, ok := bytes.CutPrefix(sealed, []byte(string(l)+"|"+string(aad)+"|"))
-	if !ok {
-		return nil, keys.ErrSeal
-	}
-	return plain, nil
-}
-
 func service(t *testing.T, d *db.DB) *Service {
 	t.Helper()
-	s, err := New(Needs{Store: SQL(d), Keys: ring{}, Now: func() time.Time { return noon }})
+	s, err := New(Needs{Store: SQL(d), Keys: keystest.Ring{}, Now: func() time.Time { return noon }})
 	if err != nil {
 		t.Fatal(err)
 	}
