@@ -122,7 +122,7 @@ func readBody(b []byte, c *span, tmp *[]int64) error {
 }
 
 func (r *reader) times(c *span, n int) {
-	unit, first := r.size(int(chunkSpan-1)), r.int()
+	unit, first := r.distance(), r.int()
 	if unit == 0 || first < earliest || first >= latest {
 		r.fail()
 	}
@@ -131,14 +131,14 @@ func (r *reader) times(c *span, n int) {
 		return
 	}
 	last := int64(-1)
-	most := (chunkSpan - 1) / int64(unit)
+	most := (chunkSpan - 1) / unit
 	for i, x := range c.at {
 		if x <= last || x > most || i == 0 && x != 0 {
 			r.fail()
 			return
 		}
 		last = x
-		c.at[i] = first + x*int64(unit)
+		c.at[i] = first + x*unit
 	}
 	if c.at[n-1] >= latest {
 		r.fail()
@@ -264,7 +264,7 @@ func readHead(b []byte) (h head, err error) {
 	if h.n == 0 || h.start < earliest || h.start >= latest {
 		return head{}, errCodec
 	}
-	h.end = h.start + int64(r.size(int(chunkSpan-1)))
+	h.end = h.start + r.distance()
 	if h.numbers = r.size(h.n); h.numbers > 0 {
 		h.zeros = r.size(h.numbers)
 		h.min, h.max, h.sum = math.Float64frombits(r.fixed64()), math.Float64frombits(r.fixed64()), math.Float64frombits(r.fixed64())

@@ -67,6 +67,17 @@ func (r *reader) size(limit int) int {
 	return int(v)
 }
 
+// distance is a number of µs that is less than a chunk's span, which a machine of 32
+// bits cannot count in an int.
+func (r *reader) distance() int64 {
+	v := r.uint()
+	if v >= uint64(chunkSpan) {
+		r.fail()
+		return 0
+	}
+	return int64(v)
+}
+
 func (r *reader) bytes(n int) []byte {
 	if n > len(r.b) {
 		r.fail()
