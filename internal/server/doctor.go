@@ -132,7 +132,7 @@ func examineSpace(dir string) Finding {
 			return Finding{Warn, "Free space cannot be found out: " + err.Error(), "look with df -h"}
 		}
 	}
-	free := int64(st.Bavail) * st.Bsize
+	free := int64(st.Bavail) * int64(st.Bsize)
 	text := fmt.Sprintf("%.1f GiB are free on the disk of %s.", float64(free)/(1<<30), dir)
 	if free < leastSpace {
 		return Finding{Bad, text, "free some, or move the data directory to a larger disk"}
