@@ -7,8 +7,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A report gathers tables in Markdown.
@@ -33,8 +34,8 @@ type growth struct {
 // conditions say what was measured on.
 func (r *report) conditions(dir string, o options) {
 	kind, device := where(dir)
-	var u syscall.Utsname
-	_ = syscall.Uname(&u) // the line is empty then
+	var u unix.Utsname
+	_ = unix.Uname(&u) // the line is empty then
 	first := func(name string, args ...string) string {
 		out, _ := exec.Command(name, args...).Output() // the same
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
@@ -42,7 +43,7 @@ func (r *report) conditions(dir string, o options) {
 	}
 	cpu, mem := procLine("/proc/cpuinfo", "model name"), procLine("/proc/meminfo", "MemTotal")
 	r.head = []string{
-		fmt.Sprintf("%s. %d cores (%s), %s of memory, Linux %s.", time.Now().UTC().Format("2 January 2006"), runtime.NumCPU(), cpu, mem, text8(u.Release[:])),
+		fmt.Sprintf("%s. %d cores (%s), %s of memory, Linux %s.", time.Now().UTC().Format("2 January 2006"), runtime.NumCPU(), cpu, mem, unix.ByteSliceToString(u.Release[:])),
 		fmt.Sprintf("Data on %s (%s). %s, Mosquitto %s.", device, kind, runtime.Version(), strings.TrimPrefix(first("mosquitto", "-h"), "mosquitto version ")),
 		fmt.Sprintf("Medians of %d rounds of %s after %s of warm-up, both sides in turns; in brackets the lowest and the highest.", o.rounds, o.last, o.warm),
 		"Clients and servers share the cores. Both: TLS 1.2, ECDHE-ECDSA-AES128-GCM-SHA256, P-256, QoS 1, passwords (or certificates) and a rule for each topic.",
@@ -57,17 +58,6 @@ func procLine(file, name string) string {
 		}
 	}
 	return "?"
-}
-
-func text8(b []int8) string {
-	var s strings.Builder
-	for _, c := range b {
-		if c == 0 {
-			break
-		}
-		s.WriteByte(byte(c))
-	}
-	return s.String()
 }
 
 // A span is a median with the lowest and the highest.

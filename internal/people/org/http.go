@@ -27,6 +27,9 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	}
 	out := make([]wireSpace, 0, len(all))
 	for _, m := range all {
+		if who.Only != "" && who.Only != m.ID {
+			continue // an API key of one space does not learn of others
+		}
 		out = append(out, wireSpace{m.ID, m.Name, m.Kind, string(m.Role)})
 	}
 	return rest.Write(w, http.StatusOK, "application/json", out)

@@ -226,9 +226,19 @@ func TestHTTPList(t *testing.T) {
 	s := service(t, d)
 	sp, err := s.AddShared(t.Context(), system, "anna", "School")
 	must(t, err)
-	for user, want := range map[string]int{"anna": 1, "mallory": 0} {
+	lab, err := s.AddShared(t.Context(), system, "boris", "Lab")
+	must(t, err)
+	must(t, s.SetRole(t.Context(), system, sp.ID, "boris", access.Admin))
+	for user, want := range map[access.Actor]int{
+		{Kind: access.User, ID: "anna"}:                     1,
+		{Kind: access.User, ID: "mallory"}:                  0,
+		{Kind: access.User, ID: "boris"}:                    2,
+		{Kind: access.APIKey, ID: "boris", Only: sp.ID}:     1,
+		{Kind: access.APIKey, ID: "boris", Only: "nowhere"}: 0,
+		{Kind: access.APIKey, ID: "mallory", Only: lab.ID}:  0,
+	} {
 		w := httptest.NewRecorder()
-		must(t, s.Routes()[0].Do(w, httptest.NewRequest("GET", "/v1/spaces", nil), access.Actor{Kind: access.User, ID: user}))
+		must(t, s.Routes()[0].Do(w, httptest.NewRequest("GET", "/v1/spaces", nil), user))
 		var got []wireSpace
 		must(t, json.Unmarshal(w.Body.Bytes(), &got))
 		if w.Code != http.StatusOK || len(got) != want || want == 1 && got[0] != (wireSpace{sp.ID, "School", Shared, "admin"}) {
