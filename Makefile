@@ -33,7 +33,7 @@ check:
 	scripts/vulncheck
 	$(GO) test ./internal/archtest
 
-## fuzz: every fuzz target for FUZZ (default 5m) each
+## fuzz: every fuzz target for FUZZ (default 5m) each; "scripts/fuzz keep" then keeps what was found
 fuzz:
 	scripts/fuzz $(FUZZ)
 
