@@ -226,3 +226,40 @@ func TestLogStaysShortUnderReaders(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+// A statement is planned once for each connection, whatever number its limit is given.
+func TestStatementsArePlannedOnce(t *testing.T) {
+	c := config(t, db.SQLite)
+	c.Readers = 1
+	d := dbtest.Open(t, c)
+	ctx := t.Context()
+	must(t, d.Write(ctx, exec(ctx, `insert into shelf (id) values ($1)`, "a")))
+	write(t, d, 0, 3, 1)
+	ask := func(n int) {
+		must(t, d.Read(ctx, func(tx *db.Tx) error {
+			rows, err := tx.Query(ctx, `select id from book where shelf = $1 order by id limit $2`, "a", n)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for range n {
+				if !rows.Next() {
+					t.Errorf("limit %d gave fewer rows: %v", n, rows.Err())
+				}
+			}
+			if rows.Next() {
+				t.Errorf("limit %d gave more rows", n)
+			}
+			return rows.Err()
+		}))
+	}
+	ask(1)
+	steps, plans := d.Work()
+	for n := range 4 {
+		ask(n)
+	}
+	more, again := d.Work()
+	if again != plans || more <= steps {
+		t.Errorf("%d statements were planned again in %d steps", again-plans, more-steps)
+	}
+}

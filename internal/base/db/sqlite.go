@@ -65,6 +65,16 @@ func openSQLite(ctx context.Context, cfg Config) (*DB, error) {
 	return d, nil
 }
 
+// Work is how many steps of SQLite's machine all statements have taken so far, and how
+// often one was planned: a measure that is the same on every machine. PostgreSQL keeps
+// its own, and both are 0.
+func (d *DB) Work() (steps, plans int64) {
+	if d.sealed == nil {
+		return 0, 0
+	}
+	return d.sealed.store.Work()
+}
+
 func limit(pool *sql.DB, n int) {
 	pool.SetMaxOpenConns(n)
 	pool.SetMaxIdleConns(n)

@@ -36,6 +36,10 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, c.store.explain(err)
 	}
 	raw.Limit(sqlite3.LIMIT_ATTACHED, 0) // what is attached would not be sealed
+	// Otherwise every run of a statement with "limit $1" plans it anew, for the number given.
+	if _, err := raw.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true); err != nil {
+		return nil, errors.Join(c.store.explain(err), raw.Close())
+	}
 	k := &conn{Conn: raw, c: c, cache: make(map[string]*stmt)}
 	defer raw.SetInterrupt(raw.SetInterrupt(ctx))
 	if err := raw.Exec(c.init); err != nil {
@@ -167,6 +171,7 @@ func (k *conn) statement(ctx context.Context, text string) (*stmt, string, error
 		return s, "", nil
 	}
 	defer k.SetInterrupt(k.SetInterrupt(ctx))
+	k.c.store.plans.Add(1)
 	raw, tail, err := k.PrepareFlags(text, sqlite3.PREPARE_PERSISTENT)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w in %q", k.fail(ctx, err), text)
@@ -303,6 +308,8 @@ type stmt struct {
 // release gives the statement back.
 func (s *stmt) release() {
 	_ = s.Stmt.Reset() // says again what the last step said
+	s.k.c.store.steps.Add(int64(s.Stmt.Status(sqlite3.STMTSTATUS_VM_STEP, true)))
+	s.k.c.store.plans.Add(int64(s.Stmt.Status(sqlite3.STMTSTATUS_REPREPARE, true)))
 	if s.inputs > 0 {
 		_ = s.Stmt.ClearBindings()
 	}

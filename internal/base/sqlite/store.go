@@ -43,12 +43,19 @@ type Store struct {
 	locks   locks
 	log     logState
 
+	steps atomic.Int64 // see Work
+	plans atomic.Int64
+
 	pages atomic.Int64 // of the database after the last commit; they are in the file or in the log
 
 	pageMu sync.RWMutex // held to write a page; a scan excludes that
 
 	head atomic.Pointer[[]byte] // page 1 as the log has it, when the one in the file is torn
 }
+
+// Work is how many steps of SQLite's machine all statements have taken so far, and how
+// often one was planned. Unlike time it is the same on every machine.
+func (s *Store) Work() (steps, plans int64) { return s.steps.Load(), s.plans.Load() }
 
 // logState is what all connections must agree on about the log.
 type logState struct {
