@@ -2,6 +2,7 @@ package thing
 
 import (
 	"math"
+	"sync"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -17,17 +18,25 @@ const DefaultTimezone = "America/New_York"
 // change it earlier. Boards ask again when the promise has passed.
 const zoneHorizon = 10 * 365 * 24 * time.Hour
 
+// zones are the time zones that were found, by name: as many as the tz database has, at
+// most. One takes 3 KiB, and thousands of things are in the same.
+var zones sync.Map
+
 // loadZone finds a time zone by its IANA name. "Local" is the server's business
 // and no zone of a thing.
 func loadZone(name string) (*time.Location, error) {
 	if name == "" || name == "Local" || len(name) > 64 {
 		return nil, ErrTimezone
 	}
+	if zone, known := zones.Load(name); known {
+		return zone.(*time.Location), nil
+	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, ErrTimezone
 	}
-	return zone, nil
+	kept, _ := zones.LoadOrStore(name, zone)
+	return kept.(*time.Location), nil
 }
 
 // An offset is how far local time is ahead of UTC, in seconds, daylight saving
