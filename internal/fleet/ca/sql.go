@@ -198,9 +198,10 @@ func (s sqlStore) get(ctx context.Context, space, device, id string) (c Certific
 	return c, err
 }
 
+// list finds by the device: with a plain column SQLite would read all certificates of the space.
 func (s sqlStore) list(ctx context.Context, space, device string) ([]Certificate, error) {
 	return s.query(ctx, `select `+certificateColumns+` from ca_certificate
-		where space = $1 and device = $2 order by issued_at, id`, space, device)
+		where space || '' = $1 and device = $2 order by issued_at, id`, space, device)
 }
 
 func (s sqlStore) pending(ctx context.Context) ([]Certificate, error) {

@@ -168,7 +168,7 @@ func (s sqlStore) properties(ctx context.Context, space string, ids []string) (m
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		for part := range slices.Chunk(ids, perStatement) {
 			q := query{args: []any{space}}
-			rows, err := tx.Query(ctx, `select `+propertyColumns+` from thing_property where space = $1 and deleted_at is null and id in (`+q.list(part)+`)
+			rows, err := tx.Query(ctx, `select `+propertyColumns+` from thing_property where `+ofSpace+`$1 and deleted_at is null and id in (`+q.list(part)+`)
 				and exists (select 1 from thing as t where t.id = thing_property.thing and t.space = $1 and t.deleted_at is null)`, q.args...)
 			if err := eachProperty(rows, err, seal, func(p Property) { found[p.ID] = p }); err != nil {
 				return err

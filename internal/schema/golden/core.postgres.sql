@@ -87,8 +87,8 @@ CREATE TABLE device (
 	CONSTRAINT device_hardware_index_key UNIQUE (hardware_index),
 	CONSTRAINT device_pkey PRIMARY KEY (id)
 );
-CREATE INDEX device_by_leaving ON core.device USING btree (leaving);
-CREATE INDEX device_by_online ON core.device USING btree (online);
+CREATE INDEX device_by_leaving ON core.device USING btree (id) WHERE (leaving <> ''::text);
+CREATE INDEX device_by_online ON core.device USING btree (id) WHERE online;
 CREATE INDEX device_by_space ON core.device USING btree (space, created_at);
 CREATE TABLE device_status (
 	device text NOT NULL,
@@ -209,6 +209,7 @@ CREATE TABLE thing_property (
 	CONSTRAINT thing_property_thing_fkey FOREIGN KEY (thing) REFERENCES thing(id)
 );
 CREATE INDEX thing_property_space ON core.thing_property USING btree (space);
+CREATE INDEX thing_property_thing ON core.thing_property USING btree (thing, space);
 CREATE UNIQUE INDEX thing_property_name ON core.thing_property USING btree (thing, name_mac) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX thing_property_number ON core.thing_property USING btree (thing, number) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX thing_property_variable ON core.thing_property USING btree (thing, variable_mac) WHERE (deleted_at IS NULL);

@@ -76,8 +76,8 @@ CREATE TABLE device (
 	online boolean not null,
 	last_activity_at bigint not null
 );
-CREATE INDEX device_by_leaving on device (leaving);
-CREATE INDEX device_by_online on device (online);
+CREATE INDEX device_by_leaving on device (id) where leaving <> '';
+CREATE INDEX device_by_online on device (id) where online;
 CREATE INDEX device_by_space on device (space, created_at);
 CREATE TABLE device_status (
 	device text not null,
@@ -190,6 +190,7 @@ CREATE TABLE thing_property (
 CREATE UNIQUE INDEX thing_property_name on thing_property (thing, name_mac) where deleted_at is null;
 CREATE UNIQUE INDEX thing_property_number on thing_property (thing, number) where deleted_at is null;
 CREATE INDEX thing_property_space on thing_property (space);
+CREATE INDEX thing_property_thing on thing_property (thing, space);
 CREATE UNIQUE INDEX thing_property_variable on thing_property (thing, variable_mac) where deleted_at is null;
 CREATE TABLE thing_tag (
 	thing text not null references thing (id),
