@@ -16,6 +16,15 @@ const (
 	commitBytes  = 8 << 20
 )
 
+// After a commit of a few batches the next one waits for more: a commit costs about as
+// much as twenty batches. Who sends one after the other is alone in each commit and does not
+// wait; many at once fill commits by themselves.
+const (
+	gatherFrom = 3  // batches
+	gatherTo   = 64 // batches
+	gatherTime = time.Millisecond
+)
+
 // commitWithin bounds the wait for the database, so that a lost one fails commits
 // instead of hanging whoever waits for them.
 const commitWithin = 30 * time.Second
@@ -60,6 +69,9 @@ type committer struct {
 // do harm; then nothing more is let in.
 func (c *committer) run(ctx context.Context) (err error) {
 	for {
+		if n := len(c.batches); gatherFrom <= n && n < gatherTo {
+			c.s.queue.gather(gatherTo, gatherTime)
+		}
 		clear(c.batches)
 		c.batches = c.s.queue.take(c.batches[:0], commitPoints, commitBytes)
 		if len(c.batches) == 0 {

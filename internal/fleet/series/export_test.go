@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // FlushSome is the flush that Run does by itself: it may carry points over.
@@ -92,4 +93,19 @@ func (f *Fragile) retain(ctx context.Context, series, cutoff []int64, limit int)
 
 func (f *Fragile) drop(ctx context.Context, series []int64) error {
 	return f.act("drop", func() error { return f.Store.drop(ctx, series) })
+}
+
+// A Slow store keeps nothing, and takes its time for each commit.
+type Slow struct {
+	Store
+	Takes   time.Duration
+	Commits int
+}
+
+func (s *Slow) load(context.Context, func(seriesRow) error, func(logRow) error) error { return nil }
+
+func (s *Slow) commit(context.Context, *change) error {
+	<-time.After(s.Takes)
+	s.Commits++
+	return nil
 }

@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // An entry is one call of Enqueue.
@@ -26,6 +27,8 @@ type queue struct {
 	busy    bool          // guarded by mu; the committer has taken entries and not finished them
 	stopped bool          // guarded by mu
 	room    chan struct{} // guarded by mu; closed when there is room again, nil while nobody waits
+	many    int           // guarded by mu; how many entries gather waits for
+	enough  chan struct{} // guarded by mu; closed when there are so many, nil while nobody waits
 
 	work chan struct{} // holds one token when there is something to do
 }
@@ -60,6 +63,9 @@ func (q *queue) add(ctx context.Context, e entry) error {
 	q.points += len(e.points)
 	q.bytes += e.text
 	alone := len(q.entries) == q.first+1
+	if len(q.entries)-q.first >= q.many {
+		q.enoughLocked()
+	}
 	q.mu.Unlock()
 	if alone {
 		q.wake()
@@ -121,12 +127,42 @@ func (q *queue) take(into []entry, maxPoints, maxBytes int) []entry {
 func (q *queue) stop() {
 	q.mu.Lock()
 	q.stopped = true
+	q.enoughLocked()
 	if q.room != nil {
 		close(q.room)
 		q.room = nil
 	}
 	q.mu.Unlock()
 	q.wake()
+}
+
+// gather waits until n entries wait, or the queue is stopped, at most for a time.
+func (q *queue) gather(n int, most time.Duration) {
+	enough := make(chan struct{})
+	q.mu.Lock()
+	if q.stopped || len(q.entries)-q.first >= n {
+		q.mu.Unlock()
+		return
+	}
+	q.many, q.enough = n, enough
+	q.mu.Unlock()
+	late := time.NewTimer(most)
+	defer late.Stop()
+	select {
+	case <-enough:
+	case <-late.C:
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.enough = nil
+}
+
+// enoughLocked ends gather. q.mu is held.
+func (q *queue) enoughLocked() {
+	if q.enough != nil {
+		close(q.enough)
+		q.enough = nil
+	}
 }
 
 // idle says whether all that was added is done.
