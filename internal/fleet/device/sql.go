@@ -189,41 +189,14 @@ func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
 	if len(p.events) == 0 && p.facts == nil && p.activity.IsZero() {
 		return nil // somebody only waits
 	}
-	r, err := scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, p.space, p.device).Scan)
-	if errors.Is(err, ErrNotFound) {
-		return nil // removed meanwhile
-	}
-	if err != nil {
-		return err
-	}
-	active := int64(0)
-	if !r.LastActivityAt.IsZero() {
-		active = r.LastActivityAt.UnixMicro()
-	}
-	if !p.activity.IsZero() {
-		active = max(active, p.activity.UnixMicro())
-	}
-	online := r.online
-	if n := len(p.events); n > 0 {
-		online = p.events[n-1].Connected
+	there, err := savePresence(ctx, tx, p)
+	if err != nil || !there {
+		return err // removed meanwhile
 	}
 	if p.facts != nil {
-		was, err := r.openReported(p.seal)
-		if err != nil {
+		if err := saveFacts(ctx, tx, p); err != nil {
 			return err
 		}
-		if err := r.closeReported(was.merge(p.facts), p.seal); err != nil {
-			return err
-		}
-		// What is no version stays among the reports only: it must not stand in the
-		// way of the next update of the device.
-		if v := p.facts[WiFiFW].Value; len(v) <= maxWiFiFW && versionForm.MatchString(v) {
-			r.WiFiFW = v
-		}
-	}
-	if _, err := tx.Exec(ctx, `update device set online = $1, last_activity_at = $2, reported = $3, wifi_fw_version = $4
-		where space = $5 and id = $6`, online, active, r.reported, r.WiFiFW, p.space, p.device); err != nil {
-		return err
 	}
 	for _, e := range p.events {
 		// The same time twice happens only when the clock was set back over a restart.
@@ -238,6 +211,48 @@ func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
 	_, err = tx.Exec(ctx, `delete from device_status where space = $1 and device = $2 and at < (
 		select min(at) from (select at from device_status where space = $1 and device = $2 order by at desc limit $3) as kept)`,
 		p.space, p.device, keepStatuses)
+	return err
+}
+
+// savePresence writes whether a device is connected and when it was last heard of. It is
+// false when there is no such device.
+func savePresence(ctx context.Context, tx *db.Tx, p *saving) (bool, error) {
+	active := int64(0)
+	if !p.activity.IsZero() {
+		active = p.activity.UnixMicro()
+	}
+	set, args := `last_activity_at = case when last_activity_at < $3 then $3 else last_activity_at end`, []any{p.space, p.device, active}
+	if n := len(p.events); n > 0 {
+		set, args = set+`, online = $4`, append(args, p.events[n-1].Connected)
+	}
+	r, err := tx.Exec(ctx, `update device set `+set+` where space = $1 and id = $2`, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// saveFacts merges what a device reported into what is known.
+func saveFacts(ctx context.Context, tx *db.Tx, p *saving) error {
+	r, err := scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, p.space, p.device).Scan)
+	if err != nil {
+		return err
+	}
+	was, err := r.openReported(p.seal)
+	if err != nil {
+		return err
+	}
+	if err := r.closeReported(was.merge(p.facts), p.seal); err != nil {
+		return err
+	}
+	// What is no version stays among the reports only: it must not stand in the
+	// way of the next update of the device.
+	if v := p.facts[WiFiFW].Value; len(v) <= maxWiFiFW && versionForm.MatchString(v) {
+		r.WiFiFW = v
+	}
+	_, err = tx.Exec(ctx, `update device set reported = $3, wifi_fw_version = $4 where space = $1 and id = $2`,
+		p.space, p.device, r.reported, r.WiFiFW)
 	return err
 }
 
