@@ -248,7 +248,9 @@ func (l *lane) use() (*fleet, error) {
 		return l.f, nil
 	}
 	var err error
-	l.f, err = l.t.connect(l.n, true)
+	if l.f, err = l.t.connect(l.n, true); err == nil {
+		settle(l.t.pid) // what it writes down of that is no part of a round
+	}
 	return l.f, err
 }
 

@@ -29,17 +29,19 @@ const (
 	ending
 )
 
-// ingest keeps window messages of each board under way: warm is not measured, last is.
-// It returns when all are acknowledged. A message that is not is an error.
+// ingest keeps window messages of each board under way: warm is not measured, last is. Warm
+// is longer where some board has not been acknowledged by then: what its first message costs
+// it costs once. It returns when all are acknowledged. A message that is not is an error.
 func (f *fleet) ingest(window int, warm, last time.Duration, payload payload) (result, error) {
 	var phase atomic.Int32
 	var counted atomic.Int64
 	var lat histogram
 	var failed errs
 	var wg sync.WaitGroup
+	heard := newBarrier(len(f.conns))
 	for i, k := range f.conns {
 		wg.Go(func() {
-			n, acked, err := k.pump(f.t.boards[i].topic, window, f.acked[i], &phase, &lat, payload)
+			n, acked, err := k.pump(f.t.boards[i].topic, window, f.acked[i], &phase, &lat, heard, payload)
 			f.acked[i] += acked
 			counted.Add(n)
 			if err != nil {
@@ -48,6 +50,7 @@ func (f *fleet) ingest(window int, warm, last time.Duration, payload payload) (r
 		})
 	}
 	sleep(warm)
+	heard.wait(30 * time.Second) // who is not acknowledged by then is found out below
 	m := meter(f.t.pid)
 	phase.Store(measuring)
 	sleep(last)
@@ -65,10 +68,37 @@ func (f *fleet) ingest(window int, warm, last time.Duration, payload payload) (r
 	return m.result(counted.Load(), took, &lat), nil
 }
 
+// A barrier is passed when all have come.
+type barrier struct {
+	left atomic.Int64
+	all  chan struct{}
+}
+
+func newBarrier(n int) *barrier {
+	b := &barrier{all: make(chan struct{})}
+	b.left.Store(int64(n))
+	return b
+}
+
+func (b *barrier) come() {
+	if b.left.Add(-1) == 0 {
+		close(b.all)
+	}
+}
+
+func (b *barrier) wait(most time.Duration) {
+	select {
+	case <-b.all:
+	case <-time.After(most):
+	}
+}
+
 // pump publishes window messages and one more for each that is acknowledged. n are those
 // acknowledged while measured.
-func (k *conn) pump(topic string, window int, number int64, phase *atomic.Int32, lat *histogram, payload payload) (n, acked int64, err error) {
+func (k *conn) pump(topic string, window int, number int64, phase *atomic.Int32, lat *histogram, heard *barrier, payload payload) (n, acked int64, err error) {
 	sent := make([]time.Time, window+1)
+	come := sync.OnceFunc(heard.come)
+	defer come() // nobody waits for one that failed
 	var body []byte
 	publish := func(id int) error {
 		number++
@@ -89,7 +119,9 @@ func (k *conn) pump(topic string, window int, number int64, phase *atomic.Int32,
 		if got == 0 || int(got) > window {
 			return n, acked, fmt.Errorf("message %d was acknowledged and not sent", got)
 		}
-		acked++
+		if acked++; acked == 1 {
+			come()
+		}
 		switch phase.Load() {
 		case measuring:
 			n++

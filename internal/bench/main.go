@@ -194,16 +194,19 @@ func (b *bench) idle(ctx context.Context, n int, ours, theirs *lane) error {
 		*lane
 	}{{"Ardesia", b.house.pid, ours}, {"Mosquitto", b.relay.pid, theirs}} {
 		settle(side.pid)
-		before := residentOf(side.pid)
+		before, used := residentOf(side.pid), cpuOf(side.pid)
 		began := time.Now()
-		if _, err := side.use(); err != nil {
+		f, err := side.t.connect(n, true)
+		if err != nil {
 			return err
 		}
+		side.f = f
 		took := time.Since(began)
 		sleep(15 * time.Second)
-		after := residentOf(side.pid)
+		after, cpu := residentOf(side.pid), cpuOf(side.pid)-used
 		side.rest()
 		b.report.add(n, "s until all were connected by password, 32 at once: "+side.name, "%.2f", took.Seconds())
+		b.report.add(n, "CPU µs for each of them: "+side.name, "%.0f", float64(cpu.Microseconds())/float64(n))
 		b.report.add(n, "KiB of memory for each idle TLS connection: "+side.name, "%.1f", float64(after-before)/float64(n)/1024)
 		b.report.add(n, "MiB of memory with all connected: "+side.name, "%.0f", float64(after)/(1<<20))
 	}
