@@ -224,7 +224,8 @@ func (t *Tx) Exec(ctx context.Context, text string, args ...any) (sql.Result, er
 	return t.tx.ExecContext(ctx, text, args...)
 }
 
-// Query runs a statement that returns rows. The caller closes them, and asks them for their error.
+// Query runs a statement that returns rows. The caller closes them, and asks them for
+// their error; Each, All and Column do that.
 func (t *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	text, err := t.db.text(text)
 	if err != nil {
@@ -233,25 +234,14 @@ func (t *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, er
 	return t.tx.QueryContext(ctx, text, args...)
 }
 
-// QueryRow runs a statement that returns one row; Scan says sql.ErrNoRows if it returned none.
-func (t *Tx) QueryRow(ctx context.Context, text string, args ...any) *sql.Row {
+// QueryRow runs a statement that returns one row, or none. Errors wait for Scan,
+// which must be called, once: until then the row keeps the connection busy.
+func (t *Tx) QueryRow(ctx context.Context, text string, args ...any) Row {
 	text, err := t.db.text(text)
 	if err != nil {
-		return t.tx.QueryRowContext(ctx, t.db.one(), refused{err}) // the only way to make a sql.Row with an error
+		return Row{err: err}
 	}
-	return t.tx.QueryRowContext(ctx, text, args...)
-}
-
-// refused is a parameter that cannot be sent, and says why.
-type refused struct{ why error }
-
-func (r refused) Value() (driver.Value, error) { return nil, r.why }
-
-func (d *DB) one() string {
-	if d.cfg.Engine == Postgres {
-		return "SELECT $1"
-	}
-	return "SELECT ?1"
+	return Row{one: t.tx.QueryRowContext(ctx, text, args...)}
 }
 
 // text is what the engine is told for a statement. The check is the same on both.

@@ -103,18 +103,13 @@ func (d *DB) dumpTable(ctx context.Context, tx *Tx, e *dumpWriter, t table) erro
 	if err := e.record(recordTable); err != nil {
 		return err
 	}
-	rows, err := tx.tx.QueryContext(ctx, t.selectAll(d.cfg.Engine))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	values := make([]any, len(t.columns))
 	into := make([]any, len(t.columns))
 	for i := range values {
 		into[i] = &values[i]
 	}
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
+	return tx.each(ctx, func(r Row) error {
+		if err := r.Scan(into...); err != nil {
 			return err
 		}
 		for i, v := range values {
@@ -123,11 +118,8 @@ func (d *DB) dumpTable(ctx context.Context, tx *Tx, e *dumpWriter, t table) erro
 			}
 		}
 		e.rows++
-		if err := e.record(recordRow); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return e.record(recordRow)
+	}, t.selectAll(d.cfg.Engine))
 }
 
 // A dumpWriter collects one record in buf and writes it.
@@ -398,19 +390,14 @@ var describe = map[Engine]string{
 
 // tables are all tables but that of migrations.
 func (d *DB) tables(ctx context.Context, tx *Tx) ([]table, error) {
-	rows, err := tx.tx.QueryContext(ctx, describe[d.cfg.Engine])
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var all []table
 	keys := map[string]map[int64]int{} // by table and place in the key
-	for rows.Next() {
+	err := tx.each(ctx, func(r Row) error {
 		var name string
 		var c column
 		var place int64
-		if err := rows.Scan(&name, &c.name, &c.kind, &place); err != nil {
-			return nil, err
+		if err := r.Scan(&name, &c.name, &c.kind, &place); err != nil {
+			return err
 		}
 		if len(all) == 0 || all[len(all)-1].name != name {
 			all = append(all, table{name: name})
@@ -421,11 +408,12 @@ func (d *DB) tables(ctx context.Context, tx *Tx) ([]table, error) {
 			keys[name][place] = len(t.columns)
 		}
 		t.columns = append(t.columns, c)
-	}
+		return nil
+	}, describe[d.cfg.Engine])
 	for i := range all {
 		for place := int64(1); place <= int64(len(keys[all[i].name])); place++ {
 			all[i].key = append(all[i].key, keys[all[i].name][place])
 		}
 	}
-	return all, rows.Err()
+	return all, err
 }

@@ -144,24 +144,16 @@ func (d *DB) relax(ctx context.Context, tx *Tx, on bool) error {
 		}
 		return nil
 	}
-	rows, err := tx.tx.QueryContext(ctx, `SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace ORDER BY 1, 2`)
-	if err != nil {
-		return err
+	how := "NOT DEFERRABLE"
+	if on {
+		how = "DEFERRABLE INITIALLY DEFERRED"
 	}
-	defer rows.Close()
-	var texts []string
-	for rows.Next() {
+	texts, err := All(ctx, tx, func(r Row) (string, error) {
 		var table, name string
-		if err := rows.Scan(&table, &name); err != nil {
-			return err
-		}
-		how := "NOT DEFERRABLE"
-		if on {
-			how = "DEFERRABLE INITIALLY DEFERRED"
-		}
-		texts = append(texts, "ALTER TABLE "+table+" ALTER CONSTRAINT "+quote(name)+" "+how) // regclass is quoted
-	}
-	if err := rows.Err(); err != nil {
+		err := r.Scan(&table, &name)
+		return "ALTER TABLE " + table + " ALTER CONSTRAINT " + quote(name) + " " + how, err // regclass is quoted
+	}, `SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace ORDER BY 1, 2`)
+	if err != nil {
 		return err
 	}
 	if !on {

@@ -95,31 +95,27 @@ func (d *DB) alone(ctx context.Context, fn func(tx *Tx) error) error {
 // check compares what was applied with what this program knows. What was applied
 // must be the beginning of what is known.
 func (d *DB) check(ctx context.Context, tx *Tx) ([]Migration, error) {
-	rows, err := tx.Query(ctx, `SELECT number, name, digest FROM schema_migration ORDER BY number`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var applied []Migration
-	for rows.Next() {
+	err := Each(ctx, tx, func(r Row) error {
 		var m Migration
 		var digest string
-		if err := rows.Scan(&m.Number, &m.Name, &digest); err != nil {
-			return nil, err
+		if err := r.Scan(&m.Number, &m.Name, &digest); err != nil {
+			return err
 		}
 		i := len(applied)
 		switch {
 		case i < len(d.cfg.Migrations) && d.cfg.Migrations[i].Number == m.Number:
 			if d.cfg.Migrations[i].Digest() != digest {
-				return nil, fmt.Errorf("migration %s was applied to this database in another form than this Ardesia has: a migration is never edited", m.Name)
+				return fmt.Errorf("migration %s was applied to this database in another form than this Ardesia has: a migration is never edited", m.Name)
 			}
 		case i < len(d.cfg.Migrations):
-			return nil, fmt.Errorf("migration %s was applied to this database where this Ardesia has %s", m.Name, d.cfg.Migrations[i].Name)
+			return fmt.Errorf("migration %s was applied to this database where this Ardesia has %s", m.Name, d.cfg.Migrations[i].Name)
 		}
 		m.applied = digest
 		applied = append(applied, m)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	}, `SELECT number, name, digest FROM schema_migration ORDER BY number`)
+	if err != nil {
 		return nil, err
 	}
 	if n := len(applied); n > len(d.cfg.Migrations) {
