@@ -140,32 +140,24 @@ func List(ctx context.Context, d *db.DB, q Query) ([]Entry, error) {
 
 // each calls fn for at most q.Limit entries.
 func each(ctx context.Context, tx *db.Tx, q Query, fn func(e Entry, detail string, hash []byte) error) error {
-	rows, err := tx.Query(ctx, `
-		select number, at, actor, space, action, resource, id, detail, hash from journal
-		where number > $1 and ($2 = '' or space = $2) order by number limit $3`, q.After, q.Space, q.Limit)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return db.Each(ctx, tx, func(from db.Row) error {
 		var (
 			e      Entry
 			at     int64
 			detail string
 			hash   []byte
 		)
-		if err := rows.Scan(&e.Number, &at, &e.Actor, &e.Space, &e.Action, &e.Resource, &e.ID, &detail, &hash); err != nil {
+		if err := from.Scan(&e.Number, &at, &e.Actor, &e.Space, &e.Action, &e.Resource, &e.ID, &detail, &hash); err != nil {
 			return err
 		}
 		e.At = time.UnixMicro(at).UTC()
 		if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
 			return ErrBroken.With(fmt.Sprintf("Entry %d of the journal has a detail that cannot be read.", e.Number))
 		}
-		if err := fn(e, detail, hash); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return fn(e, detail, hash)
+	}, `
+		select number, at, actor, space, action, resource, id, detail, hash from journal
+		where number > $1 and ($2 = '' or space = $2) order by number limit $3`, q.After, q.Space, q.Limit)
 }
 
 // Verify walks the whole chain. It returns how many entries there are, and
