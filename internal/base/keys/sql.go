@@ -136,20 +136,8 @@ func (t table) clear(ctx context.Context, who ref) error {
 // erased lists the ids of one kind that bear the mark.
 func (t table) erased(ctx context.Context, kind string) (ids []string, err error) {
 	err = t.db.Read(ctx, func(tx *db.Tx) error {
-		ids = nil
-		rows, err := tx.Query(ctx, `select id from key where kind = $1 and erased_at is not null order by id`, kind)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-		}
-		return rows.Err()
+		ids, err = db.Column[string](ctx, tx, `select id from key where kind = $1 and erased_at is not null order by id`, kind)
+		return err
 	})
 	return ids, err
 }
@@ -191,20 +179,14 @@ func (t table) rewrap(ctx context.Context, by uint32, seal func(row) ([]byte, er
 
 // oldRows returns rows that are sealed under another key than by. Erased rows are
 // sealed under none, which is number 0; Tink gives no key that number.
-func oldRows(ctx context.Context, tx *db.Tx, by uint32) (all []row, err error) {
-	rows, err := tx.Query(ctx, `select kind, id, wrapped_by, sealed from key where wrapped_by <> $1 and wrapped_by <> 0 limit $2`, int64(by), perRewrap)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var one row
-		if err := rows.Scan(&one.kind, &one.id, &one.wrappedBy, &one.sealed); err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
+func oldRows(ctx context.Context, tx *db.Tx, by uint32) ([]row, error) {
+	return db.All(ctx, tx, scanRow, `select kind, id, wrapped_by, sealed from key where wrapped_by <> $1 and wrapped_by <> 0 limit $2`, int64(by), perRewrap)
+}
+
+// scanRow reads a row that is not erased.
+func scanRow(from db.Row) (one row, err error) {
+	err = from.Scan(&one.kind, &one.id, &one.wrappedBy, &one.sealed)
+	return one, err
 }
 
 // all calls do for every row that is not erased, in batches of one read each.
@@ -231,18 +213,6 @@ func (t table) all(ctx context.Context, do func(row) error) error {
 	}
 }
 
-func after(ctx context.Context, tx *db.Tx, last ref) (all []row, err error) {
-	rows, err := tx.Query(ctx, `select kind, id, wrapped_by, sealed from key where (kind, id) > ($1, $2) and wrapped_by <> 0 order by kind, id limit $3`, last.kind, last.id, perRewrap)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var one row
-		if err := rows.Scan(&one.kind, &one.id, &one.wrappedBy, &one.sealed); err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
+func after(ctx context.Context, tx *db.Tx, last ref) ([]row, error) {
+	return db.All(ctx, tx, scanRow, `select kind, id, wrapped_by, sealed from key where (kind, id) > ($1, $2) and wrapped_by <> 0 order by kind, id limit $3`, last.kind, last.id, perRewrap)
 }
