@@ -17,9 +17,7 @@ type sqlStore struct{ db *db.DB }
 
 const columns = `id, space, email, email_index, name, password, password_at, epoch, created_at, disabled_at, settled`
 
-type scanner interface{ Scan(dest ...any) error }
-
-func scan(from scanner) (r row, err error) {
+func scanRow(from db.Row) (r row, err error) {
 	err = from.Scan(&r.id, &r.space, &r.email, &r.index, &r.name, &r.password, &r.passwordAt, &r.epoch, &r.createdAt, &r.disabledAt, &r.settled)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
@@ -43,7 +41,7 @@ func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 
 func (s sqlStore) byID(ctx context.Context, id string) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scan(tx.QueryRow(ctx, `select `+columns+` from account where id = $1`, id))
+		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where id = $1`, id))
 		return err
 	})
 	return r, err
@@ -51,7 +49,7 @@ func (s sqlStore) byID(ctx context.Context, id string) (r row, err error) {
 
 func (s sqlStore) byEmail(ctx context.Context, index []byte) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scan(tx.QueryRow(ctx, `select `+columns+` from account where email_index = $1`, index))
+		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where email_index = $1`, index))
 		return err
 	})
 	return r, err
@@ -67,19 +65,8 @@ func (s sqlStore) unsettled(ctx context.Context) ([]row, error) {
 
 func (s sqlStore) rows(ctx context.Context, text string) (all []row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, text)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			r, err := scan(rows)
-			if err != nil {
-				return err
-			}
-			all = append(all, r)
-		}
-		return rows.Err()
+		all, err = db.All(ctx, tx, scanRow, text)
+		return err
 	})
 	return all, err
 }
@@ -93,7 +80,7 @@ func (s sqlStore) settle(ctx context.Context, id string) error {
 
 func (s sqlStore) change(ctx context.Context, id string, fn func(r *row), e journal.Entry) (r row, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if r, err = scan(tx.QueryRow(ctx, `select `+columns+` from account where id = $1`, id)); err != nil {
+		if r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where id = $1`, id)); err != nil {
 			return err
 		}
 		fn(&r)
