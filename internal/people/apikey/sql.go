@@ -17,7 +17,7 @@ type sqlStore struct{ db *db.DB }
 
 const columns = `id, account, space, name, hash, version, enabled, made_by, created_at, used_at`
 
-func scan(from interface{ Scan(dest ...any) error }) (r row, err error) {
+func scanRow(from db.Row) (r row, err error) {
 	var madeBy string
 	err = from.Scan(&r.id, &r.account, &r.space, &r.name, &r.hash, &r.version, &r.enabled, &madeBy, &r.createdAt, &r.usedAt)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -39,7 +39,7 @@ func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 
 func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scan(tx.QueryRow(ctx, `select `+columns+` from apikey where id = $1`, id))
+		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from apikey where id = $1`, id))
 		return err
 	})
 	return r, err
@@ -47,39 +47,16 @@ func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
 
 func (s sqlStore) of(ctx context.Context, account string) (all []row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `select `+columns+` from apikey where account = $1 order by created_at, id`, account)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			r, err := scan(rows)
-			if err != nil {
-				return err
-			}
-			all = append(all, r)
-		}
-		return rows.Err()
+		all, err = db.All(ctx, tx, scanRow, `select `+columns+` from apikey where account = $1 order by created_at, id`, account)
+		return err
 	})
 	return all, err
 }
 
 func (s sqlStore) within(ctx context.Context, space string) (ids []string, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		ids = nil
-		rows, err := tx.Query(ctx, `select id from apikey where space = $1 and enabled order by created_at, id`, space)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-		}
-		return rows.Err()
+		ids, err = db.Column[string](ctx, tx, `select id from apikey where space = $1 and enabled order by created_at, id`, space)
+		return err
 	})
 	return ids, err
 }
