@@ -14,21 +14,13 @@ type sqlStore struct{ db *db.DB }
 
 func (s sqlStore) keys(ctx context.Context) (all []key, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `select number, kid, public, created_at from oauth_key order by number`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var k key
+		all, err = db.All(ctx, tx, func(from db.Row) (k key, err error) {
 			var at int64
-			if err := rows.Scan(&k.number, &k.kid, &k.public, &at); err != nil {
-				return err
-			}
+			err = from.Scan(&k.number, &k.kid, &k.public, &at)
 			k.createdAt = time.UnixMicro(at).UTC()
-			all = append(all, k)
-		}
-		return rows.Err()
+			return k, err
+		}, `select number, kid, public, created_at from oauth_key order by number`)
+		return err
 	})
 	return all, err
 }
