@@ -57,19 +57,11 @@ func (s sqlStore) of(ctx context.Context, user string) ([]row, error) {
 
 func (s sqlStore) rows(ctx context.Context, text string, args ...any) (all []row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, text, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var r row
-			if err := rows.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays, &r.role); err != nil {
-				return err
-			}
-			all = append(all, r)
-		}
-		return rows.Err()
+		all, err = db.All(ctx, tx, func(from db.Row) (r row, err error) {
+			err = from.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays, &r.role)
+			return r, err
+		}, text, args...)
+		return err
 	})
 	return all, err
 }
@@ -87,21 +79,13 @@ func (s sqlStore) role(ctx context.Context, id, user string) (role access.Role, 
 
 func (s sqlStore) members(ctx context.Context, id string) (all []Member, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(ctx, `select account, role, since_at from org_member where org = $1 order by since_at, account`, id)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var m Member
+		all, err = db.All(ctx, tx, func(from db.Row) (m Member, err error) {
 			var at int64
-			if err := rows.Scan(&m.User, &m.Role, &at); err != nil {
-				return err
-			}
+			err = from.Scan(&m.User, &m.Role, &at)
 			m.SinceAt = time.UnixMicro(at).UTC()
-			all = append(all, m)
-		}
-		return rows.Err()
+			return m, err
+		}, `select account, role, since_at from org_member where org = $1 order by since_at, account`, id)
+		return err
 	})
 	return all, err
 }

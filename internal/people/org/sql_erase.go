@@ -13,9 +13,9 @@ import (
 
 const eraseColumns = `org, actor, began_at, done_at, things, devices, members, apikeys`
 
-func scanErasure(scan func(...any) error) (e Erasure, err error) {
+func scanErasure(from db.Row) (e Erasure, err error) {
 	var began, done int64
-	err = scan(&e.Space, &e.Actor, &began, &done, &e.Size.Things, &e.Size.Devices, &e.Size.Members, &e.Size.Keys)
+	err = from.Scan(&e.Space, &e.Actor, &began, &done, &e.Size.Things, &e.Size.Devices, &e.Size.Members, &e.Size.Keys)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Erasure{}, ErrNotFound
 	}
@@ -27,7 +27,7 @@ func scanErasure(scan func(...any) error) (e Erasure, err error) {
 }
 
 func erasureOf(ctx context.Context, tx *db.Tx, id string) (Erasure, error) {
-	return scanErasure(tx.QueryRow(ctx, `select `+eraseColumns+` from org_erase where org = $1`, id).Scan)
+	return scanErasure(tx.QueryRow(ctx, `select `+eraseColumns+` from org_erase where org = $1`, id))
 }
 
 func (s sqlStore) erase(ctx context.Context, e Erasure, entry func(Erasure) journal.Entry) (Erasure, error) {
@@ -81,20 +81,8 @@ func (s sqlStore) erasure(ctx context.Context, id string) (e Erasure, err error)
 
 func (s sqlStore) erasures(ctx context.Context) (all []Erasure, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		all = nil
-		rows, err := tx.Query(ctx, `select `+eraseColumns+` from org_erase where done_at = 0 order by began_at, org`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			e, err := scanErasure(rows.Scan)
-			if err != nil {
-				return err
-			}
-			all = append(all, e)
-		}
-		return rows.Err()
+		all, err = db.All(ctx, tx, scanErasure, `select `+eraseColumns+` from org_erase where done_at = 0 order by began_at, org`)
+		return err
 	})
 	return all, err
 }
