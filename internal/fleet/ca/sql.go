@@ -19,23 +19,10 @@ type sqlStore struct{ db *db.DB }
 
 const generationColumns = `number, state, key_name, certificate, created_at, accept_old_until, accepted_until`
 
-func (s sqlStore) generations(ctx context.Context) ([]Generation, error) {
-	var all []Generation
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		all = nil
-		rows, err := tx.Query(ctx, `select `+generationColumns+` from ca_generation order by number`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			g, err := scanGeneration(rows.Scan)
-			if err != nil {
-				return err
-			}
-			all = append(all, g)
-		}
-		return rows.Err()
+func (s sqlStore) generations(ctx context.Context) (all []Generation, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = db.All(ctx, tx, scanGeneration, `select `+generationColumns+` from ca_generation order by number`)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the generations of the device CA: %w", err)
@@ -43,7 +30,7 @@ func (s sqlStore) generations(ctx context.Context) ([]Generation, error) {
 	return all, nil
 }
 
-func scanGeneration(scan func(...any) error) (Generation, error) {
+func scanGeneration(from db.Row) (Generation, error) {
 	var (
 		g                Generation
 		der              []byte
@@ -52,7 +39,7 @@ func scanGeneration(scan func(...any) error) (Generation, error) {
 		number           int64
 		phase, certError = "", error(nil)
 	)
-	if err := scan(&number, &phase, &g.KeyName, &der, &created, &old, &until); err != nil {
+	if err := from.Scan(&number, &phase, &g.KeyName, &der, &created, &old, &until); err != nil {
 		return g, err
 	}
 	g.Number, g.Phase = int(number), Phase(phase)
@@ -127,21 +114,16 @@ func (s sqlStore) counts(ctx context.Context, at time.Time) (map[int]count, erro
 	all := make(map[int]count)
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		clear(all)
-		rows, err := tx.Query(ctx, `select generation, count(*), count(distinct device) from ca_certificate
-			where state = $1 and enabled and not_after > $2 group by generation`, string(Issued), at.UnixMicro())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return db.Each(ctx, tx, func(r db.Row) error {
 			var number int64
 			var c count
-			if err := rows.Scan(&number, &c.certificates, &c.devices); err != nil {
+			if err := r.Scan(&number, &c.certificates, &c.devices); err != nil {
 				return err
 			}
 			all[int(number)] = c
-		}
-		return rows.Err()
+			return nil
+		}, `select generation, count(*), count(distinct device) from ca_certificate
+			where state = $1 and enabled and not_after > $2 group by generation`, string(Issued), at.UnixMicro())
 	})
 	return all, err
 }
@@ -149,7 +131,7 @@ func (s sqlStore) counts(ctx context.Context, at time.Time) (map[int]count, erro
 const certificateColumns = `id, space, device, generation, ca, state, enabled, serial, key_hash, der,
 	not_before, not_after, issued_at, revoked_at, reason`
 
-func scanCertificate(scan func(...any) error) (Certificate, error) {
+func scanCertificate(from db.Row) (Certificate, error) {
 	var (
 		c                        Certificate
 		generation               int64
@@ -158,7 +140,7 @@ func scanCertificate(scan func(...any) error) (Certificate, error) {
 		notBefore, notAfter, was int64
 		revoked                  sql.NullInt64
 	)
-	err := scan(&c.ID, &c.Space, &c.Device, &generation, &c.CA, &state, &c.Enabled, &serial, &keyHash, &c.DER,
+	err := from.Scan(&c.ID, &c.Space, &c.Device, &generation, &c.CA, &state, &c.Enabled, &serial, &keyHash, &c.DER,
 		&notBefore, &notAfter, &was, &revoked, &reason)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrNotFound
@@ -183,7 +165,7 @@ func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
 
 func (s sqlStore) bySerial(ctx context.Context, serial [16]byte) (c Certificate, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		c, err = scanCertificate(tx.QueryRow(ctx, `select `+certificateColumns+` from ca_certificate where serial = $1`, serial[:]).Scan)
+		c, err = scanCertificate(tx.QueryRow(ctx, `select `+certificateColumns+` from ca_certificate where serial = $1`, serial[:]))
 		return err
 	})
 	return c, err
@@ -192,7 +174,7 @@ func (s sqlStore) bySerial(ctx context.Context, serial [16]byte) (c Certificate,
 func (s sqlStore) get(ctx context.Context, space, device, id string) (c Certificate, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		c, err = scanCertificate(tx.QueryRow(ctx, `select `+certificateColumns+` from ca_certificate
-			where space = $1 and device = $2 and id = $3`, space, device, id).Scan)
+			where space = $1 and device = $2 and id = $3`, space, device, id))
 		return err
 	})
 	return c, err
@@ -208,29 +190,12 @@ func (s sqlStore) pending(ctx context.Context) ([]Certificate, error) {
 	return s.query(ctx, `select `+certificateColumns+` from ca_certificate where state = $1`, string(Pending))
 }
 
-func (s sqlStore) query(ctx context.Context, text string, args ...any) ([]Certificate, error) {
-	var all []Certificate
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		all = nil
-		return queryCertificates(ctx, tx, &all, text, args...)
+func (s sqlStore) query(ctx context.Context, text string, args ...any) (all []Certificate, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = db.All(ctx, tx, scanCertificate, text, args...)
+		return err
 	})
 	return all, err
-}
-
-func queryCertificates(ctx context.Context, tx *db.Tx, all *[]Certificate, text string, args ...any) error {
-	rows, err := tx.Query(ctx, text, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		c, err := scanCertificate(rows.Scan)
-		if err != nil {
-			return err
-		}
-		*all = append(*all, c)
-	}
-	return rows.Err()
 }
 
 func (s sqlStore) known(ctx context.Context, device string) (bool, error) {
@@ -248,20 +213,15 @@ func (s sqlStore) issuers(ctx context.Context, space string, devices []string, a
 	all := make(map[string]string)
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		clear(all)
-		rows, err := tx.Query(ctx, `select device, ca from ca_certificate
-			where space = $1 and state = $2 and enabled and not_after > $3 order by issued_at`, space, string(Issued), at.UnixMicro())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return db.Each(ctx, tx, func(r db.Row) error {
 			var device, ca string
-			if err := rows.Scan(&device, &ca); err != nil {
+			if err := r.Scan(&device, &ca); err != nil {
 				return err
 			}
 			all[device] = ca // the newest one wins
-		}
-		return rows.Err()
+			return nil
+		}, `select device, ca from ca_certificate
+			where space = $1 and state = $2 and enabled and not_after > $3 order by issued_at`, space, string(Issued), at.UnixMicro())
 	})
 	return all, err
 }
@@ -277,8 +237,8 @@ func (s sqlStore) issuersOf(ctx context.Context, space string, devices []string,
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		clear(all)
 		for _, id := range devices {
-			var certificates []Certificate
-			if err := queryCertificates(ctx, tx, &certificates, `select `+certificateColumns+` from ca_certificate where device = $1`, id); err != nil {
+			certificates, err := db.All(ctx, tx, scanCertificate, `select `+certificateColumns+` from ca_certificate where device = $1`, id)
+			if err != nil {
 				return err
 			}
 			newest := time.Time{}
@@ -306,8 +266,8 @@ func (s sqlStore) begin(ctx context.Context, c Certificate, l Limits, e journal.
 		if active == 0 {
 			return errStale
 		}
-		var others []Certificate
-		if err := queryCertificates(ctx, tx, &others, `select `+certificateColumns+` from ca_certificate where key_hash = $1`, c.KeyHash[:]); err != nil {
+		others, err := db.All(ctx, tx, scanCertificate, `select `+certificateColumns+` from ca_certificate where key_hash = $1`, c.KeyHash[:])
+		if err != nil {
 			return err
 		}
 		for _, o := range others {
