@@ -19,13 +19,13 @@ type sqlStore struct{ db *db.DB }
 const columns = `id, space, owner, type, connection_type, wifi_fw_version, locked, private, reported,
 	hardware_index, secret, created_at, updated_at, deleted_at, leaving, online, last_activity_at`
 
-func scanRow(scan func(...any) error) (row, error) {
+func scanRow(from db.Row) (row, error) {
 	var (
 		r                        row
 		created, updated, active int64
 		deleted                  sql.NullInt64
 	)
-	err := scan(&r.ID, &r.Space, &r.Owner, &r.Type, &r.ConnectionType, &r.WiFiFW, &r.Locked, &r.private, &r.reported,
+	err := from.Scan(&r.ID, &r.Space, &r.Owner, &r.Type, &r.ConnectionType, &r.WiFiFW, &r.Locked, &r.private, &r.reported,
 		&r.hardwareIndex, &r.secret, &created, &updated, &deleted, &r.leaving, &r.online, &active)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, ErrNotFound
@@ -47,29 +47,16 @@ func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
 
 func (s sqlStore) one(ctx context.Context, text string, args ...any) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scanRow(tx.QueryRow(ctx, text, args...).Scan)
+		r, err = scanRow(tx.QueryRow(ctx, text, args...))
 		return err
 	})
 	return r, err
 }
 
-func (s sqlStore) many(ctx context.Context, text string, args ...any) ([]row, error) {
-	var all []row
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		all = nil
-		rows, err := tx.Query(ctx, text, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			r, err := scanRow(rows.Scan)
-			if err != nil {
-				return err
-			}
-			all = append(all, r)
-		}
-		return rows.Err()
+func (s sqlStore) many(ctx context.Context, text string, args ...any) (all []row, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = db.All(ctx, tx, scanRow, text, args...)
+		return err
 	})
 	return all, err
 }
@@ -132,7 +119,7 @@ func (s sqlStore) add(ctx context.Context, r row, limit int, e journal.Entry) er
 // (online, last_activity_at) it leaves alone.
 func (s sqlStore) change(ctx context.Context, space, id string, fn func(r *row) error, e journal.Entry) (r row, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, space, id).Scan)
+		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, space, id))
 		if err != nil {
 			return err
 		}
@@ -235,7 +222,7 @@ func savePresence(ctx context.Context, tx *db.Tx, p *saving) (bool, error) {
 
 // saveFacts merges what a device reported into what is known.
 func saveFacts(ctx context.Context, tx *db.Tx, p *saving) error {
-	r, err := scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, p.space, p.device).Scan)
+	r, err := scanRow(tx.QueryRow(ctx, `select `+columns+` from device where space = $1 and id = $2`, p.space, p.device))
 	if err != nil {
 		return err
 	}
@@ -260,22 +247,17 @@ func (s sqlStore) statuses(ctx context.Context, space, device string, before tim
 	all := []StatusEvent{}
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		all = all[:0]
-		rows, err := tx.Query(ctx, `select at, connected from device_status
-			where space = $1 and device = $2 and at < $3 order by at desc limit $4`, space, device, before.UnixMicro(), limit)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return db.Each(ctx, tx, func(r db.Row) error {
 			var at int64
 			var e StatusEvent
-			if err := rows.Scan(&at, &e.Connected); err != nil {
+			if err := r.Scan(&at, &e.Connected); err != nil {
 				return err
 			}
 			e.At = micro(at)
 			all = append(all, e)
-		}
-		return rows.Err()
+			return nil
+		}, `select at, connected from device_status
+			where space = $1 and device = $2 and at < $3 order by at desc limit $4`, space, device, before.UnixMicro(), limit)
 	})
 	return all, err
 }
