@@ -375,7 +375,7 @@ func (s sqlStore) erase(ctx context.Context, space, id, property string, e journ
 		if property != "" {
 			where, args = where+` and id = $3`, append(args, property)
 		}
-		if lost, err = texts(tx.Query(ctx, `select id from thing_property where `+where, args...)); err != nil {
+		if lost, err = db.Column[string](ctx, tx, `select id from thing_property where `+where, args...); err != nil {
 			return fmt.Errorf("list properties of thing %s: %w", id, err)
 		}
 		if property != "" && len(lost) == 0 {
@@ -405,7 +405,7 @@ func (s sqlStore) erase(ctx context.Context, space, id, property string, e journ
 // erasing lists up to n series whose values are still to be erased.
 func (s sqlStore) erasing(ctx context.Context, n int) (ids []string, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		ids, err = texts(tx.Query(ctx, `select series from thing_erase order by at, series limit $1`, n))
+		ids, err = db.Column[string](ctx, tx, `select series from thing_erase order by at, series limit $1`, n)
 		return err
 	})
 	return ids, err
@@ -447,25 +447,8 @@ const nextZone = `select timezone from thing where timezone > $1 and device is n
 // inZone lists up to n IDs of things in a time zone that have a device, in order, after the given one.
 func (s sqlStore) inZone(ctx context.Context, zone, after string, n int) (ids []string, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		ids, err = texts(tx.Query(ctx, `select id from thing where timezone = $1 and id > $2 and device is not null order by id limit $3`, zone, after, n))
+		ids, err = db.Column[string](ctx, tx, `select id from thing where timezone = $1 and id > $2 and device is not null order by id limit $3`, zone, after, n)
 		return err
 	})
 	return ids, err
-}
-
-// texts reads a column of texts.
-func texts(rows *sql.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var one string
-		if err := rows.Scan(&one); err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
 }

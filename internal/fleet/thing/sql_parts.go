@@ -85,15 +85,11 @@ func byID(all []Thing, do func(part []string, find func(id string) *Thing) error
 func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, all []Thing) error {
 	err := byID(all, func(part []string, find func(string) *Thing) error {
 		var q query
-		rows, err := tx.Query(ctx, `select thing, sealed from thing_tag where thing in (`+q.list(part)+`)`, q.args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		text := `select thing, sealed from thing_tag where thing in (` + q.list(part) + `)`
+		return db.Each(ctx, tx, func(r db.Row) error {
 			var id string
 			var in []byte
-			if err := rows.Scan(&id, &in); err != nil {
+			if err := r.Scan(&id, &in); err != nil {
 				return err
 			}
 			var tag sealedTag
@@ -102,8 +98,8 @@ func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, all
 			}
 			t := find(id)
 			t.Tags = append(t.Tags, Tag(tag))
-		}
-		return rows.Err()
+			return nil
+		}, text, q.args...)
 	})
 	if err != nil {
 		return fmt.Errorf("read tags: %w", err)
@@ -117,20 +113,16 @@ func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, all
 func (s sqlStore) loadCounts(ctx context.Context, tx *db.Tx, space string, all []Thing) error {
 	err := byID(all, func(part []string, find func(string) *Thing) error {
 		var q query
-		rows, err := tx.Query(ctx, `select thing, count(*) from thing_property where thing in (`+q.list(part)+`) and deleted_at is null group by thing`, q.args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		text := `select thing, count(*) from thing_property where thing in (` + q.list(part) + `) and deleted_at is null group by thing`
+		return db.Each(ctx, tx, func(r db.Row) error {
 			var id string
 			var n int
-			if err := rows.Scan(&id, &n); err != nil {
+			if err := r.Scan(&id, &n); err != nil {
 				return err
 			}
 			find(id).Count = n
-		}
-		return rows.Err()
+			return nil
+		}, text, q.args...)
 	})
 	if err != nil {
 		return fmt.Errorf("count properties in space %s: %w", space, err)
@@ -323,10 +315,10 @@ func (s sqlStore) count(ctx context.Context, space string) (n int, err error) {
 // "" where there is none.
 func (s sqlStore) eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if things, err = texts(tx.Query(ctx, `select id from thing where space = $1 order by id`, space)); err != nil {
+		if things, err = db.Column[string](ctx, tx, `select id from thing where space = $1 order by id`, space); err != nil {
 			return err
 		}
-		if devices, err = texts(tx.Query(ctx, `select coalesce(device, '') from thing where space = $1 order by id`, space)); err != nil {
+		if devices, err = db.Column[string](ctx, tx, `select coalesce(device, '') from thing where space = $1 order by id`, space); err != nil {
 			return err
 		}
 		for _, statement := range []string{
