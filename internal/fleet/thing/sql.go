@@ -416,7 +416,8 @@ func (s sqlStore) erased(ctx context.Context, ids []string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		for part := range slices.Chunk(ids, perStatement) {
 			var q query
-			if _, err := tx.Exec(ctx, `delete from thing_erase where series in (`+q.list(part)+`)`, q.args...); err != nil {
+			text := `delete from thing_erase where series in (` + q.list(part) + `)`
+			if _, err := tx.Exec(ctx, text, q.args...); err != nil {
 				return fmt.Errorf("forget erased series: %w", err)
 			}
 		}

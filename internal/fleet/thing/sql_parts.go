@@ -135,7 +135,8 @@ const propertyColumns = `id, thing, sealed, type, permission, strategy, persist,
 func (s sqlStore) loadProperties(ctx context.Context, tx *db.Tx, seal keys.Sealer, all []Thing) error {
 	err := byID(all, func(part []string, find func(string) *Thing) error {
 		var q query
-		rows, err := tx.Query(ctx, `select `+propertyColumns+` from thing_property where thing in (`+q.list(part)+`) order by number, created_at, id`, q.args...)
+		text := `select ` + propertyColumns + ` from thing_property where thing in (` + q.list(part) + `) order by number, created_at, id`
+		rows, err := tx.Query(ctx, text, q.args...)
 		return eachProperty(rows, err, seal, func(p Property) {
 			t := find(p.Thing)
 			t.Properties = append(t.Properties, p)
