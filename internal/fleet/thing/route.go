@@ -76,9 +76,10 @@ type routes struct {
 	changes int64      // guarded by mu: a route that was read before a change must not be remembered after it
 }
 
-// remembered is the least number of things whose routes are kept. A route of ten
-// properties takes about 4 kB.
-const remembered = 1 << 14
+// remembered is the least number of things whose routes are kept: those of as many devices
+// as the broker lets in. With fewer, devices that speak in turns would have each message wait
+// for the database. A route of two properties takes about 1 kB, of ten about 4.
+const remembered = 50_000
 
 func newRoutes(load func(ctx context.Context, device, thing string) (Thing, error)) *routes {
 	return &routes{load: load, byThing: cache.New[string, *route](remembered), byDevice: cache.New[string, *route](remembered)}

@@ -1,7 +1,9 @@
 package thing
 
 import (
+	"context"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
@@ -68,6 +70,26 @@ func TestOneThingCostsTheSameAmongMany(t *testing.T) {
 		if then, now := first[name], steps(name); now > then+then/2 {
 			t.Errorf("%s took %d steps among %d things and %d among %d", name, then, few, now, many)
 		}
+	}
+}
+
+// All devices that the broker lets in may speak in turns, and none waits for the database twice.
+func TestRoutesOfAllDevicesAreKept(t *testing.T) {
+	const devices = 50_000 // mqtt.Limits.Connections
+	loads := 0
+	rs := newRoutes(func(_ context.Context, device, _ string) (Thing, error) {
+		loads++
+		return Thing{ID: "t" + device, Device: device, Timezone: DefaultTimezone}, nil
+	})
+	for range 2 {
+		for i := range devices {
+			if r, err := rs.ofDevice(strconv.Itoa(i)); err != nil || r == nil {
+				t.Fatalf("device %d: %v, %v", i, r, err)
+			}
+		}
+	}
+	if loads != devices {
+		t.Errorf("%d devices were looked for %d times", devices, loads)
 	}
 }
 
