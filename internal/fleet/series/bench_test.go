@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -230,8 +231,16 @@ func BenchmarkBytesPerPoint(b *testing.B) {
 			for _, name := range []string{c.Path, c.Path + "-wal"} {
 				if info, err := os.Stat(name); err == nil {
 					file += info.Size()
+					b.Logf("%s: %.2f bytes per point", filepath.Base(name), float64(info.Size())/float64(points))
 				}
 			}
+			var free int64
+			if err := h.db.Read(b.Context(), func(tx *db.Tx) error {
+				return tx.QueryRow(b.Context(), `PRAGMA freelist_count`).Scan(&free)
+			}); err != nil {
+				b.Fatal(err)
+			}
+			b.Logf("pages that are free to be used again: %.2f bytes per point", float64(free*4096)/float64(points))
 			b.ReportMetric(float64(file)/float64(points), "file-bytes/point")
 		})
 	}
