@@ -114,7 +114,7 @@ func TestDamagedDumpIsRefused(t *testing.T) {
 	target := c
 	target.Path += ".target"
 	to := dbtest.Open(t, target)
-	for i := 0; i < len(good); i += 1 + i%397 {
+	for i := 0; i < len(good); i += 1 + i%97 {
 		bad := bytes.Clone(good)
 		bad[i] ^= 1 << (i % 8)
 		if err := to.Load(t.Context(), bytes.NewReader(bad)); err == nil {
