@@ -138,7 +138,7 @@ func Try(t testing.TB, cfg server.Config, log *slog.Logger) (*House, error) {
 
 var errEarly = errors.New("the server ended before it was ready")
 
-// End stops the server now and says what it ended with.
+// End stops a server that Try gave, now, and says what it ended with.
 func (h *House) End() error {
 	defer houses.Add(-1)
 	return h.end()
