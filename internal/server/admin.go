@@ -342,6 +342,10 @@ func (s *Server) backup(ctx context.Context, in struct {
 	if in.Days < 0 || in.Days > maxKeepArchives {
 		return nil, errKeepArchives
 	}
+	// What was erased a moment ago shall not live on in the archive of keys.
+	if _, err := s.shredder.All(ctx); err != nil {
+		return nil, err
+	}
 	d := s.data
 	return backup.To(ctx, backup.Source{
 		Dir: s.cfg.Data, Root: d.root, Ring: d.ring, Core: d.core, History: d.history, Keyring: d.keyring,

@@ -16,6 +16,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/mqtt"
 	"github.com/ardesia-iot/ardesia/internal/base/run"
+	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -57,6 +58,7 @@ type Server struct {
 	things    *thing.Service
 	wall      *edge.Wall
 
+	shredder *shred.Shredder
 	erasures chan struct{} // holds one token; whoever has it brings erasures of spaces to their end
 	unerased chan struct{} // holds one word for Run: an erasure has failed
 	// cut is asked after each step of an erasure; an error ends it there, as a power
@@ -139,7 +141,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		return err
 	}
 	s.things, err = thing.New(thing.Needs{
-		Store: thing.SQL(d.core, d.ring), Series: s.series, Devices: s.devices, Policy: s.policy,
+		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
 		Organization: s.orgs.Organization, Now: now, Log: log,
 	})
 	if err != nil {
@@ -147,6 +149,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
 	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
+	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
+		return err
+	}
 	if err := s.devices.Repair(ctx); err != nil {
 		return err
 	}
@@ -155,7 +160,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		log.ErrorContext(ctx, "a space is not erased yet; trying again", "err", err)
 		s.eraseAgain()
 	}
-	return nil
+	return errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx))
 }
 
 // Where operators find what they hand to those who check boards.
@@ -262,6 +267,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},
+		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},

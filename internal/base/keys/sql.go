@@ -109,27 +109,35 @@ func (t table) add(ctx context.Context, who ref, first uint32, seal func(by uint
 	return kept, err
 }
 
-// mark overwrites the sealed key with noise and marks its id as erased for ever.
-func (t table) mark(ctx context.Context, who ref, at time.Time) error {
+// mark overwrites sealed keys with noise and marks their ids as erased for ever.
+func (t table) mark(ctx context.Context, kind string, ids []string, at time.Time) error {
 	return t.write(ctx, func(tx *db.Tx) error {
-		length := 0
-		if old, err := find(ctx, tx, who); err == nil {
-			length = len(old.sealed)
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return err
+		for _, id := range ids {
+			length := 0
+			if old, err := find(ctx, tx, ref{kind, id}); err == nil {
+				length = len(old.sealed)
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at, erased_at) values ($1, $2, 0, $3, $4, $4)
+				on conflict (kind, id) do update set wrapped_by = 0, sealed = excluded.sealed, erased_at = coalesce(key.erased_at, excluded.erased_at)`,
+				kind, id, secret.Random(length), at.UnixMicro()); err != nil {
+				return err
+			}
 		}
-		_, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at, erased_at) values ($1, $2, 0, $3, $4, $4)
-			on conflict (kind, id) do update set wrapped_by = 0, sealed = excluded.sealed, erased_at = coalesce(key.erased_at, excluded.erased_at)`,
-			who.kind, who.id, secret.Random(length), at.UnixMicro())
-		return err
+		return nil
 	})
 }
 
 // clear takes away the noise that mark left. Two transactions, so that the noise reaches the disk.
-func (t table) clear(ctx context.Context, who ref) error {
+func (t table) clear(ctx context.Context, kind string, ids []string) error {
 	return t.write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `update key set sealed = null where kind = $1 and id = $2 and erased_at is not null`, who.kind, who.id)
-		return err
+		for _, id := range ids {
+			if _, err := tx.Exec(ctx, `update key set sealed = null where kind = $1 and id = $2 and erased_at is not null`, kind, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -244,9 +244,9 @@ func (s *Service) saveBatch(ctx context.Context, batch []*saving, failed error) 
 				continue
 			}
 			var err error
-			if p.seal, err = s.needs.Keys.Space(ctx, p.space); err != nil {
-				p.facts = nil // the space was erased: nobody will miss them
-				finish(p, fmt.Errorf("key of space %s: %w", p.space, err))
+			if p.seal, err = s.key(ctx, p.space, p.device); err != nil {
+				p.facts = nil // it was erased: nobody will miss them
+				finish(p, err)
 			}
 		}
 		failed = s.needs.Store.save(ctx, batch)

@@ -163,6 +163,13 @@ CREATE TABLE schema_migration (
 	applied_at bigint NOT NULL,
 	CONSTRAINT schema_migration_pkey PRIMARY KEY (number)
 );
+CREATE TABLE shred (
+	kind text NOT NULL,
+	id text NOT NULL,
+	space text NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT shred_pkey PRIMARY KEY (kind, id)
+);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,

@@ -146,6 +146,14 @@ CREATE TABLE schema_migration (
 	digest TEXT NOT NULL,
 	applied_at BIGINT NOT NULL
 );
+CREATE TABLE shred (
+	kind text not null,
+	id text not null,
+	space text not null,
+	at bigint not null,
+	primary key (kind,
+	id)
+);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,
