@@ -63,21 +63,23 @@ func lostRace(err error) bool {
 
 // find returns the row, or sql.ErrNoRows.
 func (t table) find(ctx context.Context, who ref) (row, error) {
-	var found row
-	err := t.db.Read(ctx, func(tx *db.Tx) error {
-		var err error
-		found, err = find(ctx, tx, who)
-		return err
-	})
+	found := row{ref: who}
+	err := t.db.One(ctx, found.scan, textFind, who.kind, who.id)
 	return found, err
+}
+
+const textFind = `select wrapped_by, sealed, erased_at from key where kind = $1 and id = $2`
+
+func (r *row) scan(from db.Row) error {
+	var erasedAt sql.NullInt64
+	err := from.Scan(&r.wrappedBy, &r.sealed, &erasedAt)
+	r.erased = erasedAt.Valid
+	return err
 }
 
 func find(ctx context.Context, tx *db.Tx, who ref) (row, error) {
 	found := row{ref: who}
-	var erasedAt sql.NullInt64
-	err := tx.QueryRow(ctx, `select wrapped_by, sealed, erased_at from key where kind = $1 and id = $2`, who.kind, who.id).
-		Scan(&found.wrappedBy, &found.sealed, &erasedAt)
-	found.erased = erasedAt.Valid
+	err := found.scan(tx.QueryRow(ctx, textFind, who.kind, who.id))
 	return found, err
 }
 

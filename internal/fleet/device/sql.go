@@ -51,10 +51,10 @@ func scanRow(from db.Row) (row, error) {
 func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
 
 func (s sqlStore) one(ctx context.Context, text string, args ...any) (r row, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scanRow(tx.QueryRow(ctx, text, args...))
+	err = s.db.One(ctx, func(from db.Row) error {
+		r, err = scanRow(from)
 		return err
-	})
+	}, text, args...)
 	return r, err
 }
 

@@ -139,9 +139,7 @@ func (s sqlStore) route(ctx context.Context, device, id string) (Thing, error) {
 		where, key = `id = $1`, id
 	}
 	var space string
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(ctx, `select id, space from thing where `+where+` and deleted_at is null`, key).Scan(&id, &space)
-	})
+	err := s.db.One(ctx, func(r db.Row) error { return r.Scan(&id, &space) }, `select id, space from thing where `+where+` and deleted_at is null`, key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Thing{}, ErrNotFound
 	}
