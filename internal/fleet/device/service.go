@@ -165,7 +165,8 @@ type Service struct {
 	underWay bool                // guarded by mu: something is neither pending nor yet on disk
 	lastAt   time.Time           // guarded by mu: of the last status event; they never share a time
 
-	flushing sync.Mutex // held while pending goes to disk, so that batches keep their order
+	flushing sync.Mutex     // held while pending goes to disk, so that batches keep their order
+	written  map[string]int // guarded by flushing: by device, status events since the oldest went
 	wake     chan struct{}
 	recheck  chan *Session
 	all      chan struct{} // every session is to be looked at again
@@ -193,6 +194,7 @@ func New(needs Needs) (*Service, error) {
 		sessions:      make(map[string]*Session),
 		barred:        make(map[string]bar),
 		pending:       make(map[string]*saving),
+		written:       make(map[string]int),
 		wake:          make(chan struct{}, 1),
 		recheck:       make(chan *Session, 1024),
 		all:           make(chan struct{}, 1),

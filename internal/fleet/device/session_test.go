@@ -354,6 +354,22 @@ func TestStatusEventsAreBounded(t *testing.T) {
 		if err != nil || len(events) != keepStatuses || events[0].Connected {
 			t.Errorf("%d events, the newest %v, %v", len(events), events[0], err)
 		}
+		// On disk there are a few more, and not more and more.
+		for range 2 * trimAfter {
+			r.Connected(x)
+			h.pass(time.Second)
+			r.Disconnected(x)
+			if err := r.save(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var rows int
+		if err := h.db.One(t.Context(), func(from db.Row) error { return from.Scan(&rows) }, `select count(*) from device_status where device = $1`, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		if rows < keepStatuses || rows > keepStatuses+trimAfter {
+			t.Errorf("%d events are on disk, want %d to %d", rows, keepStatuses, keepStatuses+trimAfter)
+		}
 	})
 }
 

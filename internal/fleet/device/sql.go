@@ -237,7 +237,7 @@ func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
 			return err
 		}
 	}
-	if len(p.events) == 0 {
+	if !p.trim {
 		return nil
 	}
 	_, err = tx.Exec(ctx, `delete from device_status where space = $1 and device = $2 and at < (
