@@ -88,12 +88,12 @@ func failed(server string, at Step, err error) *Error {
 	var said *textproto.Error
 	if errors.As(err, &said) && said.Code >= 400 && said.Code <= 599 {
 		e.Code, e.Status = said.Code, status.FindString(said.Msg)
-		e.Reply = strings.Map(func(r rune) rune {
+		e.Reply = strings.TrimSpace(strings.Map(func(r rune) rune {
 			if !unicode.IsPrint(r) {
 				return ' '
 			}
 			return r
-		}, said.Msg[:min(len(said.Msg), maxReply)])
+		}, said.Msg[len(e.Status):min(len(said.Msg), maxReply)]))
 	}
 	return e
 }

@@ -76,6 +76,9 @@ var rules = map[Kind]rule{
 	ManyFailures:    {0, "count", "when place link"},
 }
 
+// trial is the letter by which an operator sees that letters arrive. Send does not know it.
+const trial Kind = "trial"
+
 // Kinds are all kinds, in the order of their names.
 func Kinds() []Kind {
 	all := make([]Kind, 0, len(rules))

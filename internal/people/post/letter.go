@@ -88,7 +88,7 @@ func readForms() (*forms, error) {
 		return nil, err
 	}
 	for lang := range words {
-		for kind := range rules {
+		for _, kind := range append(Kinds(), trial) {
 			name := path.Join(lang, string(kind))
 			text, err := fs.ReadFile(files, "letter/"+name+".txt")
 			if err != nil {

@@ -97,7 +97,7 @@ func TestEveryFileIsALetter(t *testing.T) {
 		}
 		return err
 	})
-	if want := len(words)*len(rules) + 1; err != nil || n != want {
+	if want := len(words)*(len(rules)+1) + 1; err != nil || n != want {
 		t.Errorf("%d files, %v, want %d", n, err, want)
 	}
 }
@@ -208,8 +208,8 @@ func FuzzWhatPeopleWrote(f *testing.F) {
 			return m
 		}
 		got, want := write(inviter, space, name), write("Bob", "Greenhouse", "Anna")
-		for _, mark := range []string{"<", ">", "href"} {
-			if strings.Count(got.HTML, mark) != strings.Count(want.HTML, mark) && (mark != "href" || !strings.Contains(inviter+space+name, mark)) {
+		for _, mark := range []string{"<", ">", `"`} {
+			if strings.Count(got.HTML, mark) != strings.Count(want.HTML, mark) {
 				t.Fatalf("%q: %d, want %d\n%s", mark, strings.Count(got.HTML, mark), strings.Count(want.HTML, mark), got.HTML)
 			}
 		}

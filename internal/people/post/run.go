@@ -122,7 +122,7 @@ func (s *Service) deliver(ctx context.Context, r row) error {
 		return errors.Join(err, s.again(ctx, r, err))
 	}
 	err = s.needs.Sender.Send(ctx, mail.Message{
-		ID: r.id + "@" + domain(s.needs.From.Addr), At: time.UnixMicro(r.queuedAt), From: s.needs.From, To: mail.Address{Addr: c.To},
+		ID: s.messageID(r.id), At: time.UnixMicro(r.queuedAt), From: s.needs.From, To: mail.Address{Addr: c.To},
 		Subject: c.Subject, Text: c.Text, HTML: c.HTML,
 	})
 	if err := s.cut("tried"); err != nil {

@@ -186,6 +186,23 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 	return nil
 }
 
+// Try sends a letter that says so at once, without the queue, and returns its Message-ID. Its error is the sender's.
+func (s *Service) Try(ctx context.Context, address, lang string) (string, error) {
+	to := mail.Address{Addr: address}
+	if err := to.Check(); err != nil {
+		return "", err
+	}
+	m, err := s.forms.write(trial, language(lang), "", s.needs.House, nil)
+	if err != nil {
+		return "", err
+	}
+	m.ID, m.At, m.From, m.To = s.messageID(secret.Letters(idBytes)), s.needs.Now(), s.needs.From, to
+	return m.ID, s.needs.Sender.Send(ctx, m)
+}
+
+// messageID is the same for a letter each time that it is sent.
+func (s *Service) messageID(id string) string { return id + "@" + domain(s.needs.From.Addr) }
+
 // who is under which letters of a kind to somebody are counted.
 func (s *Service) who(kind Kind, to string) []byte {
 	return s.rate(keys.Place(string(kind), to))
