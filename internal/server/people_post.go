@@ -69,17 +69,22 @@ func (c Config) sender(now func() time.Time) (mail.Sender, error) {
 	if c.SMTPAddr == "" {
 		return mail.NewFolder(filepath.Join(c.Data, mailFolder)), nil
 	}
-	return c.smtp(now)
+	return c.smtp(0, now)
 }
 
-func (c Config) smtp(now func() time.Time) (*mail.SMTP, error) {
+// smtp is the mail server. timeout is for one letter, 0 for the usual.
+func (c Config) smtp(timeout time.Duration, now func() time.Time) (*mail.SMTP, error) {
 	protection, err := mail.ParseProtection(c.SMTPTLS)
 	if err != nil {
 		return nil, fmt.Errorf("smtp-tls: %w", err)
 	}
-	m := mail.Config{Addr: c.SMTPAddr, User: c.SMTPUser, TLS: protection, Now: now}
-	if net.ParseIP(c.Host) == nil {
-		m.Hello = c.Host
+	m := mail.Config{Addr: c.SMTPAddr, User: c.SMTPUser, TLS: protection, Timeout: timeout, Now: now}
+	m.Hello = c.Host
+	if ip := net.ParseIP(c.Host); ip != nil { // RFC 5321, section 4.1.3
+		m.Hello = "[" + ip.String() + "]"
+		if ip.To4() == nil {
+			m.Hello = "[IPv6:" + ip.String() + "]"
+		}
 	}
 	if c.SMTPPasswordFile != "" {
 		if m.Password, err = readPassword(c.SMTPPasswordFile); err != nil {
@@ -186,6 +191,9 @@ func explained(err error) error {
 	return problem.New(problem.Unavailable, "mail-failed", e.Detail()+". "+remedies[e.Step])
 }
 
+// doctorWaits is how long doctor waits for the mail server.
+const doctorWaits = 15 * time.Second
+
 // examineMail says whether letters to people can leave.
 func examineMail(ctx context.Context, cfg Config, now func() time.Time) Finding {
 	if cfg.SMTPAddr == "" {
@@ -195,7 +203,7 @@ func examineMail(ctx context.Context, cfg Config, now func() time.Time) Finding 
 		}
 		return Finding{Warn, "There is no mail server: letters to people go into " + dir + ", and nobody gets them.", "--smtp-addr HOST:PORT; docs/operate.md, \"Mail\""}
 	}
-	sender, err := cfg.smtp(now)
+	sender, err := cfg.smtp(doctorWaits, now)
 	if err != nil {
 		return Finding{Bad, "Letters cannot leave: " + err.Error(), "mend that setting"}
 	}

@@ -67,13 +67,14 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Permanent says whether err is about this letter and stays: the server refused the recipient
 // or the content for good (5xx), or nothing can be made of the letter. That the server cannot be
-// reached, or does not take our name, password or sender, is for its operator to mend, and the letter can wait.
+// reached, or does not take our name, password or sender, is for its operator to mend, and the letter can
+// wait; so are matters of trust (5.7.x; RFC 3463, section 3.8), as a server that carries nothing for us.
 func Permanent(err error) bool {
 	if errors.Is(err, ErrAddress) || errors.Is(err, ErrMessage) {
 		return true
 	}
 	var e *Error
-	return errors.As(err, &e) && e.Code/100 == 5 && (e.Step == ForRecipient || e.Step == Content)
+	return errors.As(err, &e) && e.Code/100 == 5 && !strings.HasPrefix(e.Status, "5.7.") && (e.Step == ForRecipient || e.Step == Content)
 }
 
 // status is RFC 3463, section 2.

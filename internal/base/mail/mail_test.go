@@ -232,11 +232,12 @@ func TestLettersArrive(t *testing.T) {
 		tls    bool
 		user   string
 	}{
-		"STARTTLS":                      {mailtest.Options{}, func(*mail.Config) {}, true, ""},
-		"TLS from the first byte":       {mailtest.Options{Implicit: true}, func(c *mail.Config) { c.TLS = mail.Implicit }, true, ""},
-		"on this machine without TLS":   {mailtest.Options{NoTLS: true}, func(c *mail.Config) { c.TLS = mail.Plain }, false, ""},
-		"with a password":               {mailtest.Options{Auth: "XOAUTH2 PLAIN", User: "ardesia", Password: "hunter 2"}, user, true, "ardesia"},
-		"with a password the other way": {mailtest.Options{Auth: "LOGIN", User: "ardesia", Password: "hunter 2"}, user, true, "ardesia"},
+		"STARTTLS":                         {mailtest.Options{}, func(*mail.Config) {}, true, ""},
+		"TLS from the first byte":          {mailtest.Options{Implicit: true}, func(c *mail.Config) { c.TLS = mail.Implicit }, true, ""},
+		"on this machine without TLS":      {mailtest.Options{NoTLS: true}, func(c *mail.Config) { c.TLS = mail.Plain }, false, ""},
+		"with a password":                  {mailtest.Options{Auth: "XOAUTH2 PLAIN", User: "ardesia", Password: "hunter 2"}, user, true, "ardesia"},
+		"with a password that is not told": {mailtest.Options{Auth: "SCRAM-SHA-256 PLAIN LOGIN", User: "ardesia", Password: "hunter 2"}, user, true, "ardesia"},
+		"with a password the other way":    {mailtest.Options{Auth: "LOGIN", User: "ardesia", Password: "hunter 2"}, user, true, "ardesia"},
 		"a server that says no goodbye": {mailtest.Options{Say: func(word, _ string) string {
 			if word == "QUIT" {
 				return mailtest.HangUp
@@ -295,13 +296,16 @@ func TestLettersThatAreNotTaken(t *testing.T) {
 		"an old certificate":       {mailtest.Options{}, func(c *mail.Config) { c.Now = func() time.Time { return time.Now().Add(48 * time.Hour) } }, mail.Encrypting, 0, false},
 		"implicit where it is not": {mailtest.Options{}, func(c *mail.Config) { c.TLS = mail.Implicit }, mail.Encrypting, 0, false},
 		"wrong password":           {mailtest.Options{Auth: "PLAIN", User: "ardesia", Password: "hunter 2"}, func(c *mail.Config) { c.User, c.Password = "ardesia", secret.New("3") }, mail.Proving, 535, false},
+		"wrong password by SCRAM":  {mailtest.Options{Auth: "SCRAM-SHA-256", User: "ardesia", Password: "hunter 2"}, func(c *mail.Config) { c.User, c.Password = "ardesia", secret.New("3") }, mail.Proving, 535, false},
 		"no way to sign in":        {mailtest.Options{Auth: "XOAUTH2", User: "a"}, func(c *mail.Config) { c.User, c.Password = "a", secret.New("3") }, mail.Proving, 0, false},
 		"nobody signed in":         {mailtest.Options{Auth: "PLAIN", User: "a"}, nil, mail.FromSender, 530, false},
 		"sender refused":           {mailtest.Options{Say: answer("MAIL", "550 5.7.1 not you")}, nil, mail.FromSender, 550, false},
 		"no such person":           {mailtest.Options{Say: answer("RCPT", "550 5.1.1 <anna@example.com> is unknown")}, nil, mail.ForRecipient, 550, true},
 		"mailbox full":             {mailtest.Options{Say: answer("RCPT", "452 4.2.2 full")}, nil, mail.ForRecipient, 452, false},
 		"greylisted":               {mailtest.Options{Say: answer("DATA", "451 4.7.1 later")}, nil, mail.Content, 451, false},
-		"content refused":          {mailtest.Options{Say: answer(".", "554 5.7.1 spam")}, nil, mail.Content, 554, true},
+		"carries nothing for us":   {mailtest.Options{Say: answer("RCPT", "554 5.7.1 relay access denied")}, nil, mail.ForRecipient, 554, false},
+		"content refused":          {mailtest.Options{Say: answer(".", "554 5.6.0 what is this?")}, nil, mail.Content, 554, true},
+		"content not trusted":      {mailtest.Options{Say: answer(".", "550 5.7.26 no DKIM")}, nil, mail.Content, 550, false},
 		"content not now":          {mailtest.Options{Say: answer(".", "451 4.3.0 disk")}, nil, mail.Content, 451, false},
 		"hangs up with the letter": {mailtest.Options{Say: answer(".", mailtest.HangUp)}, nil, mail.Content, 0, false},
 		"silent with the letter":   {mailtest.Options{Say: answer(".", mailtest.Silence)}, func(c *mail.Config) { c.Timeout = 300 * time.Millisecond }, mail.Content, 0, false},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,13 +24,19 @@ import (
 // carrier takes letters, or answers with what a test wants.
 type carrier struct {
 	mu      sync.Mutex
-	letters []mail.Message             // guarded by mu
-	answer  func(m mail.Message) error // guarded by mu; nil takes everything
+	letters []mail.Message                  // guarded by mu
+	answer  func(m mail.Message) error      // guarded by mu; nil takes everything
+	hold    func(ctx context.Context) error // how a letter takes its time; nil takes none
 }
 
-func (c *carrier) Send(_ context.Context, m mail.Message) error {
+func (c *carrier) Send(ctx context.Context, m mail.Message) error {
 	if err := m.Check(); err != nil {
 		return err
+	}
+	if c.hold != nil {
+		if err := c.hold(ctx); err != nil {
+			return err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -488,6 +495,131 @@ func TestRunSends(t *testing.T) {
 			if !strings.HasSuffix(row, "content:false sent") {
 				t.Errorf("after the stop: %s", row)
 			}
+		}
+	})
+}
+
+// run runs the room on real time until stop.
+func (k *desk) run() (stop func(), ended chan error) {
+	k.needs.Now = time.Now
+	ctx, stop := context.WithCancel(k.t.Context())
+	ended = make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	return stop, ended
+}
+
+func TestFewLettersAreUnderWayAtOnce(t *testing.T) {
+	k := open(t, dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core)))
+	begun, end := make(chan struct{}, 20), make(chan struct{})
+	var under, most atomic.Int64
+	k.carrier.hold = func(context.Context) error {
+		n := under.Add(1)
+		defer under.Add(-1)
+		for {
+			if was := most.Load(); n <= was || most.CompareAndSwap(was, n) {
+				break
+			}
+		}
+		begun <- struct{}{}
+		<-end
+		return nil
+	}
+	stop, ended := k.run()
+	for range 10 {
+		k.mustSend(stranger())
+	}
+	for range atOnce {
+		<-begun
+	}
+	close(end)
+	for range 10 - atOnce {
+		<-begun
+	}
+	stop()
+	<-ended
+	if got := most.Load(); got != atOnce {
+		t.Errorf("%d letters at once, want %d", got, atOnce)
+	}
+	if got := len(k.carrier.all()); got != 10 {
+		t.Errorf("%d letters, want 10", got)
+	}
+}
+
+// When the house stops a letter that is being handed over ends well, if that does not take long.
+func TestAStopWaitsForLettersUnderWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		grace time.Duration
+		hold  func(ctx context.Context, stopped chan struct{}) error
+		want  string
+	}{
+		"one that ends":     {time.Minute, func(_ context.Context, stopped chan struct{}) error { <-stopped; return nil }, "verify account:false content:false sent"},
+		"one that does not": {time.Millisecond, func(ctx context.Context, _ chan struct{}) error { <-ctx.Done(); return ctx.Err() }, "verify account:false content:true "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := open(t, dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core)))
+			begun, stopped := make(chan struct{}), make(chan struct{})
+			k.grace = c.grace
+			k.carrier.hold = func(ctx context.Context) error {
+				close(begun)
+				return c.hold(ctx, stopped)
+			}
+			stop, ended := k.run()
+			k.mustSend(stranger())
+			<-begun
+			stop()
+			close(stopped)
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("Run = %v", err)
+			}
+			if got := k.kept(); len(got) != 1 || got[0] != c.want {
+				t.Errorf("afterwards %v, want %s", got, c.want)
+			}
+			// The next start has at once what did not end.
+			n, next, err := k.needs.Store.waiting(t.Context())
+			if err != nil || n > 0 && time.UnixMicro(next).After(time.Now()) {
+				t.Errorf("%d wait until %v, %v", n, time.UnixMicro(next), err)
+			}
+		})
+	}
+}
+
+// Two processes on one database never have the same letter.
+func TestTwoProcessesShareTheQueue(t *testing.T) {
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
+		k := open(t, d)
+		const letters = 12
+		for range letters {
+			k.mustSend(stranger())
+		}
+		var both sync.WaitGroup
+		var mu sync.Mutex
+		had := map[string]int{}
+		for range 2 {
+			both.Go(func() {
+				for failures := 0; failures < 100; {
+					r, found, err := SQL(d).claim(t.Context(), k.now.UnixMicro(), k.now.Add(lease).UnixMicro())
+					switch {
+					case err != nil: // the other one was faster, too often
+						failures++
+						continue
+					case !found:
+						return
+					}
+					mu.Lock()
+					had[r.id]++
+					mu.Unlock()
+				}
+				t.Error("claiming fails always")
+			})
+		}
+		both.Wait()
+		for id, n := range had {
+			if n != 1 {
+				t.Errorf("letter %s was claimed %d times", id, n)
+			}
+		}
+		if len(had) != letters {
+			t.Errorf("%d letters were claimed, want %d", len(had), letters)
 		}
 	})
 }

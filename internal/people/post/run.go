@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	atOnce   = 4               // letters under way
-	idle     = time.Minute     // after which the queue is looked at although nobody said that there is something
-	farewell = 5 * time.Second // for letters under way when the house stops
+	atOnce = 4           // letters under way
+	idle   = time.Minute // after which the queue is looked at although nobody said that there is something
 )
 
 // Run sends letters until ctx ends. An error of the database is logged, and the letters wait: that mail
@@ -30,7 +29,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer context.AfterFunc(ctx, func() {
-		t := time.NewTimer(farewell)
+		t := time.NewTimer(s.grace)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -61,7 +60,10 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		if err == nil && found {
 			work.Go(func() {
-				defer func() { <-free }()
+				defer func() {
+					<-free
+					s.poke() // when is the next one's turn?
+				}()
 				if err := s.deliver(under, r); err != nil && under.Err() == nil {
 					s.needs.Log.Error("a letter's state could not be kept; it is tried again", "letter", r.id, "err", err)
 				}

@@ -74,6 +74,7 @@ type Service struct {
 	rate  func([]byte) []byte
 	forms *forms
 	wake  chan struct{} // holds a word when a letter was queued
+	grace time.Duration // for letters under way when the house stops
 	// cut is asked after each step of a letter; an error ends it there, as a power
 	// cut would. For tests.
 	cut func(step string) error
@@ -124,7 +125,7 @@ func New(needs Needs) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		needs: needs, rate: needs.Keys.MAC("post-rate"), forms: f, wake: make(chan struct{}, 1),
+		needs: needs, rate: needs.Keys.MAC("post-rate"), forms: f, wake: make(chan struct{}, 1), grace: 5 * time.Second,
 		cut: func(string) error { return nil },
 	}, nil
 }
@@ -179,11 +180,16 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 		return err
 	}
 	s.queued.Add(1)
+	s.poke()
+	return nil
+}
+
+// poke has Run look at the queue.
+func (s *Service) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // Try sends a letter that says so at once, without the queue, and returns its Message-ID. Its error is the sender's.

@@ -6,7 +6,11 @@ import (
 	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -334,6 +338,8 @@ func (v *visit) sign(arg, line string) bool {
 		if parts := strings.Split(string(b), "\x00"); len(parts) == 3 {
 			user, password = parts[1], parts[2]
 		}
+	case "SCRAM-SHA-256":
+		return v.scram(first, line)
 	case "LOGIN":
 		for _, ask := range []struct {
 			what string
@@ -356,6 +362,59 @@ func (v *visit) sign(arg, line string) bool {
 		return v.say("AUTH", line, "535 5.7.8 who are you?")
 	}
 	v.user = user
+	return v.say("AUTH", line, "235 2.7.0 welcome")
+}
+
+// scram is AUTH SCRAM-SHA-256 (RFC 5802, RFC 7677), which shows that the client knows the password
+// without its telling it.
+func (v *visit) scram(first, line string) bool {
+	ask := func(text string) (string, bool) {
+		if v.text.PrintfLine("334 %s", base64.StdEncoding.EncodeToString([]byte(text))) != nil {
+			return "", false
+		}
+		said, err := v.text.ReadLine()
+		b, _ := base64.StdEncoding.DecodeString(said)
+		return string(b), err == nil
+	}
+	opening, _ := base64.StdEncoding.DecodeString(first)
+	if first == "" {
+		said, ok := ask("")
+		if !ok {
+			return false
+		}
+		opening = []byte(said)
+	}
+	bare := strings.TrimPrefix(string(opening), "n,,")
+	user, nonce, _ := strings.Cut(strings.TrimPrefix(bare, "n="), ",r=")
+	salt, nonce := []byte("salt of a test"), nonce+rand.Text()
+	challenge := fmt.Sprintf("r=%s,s=%s,i=4096", nonce, base64.StdEncoding.EncodeToString(salt))
+	final, ok := ask(challenge)
+	if !ok {
+		return false
+	}
+	without, proof, _ := strings.Cut(final, ",p=")
+	got, _ := base64.StdEncoding.DecodeString(proof)
+	salted, err := pbkdf2.Key(sha256.New, v.s.o.Password, salt, 4096, sha256.Size)
+	if err != nil {
+		return false
+	}
+	mac := func(key []byte, text string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(text))
+		return h.Sum(nil)
+	}
+	whole := bare + "," + challenge + "," + without
+	client := mac(salted, "Client Key")
+	stored := sha256.Sum256(client)
+	want := mac(stored[:], whole)
+	subtle.XORBytes(want, want, client)
+	if user != v.s.o.User || !strings.Contains(without, "r="+nonce) || !hmac.Equal(got, want) {
+		return v.say("AUTH", line, "535 5.7.8 who are you?")
+	}
+	v.user = user
+	if _, ok := ask("v=" + base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), whole))); !ok {
+		return false
+	}
 	return v.say("AUTH", line, "235 2.7.0 welcome")
 }
 
