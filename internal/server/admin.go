@@ -61,6 +61,7 @@ var acts = map[string]act{
 	"ca.list":         with((*Server).caList),
 	"ca.revoke":       with((*Server).caRevoke),
 	"check":           with((*Server).check),
+	"mail.test":       with((*Server).mailTest),
 	"journal.list":    with((*Server).journalList),
 	"key.rotate":      with((*Server).keyRotate),
 	"key.recovery":    with((*Server).keyRecovery),

@@ -37,6 +37,13 @@ type Config struct {
 	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
 	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
 
+	SMTPAddr         string // host:port of the mail server for letters to people; "" puts them into Data/mail
+	SMTPUser         string // who signs in there; "" for nobody
+	SMTPPasswordFile string // whose first line is that user's password
+	SMTPTLS          string // starttls, implicit, or none on loopback; default implicit on port 465, else starttls
+	SMTPCA           string // PEM file of who signed the mail server's certificate; "" is whom this machine trusts
+	MailFrom         string // sender of letters; default Ardesia <ardesia@Host>
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
 }
@@ -87,6 +94,10 @@ func (c Config) Filled() (Config, error) {
 	}
 	if c.HistoryFlush < 0 {
 		fail("history-flush", "%d values are fewer than none", c.HistoryFlush)
+	}
+	c, mailWrong := c.withMail()
+	for key, err := range mailWrong {
+		fail(key, "%v", err)
 	}
 	c.LogLevel = orElse(c.LogLevel, "info")
 	switch c.LogLevel {

@@ -89,6 +89,7 @@ func Examine(ctx context.Context, cfg Config, now func() time.Time) []Finding {
 	for _, f := range examineCertificates(cfg, now()) {
 		add(f)
 	}
+	add(examineMail(ctx, cfg, now))
 	if !loopback(cfg.Metrics) {
 		add(Finding{Warn, "Metrics on " + cfg.Metrics + " can be read by others, without TLS.", "--metrics-addr 127.0.0.1:9464"})
 	}

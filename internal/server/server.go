@@ -14,6 +14,7 @@ import (
 	_ "time/tzdata" // time zones of things, also on machines without a tz database
 
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
+	"github.com/ardesia-iot/ardesia/internal/base/mail"
 	"github.com/ardesia-iot/ardesia/internal/base/mqtt"
 	"github.com/ardesia-iot/ardesia/internal/base/run"
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
@@ -28,6 +29,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
+	"github.com/ardesia-iot/ardesia/internal/people/post"
 	"github.com/ardesia-iot/ardesia/web"
 )
 
@@ -51,6 +53,8 @@ type Server struct {
 	accounts  *account.Service
 	orgs      *org.Service
 	apikeys   *apikey.Service
+	mail      mail.Sender
+	letters   *post.Service
 	tokens    *oauth.Service
 	authority *ca.Service
 	series    *series.Service
@@ -106,6 +110,9 @@ func (s *Server) people(ctx context.Context) (err error) {
 		return err
 	}
 	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+		return err
+	}
+	if err := s.openPost(); err != nil {
 		return err
 	}
 	s.tokens, err = oauth.New(ctx, oauth.Needs{
@@ -268,6 +275,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
+		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
@@ -318,6 +326,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	for pattern, page := range s.pages().routes() {
+		mux.HandleFunc(pattern, page)
+	}
+	for pattern, page := range s.devPages() {
 		mux.HandleFunc(pattern, page)
 	}
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))

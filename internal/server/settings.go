@@ -43,6 +43,12 @@ func Settings(c *Config) []Setting {
 		{Name: "history-flush", Usage: "values that history keeps in its log before it writes them to chunks; fewer make a start after a crash faster and writing dearer (default 2000000)", Value: &c.HistoryFlush},
 		{Name: "api-rate", Usage: "requests per minute of one API key or user, a sixth of them at once (default 600; -1 for no limit)", Value: &c.APIRate},
 		{Name: "open-rate", Usage: "requests per minute of one address where no token is needed, as to get one (default 3000; -1 for no limit)", Value: &c.OpenRate},
+		{Name: "smtp-addr", Usage: "host:port of the mail server for letters to people (default: letters go into data/mail)", Value: &c.SMTPAddr},
+		{Name: "smtp-user", Usage: "user at the mail server", Value: &c.SMTPUser},
+		{Name: "smtp-password-file", Usage: "file whose first line is that user's password", Value: &c.SMTPPasswordFile},
+		{Name: "smtp-tls", Usage: "starttls, implicit, or none if the mail server is on this machine (default implicit on port 465, else starttls)", Value: &c.SMTPTLS},
+		{Name: "smtp-ca", Usage: "PEM file of who signed the mail server's certificate (default: whom this machine trusts)", Value: &c.SMTPCA},
+		{Name: "mail-from", Usage: "sender of letters (default Ardesia <ardesia@HOST>)", Value: &c.MailFrom},
 		{Name: "log-level", Usage: "debug, info, warn or error (default info)", Value: &c.LogLevel},
 		{Name: "log-format", Usage: "text or json (default: text on a terminal, json elsewhere)", Value: &c.LogFormat},
 	}

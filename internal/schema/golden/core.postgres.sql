@@ -156,6 +156,29 @@ CREATE TABLE org_member (
 	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
 );
 CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE post (
+	id text NOT NULL,
+	kind text NOT NULL,
+	account text NOT NULL,
+	sealed bytea,
+	queued_at bigint NOT NULL,
+	next_at bigint NOT NULL,
+	tries bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	ended_at bigint NOT NULL,
+	outcome text NOT NULL,
+	CONSTRAINT post_pkey PRIMARY KEY (id)
+);
+CREATE INDEX post_by_account ON core.post USING btree (account) WHERE (account <> ''::text);
+CREATE INDEX post_by_end ON core.post USING btree (ended_at) WHERE (ended_at <> 0);
+CREATE INDEX post_by_turn ON core.post USING btree (next_at, id) WHERE (ended_at = 0);
+CREATE TABLE post_rate (
+	who bytea NOT NULL,
+	hour bigint NOT NULL,
+	letters bigint NOT NULL,
+	CONSTRAINT post_rate_pkey PRIMARY KEY (who, hour)
+);
+CREATE INDEX post_rate_by_hour ON core.post_rate USING btree (hour);
 CREATE TABLE schema_migration (
 	number bigint NOT NULL,
 	name text NOT NULL,

@@ -140,6 +140,29 @@ CREATE TABLE org_member (
 	account)
 );
 CREATE INDEX org_member_by_account on org_member (account);
+CREATE TABLE post (
+	id text not null primary key,
+	kind text not null,
+	account text not null,
+	sealed bytea,
+	queued_at bigint not null,
+	next_at bigint not null,
+	tries bigint not null,
+	expires_at bigint not null,
+	ended_at bigint not null,
+	outcome text not null
+);
+CREATE INDEX post_by_account on post (account) where account <> '';
+CREATE INDEX post_by_end on post (ended_at) where ended_at <> 0;
+CREATE INDEX post_by_turn on post (next_at, id) where ended_at = 0;
+CREATE TABLE post_rate (
+	who bytea not null,
+	hour bigint not null,
+	letters bigint not null,
+	primary key (who,
+	hour)
+);
+CREATE INDEX post_rate_by_hour on post_rate (hour);
 CREATE TABLE schema_migration (
 	number INTEGER NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,
