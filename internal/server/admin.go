@@ -61,6 +61,9 @@ var acts = map[string]act{
 	"ca.list":         with((*Server).caList),
 	"ca.revoke":       with((*Server).caRevoke),
 	"check":           with((*Server).check),
+	"guard.show":      with((*Server).guardShow),
+	"guard.events":    with((*Server).guardEvents),
+	"guard.lift":      with((*Server).guardLift),
 	"journal.list":    with((*Server).journalList),
 	"key.rotate":      with((*Server).keyRotate),
 	"key.recovery":    with((*Server).keyRecovery),
@@ -351,7 +354,7 @@ func (s *Server) backup(ctx context.Context, in struct {
 
 // check reads everything that is stored, as doctor asks.
 func (s *Server) check(ctx context.Context, _ none) (any, error) {
-	all := s.data.examine(ctx)
+	all := append(s.data.examine(ctx), examineGuard(s.guard, s.cfg)...)
 	out := make([]wireFinding, 0, len(all))
 	for _, f := range all {
 		out = append(out, wireFinding(f))
