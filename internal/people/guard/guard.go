@@ -135,8 +135,11 @@ type rule struct {
 	most   time.Duration // each block is twice as long as the one before, up to this
 	lax    bool          // never refuses
 	slow   bool          // failures make the next answers late
-	cap    int           // subjects that are remembered
+	cap    int           // subjects that are remembered, 150 bytes each: 85 MB if all tables are full
 }
+
+// personal are the acts about a person's own account: only there it matters that a device is theirs.
+var personal = [acts]bool{Password: true, Code: true, Recovery: true, Reset: true, Passkey: true}
 
 // The rules. Their figures are those of security.md, section 5.3; where it leaves a choice the comment says why.
 const (
@@ -177,19 +180,19 @@ var rules = [ruleCount]rule{
 	ruleCodeDevice:     {name: "code-known-device", scope: device, acts: []Act{Code}, limit: 5, window: 5 * time.Minute, slow: true, cap: 1 << 14},
 	ruleRecovery:       {name: "recovery", scope: account, acts: []Act{Recovery}, limit: 5, window: time.Hour, slow: true, cap: 1 << 14},
 	ruleRecoveryDevice: {name: "recovery-known-device", scope: device, acts: []Act{Recovery}, limit: 5, window: time.Hour, slow: true, cap: 1 << 14},
-	ruleReset:          {name: "reset", scope: account, counts: tries, acts: []Act{Reset}, limit: 3, window: time.Hour, cap: 1 << 15},
-	ruleResetAddress:   {name: "reset-address", scope: address, counts: tries, acts: []Act{Reset}, limit: 10, window: time.Hour, cap: 1 << 15},
-	ruleSignUp:         {name: "sign-up-address", scope: address, counts: tries, acts: []Act{SignUp}, limit: 10, window: time.Hour, cap: 1 << 15},
+	ruleReset:          {name: "reset", scope: account, counts: tries, acts: []Act{Reset}, limit: 3, window: time.Hour, cap: 1 << 14},
+	ruleResetAddress:   {name: "reset-address", scope: address, counts: tries, acts: []Act{Reset}, limit: 10, window: time.Hour, cap: 1 << 14},
+	ruleSignUp:         {name: "sign-up-address", scope: address, counts: tries, acts: []Act{SignUp}, limit: 10, window: time.Hour, cap: 1 << 14},
 	ruleSignUpNetwork:  {name: "sign-up-network", scope: network, counts: tries, acts: []Act{SignUp}, limit: 50, window: time.Minute, cap: 1 << 14},
 	// Right secrets only: else anybody who knows a client id could use its tokens up.
-	ruleToken: {name: "token", scope: account, counts: successes, acts: []Act{Token}, limit: 60, window: time.Minute, cap: 1 << 16},
+	ruleToken: {name: "token", scope: account, counts: successes, acts: []Act{Token}, limit: 60, window: time.Minute, cap: 1 << 15},
 	// From one address, for the same reason.
-	ruleTokenPair: {name: "token-address", scope: pair, acts: []Act{Token}, limit: 10, window: time.Minute, block: 15 * time.Minute, most: 15 * time.Minute, cap: 1 << 16},
+	ruleTokenPair: {name: "token-address", scope: pair, acts: []Act{Token}, limit: 10, window: time.Minute, block: 15 * time.Minute, most: 15 * time.Minute, cap: 1 << 15},
 	// A client that was right here before is known here: a neighbour's failures do not keep it out.
-	ruleTokenSeen: {name: "token-seen", scope: pair, counts: successes, acts: []Act{Token}, limit: 1, window: 30 * 24 * time.Hour, lax: true, cap: 1 << 16},
+	ruleTokenSeen: {name: "token-seen", scope: pair, counts: successes, acts: []Act{Token}, limit: 1, window: 30 * 24 * time.Hour, lax: true, cap: 1 << 15},
 	ruleUserCode:  {name: "device-code", scope: account, acts: []Act{DeviceCode}, limit: 5, window: 10 * time.Minute, slow: true, cap: 1 << 14},
 	ruleLeak:      {name: "leak-address", scope: address, counts: tries, acts: []Act{Leak}, limit: 20, window: time.Minute, cap: 1 << 14},
-	ruleMinute:    {name: "address-minute", scope: address, acts: guesses, limit: 20, window: time.Minute, cap: 1 << 16},
+	ruleMinute:    {name: "address-minute", scope: address, acts: guesses, limit: 20, window: time.Minute, cap: 1 << 15},
 	ruleDay:       {name: "address-day", scope: address, acts: guesses, limit: 100, window: 24 * time.Hour, cap: 1 << 16},
 	ruleNetwork:   {name: "network-day", scope: network, acts: guesses, limit: 500, window: 24 * time.Hour, cap: 1 << 15},
 }

@@ -406,6 +406,18 @@ func TestKnownDeviceHasABoundOfItsOwn(t *testing.T) {
 	}
 }
 
+// A known device is no way round limits that are not about its person's account.
+func TestKnownDeviceCountsForItsPersonOnly(t *testing.T) {
+	for act, limit := range map[Act]int{DeviceCode: 5, SignUp: 10, Leak: 20, Reset: 3} {
+		h := alone(t)
+		x := try(act, anna, here)
+		x.Known = true
+		if got := h.miss(x, 100); got != limit {
+			t.Errorf("%v: %d tries from a known device, want %d", act, got, limit)
+		}
+	}
+}
+
 // A program that was right here before is not kept out by its neighbours, and nobody
 // can use up its tokens from elsewhere.
 func TestProgramsAreNotLockedOutByOthers(t *testing.T) {

@@ -256,7 +256,7 @@ func (s *Service) known(t *Try, subjects *[scopes]key, now int64, limit int) boo
 	case t.Act == Token:
 		c := s.tables[ruleTokenSeen].get(subjects[pair], now)
 		return c != nil && c.sum(&rules[ruleTokenSeen], now) > 0
-	case !t.Known || t.Who == "":
+	case !t.Known || t.Who == "" || !personal[t.Act]:
 		return false
 	}
 	c := s.tables[ruleDevice].get(subjects[device], now)
