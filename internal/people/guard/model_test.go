@@ -233,3 +233,42 @@ func BenchmarkMemory(b *testing.B) {
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(tab.all)), "B/subject")
 	}
 }
+
+// Whoever tries whatever from wherever: the answer is a verdict or a refusal that says when
+// to come back, and the lists stay whole.
+func FuzzAsk(f *testing.F) {
+	f.Add(uint8(Password), "anna", []byte{203, 0, 113, 7}, true, false, int64(time.Second))
+	f.Add(uint8(Token), "", []byte{}, false, true, int64(-time.Hour))
+	f.Add(uint8(200), string(make([]byte, 2000)), make([]byte, 16), true, true, int64(1)<<62)
+	h := alone(f)
+	f.Fuzz(func(t *testing.T, act uint8, who string, from []byte, known, ok bool, pass int64) {
+		a, _ := netip.AddrFromSlice(from)
+		x := Try{Act: Act(act), Who: who, Account: who, Addr: a, Known: known}
+		h.pass(time.Duration(pass) % (48 * time.Hour))
+		v, err := h.Ask(t.Context(), x)
+		switch {
+		case x.Act >= acts:
+			if err == nil {
+				t.Fatalf("an act %d", act)
+			}
+		case errors.Is(err, ErrTries):
+			if !v.Until.After(h.now()) || v.Until.Sub(h.now()) > 31*24*time.Hour {
+				t.Fatalf("refused until %v, it is %v", v.Until, h.now())
+			}
+		case err != nil:
+			t.Fatal(err)
+		default:
+			if v.Wait < 0 || v.Wait > 4*time.Second || !v.Until.IsZero() {
+				t.Fatalf("verdict %+v", v)
+			}
+			if err := h.Tell(t.Context(), x, ok); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, tab := range h.tables {
+			if err := tab.check(); err != nil {
+				t.Fatalf("%s: %v", rules[i].name, err)
+			}
+		}
+	})
+}
