@@ -39,6 +39,7 @@ type Config struct {
 	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
 	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
 
+	TokenRate      int      // tokens per minute of one API key; default 60; below 0 is without limit
 	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
 	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
 	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone

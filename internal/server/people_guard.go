@@ -21,7 +21,7 @@ type leaked func(ctx context.Context, client, secret string) (account string, er
 func newGuard(ctx context.Context, d *data, cfg Config, log *slog.Logger, now func() time.Time, end leaked) (*guard.Service, error) {
 	g, err := guard.New(ctx, guard.Needs{
 		Store: guard.SQL(d.core), Keys: d.ring, Log: log, Now: now,
-		Config: guard.Config{Breached: cfg.Breached, Geo: cfg.Geo}, Leaked: end,
+		Config: guard.Config{TokenRate: cfg.TokenRate, Breached: cfg.Breached, Geo: cfg.Geo}, Leaked: end,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard against guessing: %w", err)

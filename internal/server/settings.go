@@ -43,6 +43,7 @@ func Settings(c *Config) []Setting {
 		{Name: "history-flush", Usage: "values that history keeps in its log before it writes them to chunks; fewer make a start after a crash faster and writing dearer (default 2000000)", Value: &c.HistoryFlush},
 		{Name: "api-rate", Usage: "requests per minute of one API key or user, a sixth of them at once (default 600; -1 for no limit)", Value: &c.APIRate},
 		{Name: "open-rate", Usage: "requests per minute of one address where no token is needed, as to get one (default 3000; -1 for no limit)", Value: &c.OpenRate},
+		{Name: "token-rate", Usage: "tokens per minute that one API key gets (default 60; -1 for no limit)", Value: &c.TokenRate},
 		{Name: "trusted-proxies", Usage: "addresses or prefixes of proxies in front, whose X-Forwarded-For is believed (default none)", Value: &c.TrustedProxies},
 		{Name: "geo", Usage: "CSV file that says where addresses are; without it nobody looks for impossible travel", Value: &c.Geo},
 		{Name: "breached", Usage: "sorted file of SHA-1 or NTLM hashes of stolen passwords that nobody may take (default: a built-in list of common ones)", Value: &c.Breached},

@@ -443,6 +443,24 @@ func TestProgramsAreNotLockedOutByOthers(t *testing.T) {
 	}
 }
 
+func TestTokensWithoutLimit(t *testing.T) {
+	for rate, want := range map[int]int{0: 60, 7: 7, -1: 100} {
+		h := open(t, memory{}, &clock{at: noon}, Config{TokenRate: rate})
+		through := 0
+		for range 100 {
+			if _, err := h.hit(try(Token, "client", here)); err == nil {
+				through++
+			}
+		}
+		if through != want {
+			t.Errorf("rate %d: %d tokens, want %d", rate, through, want)
+		}
+		if got := h.miss(try(Token, "client", here), 20); rate < 0 && got != 10 {
+			t.Errorf("rate %d: %d wrong secrets, want 10", rate, got)
+		}
+	}
+}
+
 func TestClockMayJump(t *testing.T) {
 	h := alone(t)
 	h.miss(try(Password, "anna", here), 10)

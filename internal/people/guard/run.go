@@ -84,14 +84,14 @@ func (s *Service) batch() (changed []row, gone []rowKey, entries []journal.Entry
 		}
 		taken = append(taken, w)
 		delete(s.waiting, w)
-		k := rowKey{rules[w.rule].name, w.key[:]}
+		k := rowKey{s.rules[w.rule].name, w.key[:]}
 		c := s.tables[w.rule].all[w.key]
 		if c == nil {
 			gone = append(gone, k)
 			continue
 		}
 		r := row{rowKey: k, at: c.at / 1000, until: c.until / 1000, level: int64(c.level), n: make([]byte, 0, 2*(slots+1))}
-		if rules[w.rule].scope < address {
+		if s.rules[w.rule].scope < address {
 			r.label = c.label // addresses are written as keyed hashes only
 		}
 		for _, n := range c.n {

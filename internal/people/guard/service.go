@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -50,8 +51,10 @@ type Keys interface {
 
 // Config is what an operator may say.
 type Config struct {
-	Breached string // file of hashes of passwords that were stolen elsewhere; "" for none
-	Geo      string // file that says where addresses are; "" for none
+	// TokenRate is how many tokens an API key gets in a minute; 0 is 60, below 0 is without limit.
+	TokenRate int
+	Breached  string // file of hashes of passwords that were stolen elsewhere; "" for none
+	Geo       string // file that says where addresses are; "" for none
 }
 
 // Needs are what a Service is made of. All but Leaked must be there.
@@ -77,6 +80,7 @@ const (
 // A Service counts tries. All methods may be called from any goroutine.
 type Service struct {
 	needs    Needs
+	rules    [ruleCount]rule // as the operator wants them
 	mac      func([]byte) []byte
 	breached *list  // the operator's; nil for none
 	geo      *atlas // nil for none
@@ -125,11 +129,14 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 	}
 	s := &Service{
 		needs: needs, mac: needs.Keys.MAC("guard-subject"), waiting: map[waitKey]struct{}{}, watch: newWatch(),
-		muted: cache.New[muteKey, int64](maxMuted), last: needs.Now(),
+		muted: cache.New[muteKey, int64](maxMuted), last: needs.Now(), rules: rules,
 	}
 	s.inner = s.last.UnixNano()
-	for i := range rules {
-		s.tables[i] = newTable(&rules[i])
+	if s.rules[ruleToken].limit = cmp.Or(needs.Config.TokenRate, s.rules[ruleToken].limit); s.rules[ruleToken].limit < 0 {
+		s.rules[ruleToken].lax = true
+	}
+	for i := range s.rules {
+		s.tables[i] = newTable(&s.rules[i])
 	}
 	var err error
 	if needs.Config.Breached != "" {
@@ -255,12 +262,12 @@ func (s *Service) known(t *Try, subjects *[scopes]key, now int64, limit int) boo
 	switch {
 	case t.Act == Token:
 		c := s.tables[ruleTokenSeen].get(subjects[pair], now)
-		return c != nil && c.sum(&rules[ruleTokenSeen], now) > 0
+		return c != nil && c.sum(&s.rules[ruleTokenSeen], now) > 0
 	case !t.Known || t.Who == "" || !personal[t.Act]:
 		return false
 	}
 	c := s.tables[ruleDevice].get(subjects[device], now)
-	return c == nil || c.sum(&rules[ruleDevice], now) < limit
+	return c == nil || c.sum(&s.rules[ruleDevice], now) < limit
 }
 
 // Ask is asked before anything is looked up or hashed. It counts the try as a failure
@@ -274,11 +281,11 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
-	known := s.known(&t, &subjects, now, rules[ruleDevice].limit)
+	known := s.known(&t, &subjects, now, s.rules[ruleDevice].limit)
 	var v Verdict
 	until := int64(0)
 	for _, i := range byAct[t.Act] {
-		r := &rules[i]
+		r := &s.rules[i]
 		if !r.applies(&t, known) {
 			continue
 		}
@@ -313,7 +320,7 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 		return v, ErrTries.After(wait)
 	}
 	for _, i := range byAct[t.Act] {
-		if r := &rules[i]; r.counts != successes && r.applies(&t, known) {
+		if r := &s.rules[i]; r.counts != successes && r.applies(&t, known) {
 			c := s.count(i, subjects[r.scope], now)
 			c.add(r, now)
 			if r.counts == failures && c.pending < 1<<16-1 {
@@ -384,9 +391,9 @@ func (s *Service) end(t Try, ok, void bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
-	known := s.known(&t, &subjects, now, rules[ruleDevice].limit+1) // this try is in it
+	known := s.known(&t, &subjects, now, s.rules[ruleDevice].limit+1) // this try is in it
 	for _, i := range byAct[t.Act] {
-		r := &rules[i]
+		r := &s.rules[i]
 		if !r.applies(&t, known) {
 			continue
 		}
@@ -415,7 +422,7 @@ func (s *Service) end(t Try, ok, void bool) error {
 
 // succeed counts what is counted by successes.
 func (s *Service) succeed(i int, t *Try, k key, now int64) {
-	r := &rules[i]
+	r := &s.rules[i]
 	if i == ruleTokenSeen {
 		if c := s.tables[i].get(k, now); c != nil && now-c.at < int64(24*time.Hour) {
 			return // it is known that it was here lately
@@ -429,7 +436,7 @@ func (s *Service) succeed(i int, t *Try, k key, now int64) {
 
 // refund takes a try back. Who was right, or is known, starts afresh where only they are counted.
 func (s *Service) refund(i int, k key, now int64, ok bool) {
-	r := &rules[i]
+	r := &s.rules[i]
 	c := s.tables[i].get(k, now)
 	if c == nil {
 		return
@@ -447,7 +454,7 @@ func (s *Service) refund(i int, k key, now int64, ok bool) {
 
 // fail makes a failure final, and blocks at the limit.
 func (s *Service) fail(i int, t *Try, k key, now int64) {
-	r := &rules[i]
+	r := &s.rules[i]
 	asked := s.tables[i].get(k, now) != nil
 	c := s.count(i, k, now)
 	c.move(r, now)

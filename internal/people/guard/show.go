@@ -33,7 +33,7 @@ func (s *Service) Show() []Held {
 	now := s.tick()
 	var all []Held
 	for i, t := range s.tables {
-		r := &rules[i]
+		r := &s.rules[i]
 		if r.counts == successes {
 			continue
 		}
@@ -104,14 +104,14 @@ func (s *Service) Lift(ctx context.Context, who access.Actor, l Lift) (int, erro
 	s.mu.Lock()
 	s.tick()
 	for i, t := range s.tables {
-		if rules[i].counts == successes {
+		if s.rules[i].counts == successes {
 			continue
 		}
 		for k, c := range t.all {
-			if wanted[k] || c.label != "" && rules[i].scope < address && (c.label == l.Account || c.label == l.Client) {
+			if wanted[k] || c.label != "" && s.rules[i].scope < address && (c.label == l.Account || c.label == l.Client) {
 				t.drop(c)
 				delete(s.waiting, waitKey{i, k})
-				gone = append(gone, rowKey{rules[i].name, k[:]})
+				gone = append(gone, rowKey{s.rules[i].name, k[:]})
 			}
 		}
 	}
