@@ -307,6 +307,26 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// A try of which nobody says how it ended has failed.
+func TestUntoldTriesHaveFailed(t *testing.T) {
+	h := alone(t)
+	if _, err := h.Ask(t.Context(), try(Password, "anna", here)); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.miss(try(Password, "anna", here), 20); got != 9 {
+		t.Errorf("%d further guesses, want 9", got)
+	}
+	h.pass(untold + time.Second)
+	_, err := h.Ask(t.Context(), try(Password, "anna", here))
+	if p := problem.Of(err); p == nil || p.Retry < 14*time.Minute || p.Retry > 15*time.Minute {
+		t.Fatalf("%v, again after %v, want a block of 15 minutes", err, p.Retry)
+	}
+	h.pass(15 * time.Minute)
+	if _, err := h.hit(try(Password, "anna", here)); err != nil {
+		t.Errorf("after the block: %v", err)
+	}
+}
+
 // No answer differs between an account that exists and one that does not.
 func TestUnknownAccountsCountTheSame(t *testing.T) {
 	play := func(act Act, account string) (all []string) {

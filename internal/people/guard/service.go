@@ -17,7 +17,6 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
-	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 // Store is what Service needs of a database. An entry is written in the same transaction.
@@ -75,6 +74,9 @@ const (
 	maxEntries = 256     // journal entries; above it they are only counted
 	maxRecent  = 100     // events that an operator is shown
 	maxMuted   = 1 << 12 // subjects of events
+
+	// untold is when a try that nobody told of has failed: whoever looked at it is gone.
+	untold = time.Minute
 )
 
 // A Service counts tries. All methods may be called from any goroutine.
@@ -293,6 +295,10 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 		if c == nil {
 			continue
 		}
+		if c.pending > 0 && now-c.at > int64(untold) {
+			c.pending = 0
+			s.block(i, c, now)
+		}
 		n := c.sum(r, now)
 		if !r.lax && n >= r.limit {
 			until = max(until, c.room(r, now))
@@ -466,14 +472,7 @@ func (s *Service) fail(i int, t *Try, k key, now int64) {
 	if n >= r.limit || r.scope < address {
 		c.label = labelOf(r, t)
 	}
-	if r.block > 0 && n-int(c.pending) >= r.limit && c.until <= now {
-		c.until = now + int64(min(r.block<<min(c.level, 20), r.most))
-		if c.level < 20 {
-			c.level++
-		}
-		c.n, c.pending = [slots + 1]uint16{}, 0
-		s.stats.Blocks++
-	}
+	s.block(i, c, now)
 	s.tables[i].changed(c, now)
 	if n < r.limit {
 		return
@@ -490,75 +489,17 @@ func (s *Service) fail(i int, t *Try, k key, now int64) {
 	}
 }
 
-// tellOf tells what happened to one account or client. Nobody hears of one that does not exist.
-func (s *Service) tellOf(kind Kind, t *Try, k key, n int) {
-	e := Event{Kind: kind, Account: label(t.Account), Subject: hex.EncodeToString(k[:8]), Failures: n}
-	if t.Act == Token {
-		e.Client = label(t.Who)
-	}
-	if e.Account != "" || e.Client != "" {
-		s.tell(e)
-	}
-}
-
-// labelOf is what an operator is shown of a subject.
-func labelOf(r *rule, t *Try) string {
-	switch {
-	case r.scope == network, r.scope == address:
-		return neighbourhood(t.Addr).String()
-	case t.Account != "":
-		return label(t.Account)
-	case t.Act == Token:
-		return label(t.Who)
-	}
-	return ""
-}
-
-// tell publishes e unless the same was told not long ago, and queues its journal entry.
-func (s *Service) tell(e Event) {
-	k := muteKey{e.Kind, e.Subject}
-	if at, told := s.muted.Get(k); told && s.inner-at < int64(mute[e.Kind]) {
+// block begins one if the limit was reached, where the rule has blocks.
+func (s *Service) block(i int, c *count, now int64) {
+	r := &s.rules[i]
+	if r.block == 0 || c.until > now || c.sum(r, now)-int(c.pending) < r.limit {
 		return
 	}
-	s.muted.Set(k, s.inner)
-	e.At = s.last.UTC()
-	s.stats.Events[e.Kind]++
-	if len(s.recent) == maxRecent {
-		s.recent = append(s.recent[:0], s.recent[1:]...)
+	c.until = now + int64(min(r.block<<min(c.level, 20), r.most))
+	if c.level < 20 {
+		c.level++
 	}
-	s.recent = append(s.recent, e)
-	if len(s.entries) < maxEntries {
-		s.entries = append(s.entries, e.entry())
-	} else {
-		s.stats.Lost++
-	}
-	s.Events.Publish(e)
-}
-
-// entry is what the journal keeps of an event.
-func (e Event) entry() journal.Entry {
-	j := journal.Entry{At: e.At, Actor: access.Actor{Kind: access.System}.String(), Action: "guard:" + e.Kind.String(), Resource: "guard", ID: e.Subject, Detail: map[string]string{}}
-	for name, text := range map[string]string{"account": e.Account, "client": e.Client, "from": e.From, "to": e.To} {
-		if text != "" {
-			j.Detail[name] = text
-		}
-	}
-	for name, n := range map[string]int{"accounts": e.Accounts, "addresses": e.Addresses, "failures": e.Failures} {
-		if n != 0 {
-			j.Detail[name] = fmt.Sprint(n)
-		}
-	}
-	return j
-}
-
-// Stats says what happened since the start.
-func (s *Service) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.stats
-	for _, t := range s.tables {
-		all.Subjects += len(t.all)
-	}
-	all.Unsaved = len(s.waiting)
-	return all
+	c.n, c.pending = [slots + 1]uint16{}, 0
+	s.stats.Blocks++
+	s.wait(i, c.key)
 }
