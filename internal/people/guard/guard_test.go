@@ -463,6 +463,52 @@ func TestProgramsAreNotLockedOutByOthers(t *testing.T) {
 	}
 }
 
+// Many first tokens at once leave nothing behind that counts against their address, and
+// a right one does not make up for somebody's wrong one.
+func TestTriesAreUndoneAsTheyWereCounted(t *testing.T) {
+	h := alone(t)
+	good := try(Token, "good-client", here)
+	for range 10 { // none of them is known here yet
+		if _, err := h.Ask(t.Context(), good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 7 {
+		if err := h.Tell(t.Context(), good, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if err := h.Void(t.Context(), good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := h.miss(try(Token, "other", here), 5) + h.miss(try(Token, "another", here), 8) + h.miss(try(Token, "third", here), 9); got != 20 {
+		t.Errorf("%d wrong secrets from the address, want 20", got)
+	}
+	h.pass(2 * time.Minute)
+	through := 0
+	for i := range 30 {
+		x := try(Token, fmt.Sprint("guess ", i), here)
+		if _, err := h.Ask(t.Context(), x); err != nil {
+			break
+		}
+		through++
+		if _, err := h.hit(good); err != nil { // while the guess is being looked at
+			t.Fatal(err)
+		}
+		if err := h.Tell(t.Context(), x, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if through != 20 {
+		t.Errorf("%d guesses beside an own key, want 20", through)
+	}
+	if n := len(h.flights); n != 0 {
+		t.Errorf("%d tries are still in the air", n)
+	}
+}
+
 func TestTokensWithoutLimit(t *testing.T) {
 	for rate, want := range map[int]int{0: 60, 7: 7, -1: 100} {
 		h := open(t, memory{}, &clock{at: noon}, Config{TokenRate: rate})

@@ -47,6 +47,11 @@ func (s *Service) sweep() {
 	for i, t := range s.tables {
 		t.sweep(now, func(c *count) { s.wait(i, c.key) })
 	}
+	for t, f := range s.flights {
+		if now-f.at > 10*int64(untold) { // longer than any request may take
+			delete(s.flights, t)
+		}
+	}
 	s.watch.turn(now)
 	s.watch.forget(now)
 }

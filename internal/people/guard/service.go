@@ -74,6 +74,7 @@ const (
 	maxEntries = 256     // journal entries; above it they are only counted
 	maxRecent  = 100     // events that an operator is shown
 	maxMuted   = 1 << 12 // subjects of events
+	maxFlights = 1 << 14 // different tries that are being looked at
 
 	// untold is when a try that nobody told of has failed: whoever looked at it is gone.
 	untold = time.Minute
@@ -96,6 +97,7 @@ type Service struct {
 	last    time.Time                  // guarded by mu: what the clock said last
 	inner   int64                      // guarded by mu: a clock in ns that never goes back
 	tables  [ruleCount]*table          // guarded by mu
+	flights map[Try]flight             // guarded by mu
 	waiting map[waitKey]struct{}       // guarded by mu: not on disk yet
 	entries []journal.Entry            // guarded by mu: not on disk yet
 	watch   *watch                     // guarded by mu
@@ -130,7 +132,7 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 		return nil, errors.New("guarding needs Store, Keys, Log and Now")
 	}
 	s := &Service{
-		needs: needs, mac: needs.Keys.MAC("guard-subject"), waiting: map[waitKey]struct{}{}, watch: newWatch(),
+		needs: needs, mac: needs.Keys.MAC("guard-subject"), waiting: map[waitKey]struct{}{}, flights: map[Try]flight{}, watch: newWatch(),
 		muted: cache.New[muteKey, int64](maxMuted), last: needs.Now(), rules: rules,
 	}
 	s.inner = s.last.UnixNano()
@@ -224,10 +226,7 @@ func (s *Service) Who(typed string) string {
 
 // subjects are the keys of a try, by scope.
 func (s *Service) subjects(t *Try) (all [scopes]key) {
-	who := t.Who
-	if len(who) > maxWho {
-		who = who[:maxWho]
-	}
+	who := t.Who[:min(len(t.Who), maxWho)]
 	from, near := host(t.Addr), neighbourhood(t.Addr)
 	var buffer [maxWho + 64]byte
 	hash := func(sc scope, text string, p netip.Prefix) {
@@ -279,6 +278,7 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 	if t.Act >= acts {
 		return Verdict{}, fmt.Errorf("guard: there is no act %d", t.Act)
 	}
+	t.Who = t.Who[:min(len(t.Who), maxWho)]
 	subjects := s.subjects(&t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -335,7 +335,49 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 			s.tables[i].changed(c, now)
 		}
 	}
+	s.start(&t, known, now)
 	return v, nil
+}
+
+// A flight is one or more tries that are alike, asked and not told yet.
+type flight struct {
+	known, plain uint16 // what each was counted as
+	at           int64  // the last Ask
+}
+
+// start remembers as what a try was counted, so that its end undoes exactly that.
+func (s *Service) start(t *Try, known bool, now int64) {
+	f, there := s.flights[*t]
+	if !there && len(s.flights) >= maxFlights || f.known == 1<<16-1 || f.plain == 1<<16-1 {
+		return
+	}
+	if known {
+		f.known++
+	} else {
+		f.plain++
+	}
+	f.at = now
+	s.flights[*t] = f
+}
+
+// land says as what a try was counted.
+func (s *Service) land(t *Try, subjects *[scopes]key, now int64) (known bool) {
+	f := s.flights[*t]
+	switch {
+	case f.plain > 0:
+		f.plain--
+	case f.known > 0:
+		f.known--
+		known = true
+	default: // above the bound, or too late
+		return s.known(t, subjects, now, s.rules[ruleDevice].limit+1) // this try is in it
+	}
+	if f.known+f.plain == 0 {
+		delete(s.flights, *t)
+	} else {
+		s.flights[*t] = f
+	}
+	return known
 }
 
 // count finds or makes a count that is about to change.
@@ -393,11 +435,12 @@ func (s *Service) end(t Try, ok, void bool) error {
 	if t.Act >= acts {
 		return fmt.Errorf("guard: there is no act %d", t.Act)
 	}
+	t.Who = t.Who[:min(len(t.Who), maxWho)]
 	subjects := s.subjects(&t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
-	known := s.known(&t, &subjects, now, s.rules[ruleDevice].limit+1) // this try is in it
+	known := s.land(&t, &subjects, now)
 	for _, i := range byAct[t.Act] {
 		r := &s.rules[i]
 		if !r.applies(&t, known) {
