@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +36,17 @@ func (s *Server) behindProxies(next http.Handler) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trusted-proxies: %w", err)
 	}
-	return proxies.Behind(next), nil
+	behind := proxies.Behind(next)
+	var once sync.Once
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A proxy of the operator's own that nobody named: then one guesser shuts out all who come by it.
+		if at := rest.Client(r); len(r.Header["X-Forwarded-For"]) > 0 && (at.IsLoopback() || at.IsPrivate()) && !proxies.Trusts(at) {
+			once.Do(func() {
+				s.log.Warn("requests come by a proxy that is not trusted, so that all its clients count as one; name it with trusted_proxies", "proxy", at)
+			})
+		}
+		behind.ServeHTTP(w, r)
+	}), nil
 }
 
 // guardShow lists who is refused or watched.

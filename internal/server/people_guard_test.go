@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,5 +81,40 @@ func TestStolenPasswordsAreRefused(t *testing.T) {
 	}
 	if err := add(good); err != nil {
 		t.Errorf("another password: %v", err)
+	}
+}
+
+// A proxy that nobody named is named in the log, once.
+func TestUnknownProxyIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		trusted []string
+		from    string
+		header  string
+		want    int
+	}{
+		"a proxy of the house":     {nil, "10.0.0.5:4711", "203.0.113.7", 1},
+		"the same, trusted":        {[]string{"10.0.0.5"}, "10.0.0.5:4711", "203.0.113.7", 0},
+		"a stranger's invention":   {nil, "198.51.100.9:4711", "203.0.113.7", 0},
+		"a client without a proxy": {nil, "10.0.0.5:4711", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &book{}
+			s := &Server{cfg: Config{TrustedProxies: c.trusted}, log: slog.New(slog.NewTextHandler(log, nil))}
+			h, err := s.behindProxies(http.NotFoundHandler())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.RemoteAddr = c.from
+				if c.header != "" {
+					r.Header.Set("X-Forwarded-For", c.header)
+				}
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			if got := strings.Count(log.String(), "trusted_proxies"); got != c.want {
+				t.Errorf("named %d times, want %d: %s", got, c.want, log)
+			}
+		})
 	}
 }

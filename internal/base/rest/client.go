@@ -41,7 +41,8 @@ func ParseProxies(all []string) (Proxies, error) {
 	return p, nil
 }
 
-func (p Proxies) trusts(a netip.Addr) bool {
+// Trusts says whether what somebody at a says about others is believed.
+func (p Proxies) Trusts(a netip.Addr) bool {
 	for _, one := range p {
 		if one.Contains(a) {
 			return true
@@ -58,7 +59,7 @@ const maxHops = 16
 // client's own invention. Without a trusted proxy the header says nothing.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	at := Client(r)
-	if !p.trusts(at) {
+	if !p.Trusts(at) {
 		return at
 	}
 	entries := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
@@ -71,7 +72,7 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 		if !ok {
 			return at // whoever is behind does not say; the proxy answers for it
 		}
-		if at = next; !p.trusts(at) {
+		if at = next; !p.Trusts(at) {
 			return at
 		}
 		if entries = rest; entries == "" {
