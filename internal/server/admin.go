@@ -62,6 +62,9 @@ var acts = map[string]act{
 	"ca.revoke":       with((*Server).caRevoke),
 	"check":           with((*Server).check),
 	"mail.test":       with((*Server).mailTest),
+	"guard.show":      with((*Server).guardShow),
+	"guard.events":    with((*Server).guardEvents),
+	"guard.lift":      with((*Server).guardLift),
 	"journal.list":    with((*Server).journalList),
 	"key.rotate":      with((*Server).keyRotate),
 	"key.recovery":    with((*Server).keyRecovery),
@@ -356,7 +359,7 @@ func (s *Server) backup(ctx context.Context, in struct {
 
 // check reads everything that is stored, as doctor asks.
 func (s *Server) check(ctx context.Context, _ none) (any, error) {
-	all := s.data.examine(ctx)
+	all := append(s.data.examine(ctx), examineGuard(s.guard, s.cfg)...)
 	out := make([]wireFinding, 0, len(all))
 	for _, f := range all {
 		out = append(out, wireFinding(f))

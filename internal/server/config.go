@@ -9,6 +9,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 )
 
 // Config is everything that an operator can say. The zero value of each field is
@@ -43,6 +45,11 @@ type Config struct {
 	SMTPTLS          string // starttls, implicit, or none on loopback; default implicit on port 465, else starttls
 	SMTPCA           string // PEM file of who signed the mail server's certificate; "" is whom this machine trusts
 	MailFrom         string // sender of letters; default Ardesia <ardesia@Host>
+
+	TokenRate      int      // tokens per minute of one API key; default 60; below 0 is without limit
+	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
+	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
+	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
@@ -98,6 +105,9 @@ func (c Config) Filled() (Config, error) {
 	c, mailWrong := c.withMail()
 	for key, err := range mailWrong {
 		fail(key, "%v", err)
+	}
+	if _, err := rest.ParseProxies(c.TrustedProxies); err != nil {
+		fail("trusted-proxies", "%v", err)
 	}
 	c.LogLevel = orElse(c.LogLevel, "info")
 	switch c.LogLevel {

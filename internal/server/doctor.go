@@ -176,6 +176,7 @@ func examineData(ctx context.Context, cfg Config, now func() time.Time) []Findin
 	defer d.close()
 	all := []Finding{{Good, "Keys and databases can be opened (" + databaseName(cfg) + ").", ""}}
 	all = append(all, d.examine(ctx)...)
+	all = append(all, examineGuardOf(ctx, d, cfg, now)...)
 	// What boards were told is on disk is replayed, as a start would. Where a server runs, it did that.
 	if _, err := series.New(ctx, series.Needs{Store: series.SQL(d.history), Keys: d.ring, Log: slog.New(slog.DiscardHandler), Now: now}); err != nil {
 		return append(all, Finding{Bad, "The history cannot be read: " + err.Error(), restoreIt})

@@ -54,6 +54,7 @@ func newMetrics(s *Server) *metrics {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ca_refused_total", Help: "Board certificates that were refused.",
 			ConstLabels: prometheus.Labels{"reason": why}}, func() float64 { return float64(s.authority.Refusals()[why]) }))
 	}
+	m.guard(s.guard)
 	counter("device_alert_total", "Devices that connected from two places in turns: credentials that seem stolen.", func() float64 { return float64(s.devices.AlertCount()) })
 	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })
 	counter("thing_malformed_total", "Messages that could not be read.", func() float64 { return float64(s.things.Counts().Malformed) })

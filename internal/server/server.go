@@ -27,6 +27,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/guard"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
@@ -55,6 +56,7 @@ type Server struct {
 	apikeys   *apikey.Service
 	mail      mail.Sender
 	letters   *post.Service
+	guard     *guard.Service
 	tokens    *oauth.Service
 	authority *ca.Service
 	series    *series.Service
@@ -103,20 +105,23 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if s.orgs, err = org.New(org.Needs{Store: org.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
 		return err
 	}
-	if s.accounts, err = account.New(account.Needs{Store: account.SQL(d.core), Keys: d.ring, Settle: s.orgs.AddPrivate, Now: now}); err != nil {
+	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+		return err
+	}
+	if s.guard, err = newGuard(ctx, d, s.cfg, s.log, now, s.apikeys.Leaked); err != nil {
+		return err
+	}
+	if s.accounts, err = account.New(account.Needs{Store: account.SQL(d.core), Keys: d.ring, Settle: s.orgs.AddPrivate, Breached: s.guard.Breached, Now: now}); err != nil {
 		return err
 	}
 	if err := s.accounts.Repair(ctx); err != nil {
-		return err
-	}
-	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
 		return err
 	}
 	if err := s.openPost(); err != nil {
 		return err
 	}
 	s.tokens, err = oauth.New(ctx, oauth.Needs{
-		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Standing: s.accounts.Standing, Role: s.orgs.Role,
+		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Guard: s.guard, Standing: s.accounts.Standing, Role: s.orgs.Role,
 		// The house's own name keeps tokens of another environment out.
 		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
 	})
@@ -204,7 +209,7 @@ func (l line) Drop(id string, reason error) {
 }
 
 // Close closes the data. Run must have returned.
-func (s *Server) Close(context.Context) error { return s.data.close() }
+func (s *Server) Close(context.Context) error { return errors.Join(s.guard.Close(), s.data.close()) }
 
 // Addresses waits until devices can connect and says where.
 func (s *Server) Addresses(ctx context.Context) (Addresses, error) {
@@ -229,7 +234,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.orgs.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -277,6 +282,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
+		{Name: "guard", Run: s.guard.Run},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
 		{Name: "administration", Run: func(ctx context.Context) error { return s.runSocket(ctx, desk) }},
@@ -334,13 +340,13 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux
 	// would answer a double slash with a redirect, which no client follows with its token.
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.behindProxies(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" && r.URL.Path == cleanPath(r.URL.Path) {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		routes.ServeHTTP(w, r)
-	}), nil
+	}))
 }
 
 // mqttPattern is open to anyone: the broker asks for the token.

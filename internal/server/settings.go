@@ -49,6 +49,10 @@ func Settings(c *Config) []Setting {
 		{Name: "smtp-tls", Usage: "starttls, implicit, or none if the mail server is on this machine (default implicit on port 465, else starttls)", Value: &c.SMTPTLS},
 		{Name: "smtp-ca", Usage: "PEM file of who signed the mail server's certificate (default: whom this machine trusts)", Value: &c.SMTPCA},
 		{Name: "mail-from", Usage: "sender of letters (default Ardesia <ardesia@HOST>)", Value: &c.MailFrom},
+		{Name: "token-rate", Usage: "tokens per minute that one API key gets (default 60; -1 for no limit)", Value: &c.TokenRate},
+		{Name: "trusted-proxies", Usage: "addresses or prefixes of proxies in front, whose X-Forwarded-For is believed (default none)", Value: &c.TrustedProxies},
+		{Name: "geo", Usage: "CSV file that says where addresses are; without it nobody looks for impossible travel", Value: &c.Geo},
+		{Name: "breached", Usage: "sorted file of SHA-1 or NTLM hashes of stolen passwords that nobody may take (default: a built-in list of common ones)", Value: &c.Breached},
 		{Name: "log-level", Usage: "debug, info, warn or error (default info)", Value: &c.LogLevel},
 		{Name: "log-format", Usage: "text or json (default: text on a terminal, json elsewhere)", Value: &c.LogFormat},
 	}

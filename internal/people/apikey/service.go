@@ -124,20 +124,9 @@ const usedEvery = 5 * time.Minute
 
 // Check finds the key that has this id and secret. Its name stays sealed.
 func (s *Service) Check(ctx context.Context, id, given string) (Key, error) {
-	r, err := row{}, error(ErrNotFound)
-	if isID(id) {
-		r, err = s.needs.Store.get(ctx, id)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Key{}, fmt.Errorf("find API key: %w", err)
-	}
-	sum := sha256.Sum256([]byte(given))
-	want := r.hash
+	r, err := s.match(ctx, id, given)
 	if err != nil {
-		want = make([]byte, len(sum)) // as much work for a key that is not there
-	}
-	if !secret.Equal(sum[:], want) || err != nil || !r.enabled {
-		return Key{}, ErrCredentials
+		return Key{}, err
 	}
 	if now := s.needs.Now(); now.Sub(time.UnixMicro(r.usedAt)) > usedEvery {
 		if err := s.needs.Store.used(ctx, id, now.UnixMicro()); err != nil {
@@ -145,6 +134,40 @@ func (s *Service) Check(ctx context.Context, id, given string) (Key, error) {
 		}
 	}
 	return r.key(), nil
+}
+
+// Leaked ends the key that has this id and secret, which somebody found where it does not belong,
+// and says whose it was. Whoever has both may end the key: they could do worse.
+func (s *Service) Leaked(ctx context.Context, id, given string) (account string, err error) {
+	r, err := s.match(ctx, id, given)
+	if err != nil {
+		return "", err
+	}
+	if err := s.needs.Store.revoke(ctx, id, s.entry(access.Actor{}, "apikey:leaked", id)); err != nil {
+		return "", err
+	}
+	s.Revoked.Publish(id)
+	return r.account, nil
+}
+
+// match finds the enabled key that has this id and secret.
+func (s *Service) match(ctx context.Context, id, given string) (row, error) {
+	r, err := row{}, error(ErrNotFound)
+	if isID(id) {
+		r, err = s.needs.Store.get(ctx, id)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return row{}, fmt.Errorf("find API key: %w", err)
+	}
+	sum := sha256.Sum256([]byte(given))
+	want := r.hash
+	if err != nil {
+		want = make([]byte, len(sum)) // as much work for a key that is not there
+	}
+	if !secret.Equal(sum[:], want) || err != nil || !r.enabled {
+		return row{}, ErrCredentials
+	}
+	return r, nil
 }
 
 // Alive says whether tokens of a key's version still count.

@@ -97,6 +97,22 @@ CREATE TABLE device_status (
 	connected boolean NOT NULL,
 	CONSTRAINT device_status_pkey PRIMARY KEY (device, at)
 );
+CREATE TABLE guard_count (
+	rule text NOT NULL,
+	subject bytea NOT NULL,
+	label text NOT NULL,
+	at bigint NOT NULL,
+	until bigint NOT NULL,
+	level bigint NOT NULL,
+	counts bytea NOT NULL,
+	CONSTRAINT guard_count_pkey PRIMARY KEY (rule, subject)
+);
+CREATE TABLE guard_place (
+	account text NOT NULL,
+	at bigint NOT NULL,
+	place bytea NOT NULL,
+	CONSTRAINT guard_place_pkey PRIMARY KEY (account)
+);
 CREATE TABLE journal (
 	number bigint NOT NULL,
 	at bigint NOT NULL,

@@ -87,6 +87,22 @@ CREATE TABLE device_status (
 	primary key (device,
 	at)
 );
+CREATE TABLE guard_count (
+	rule text not null,
+	subject bytea not null,
+	label text not null,
+	at bigint not null,
+	until bigint not null,
+	level bigint not null,
+	counts bytea not null,
+	primary key (rule,
+	subject)
+);
+CREATE TABLE guard_place (
+	account text not null primary key,
+	at bigint not null,
+	place bytea not null
+);
 CREATE TABLE journal (
 	number INTEGER not null primary key,
 	at bigint not null,
