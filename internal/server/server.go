@@ -25,6 +25,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/factor"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/web"
@@ -50,6 +51,7 @@ type Server struct {
 	accounts  *account.Service
 	orgs      *org.Service
 	apikeys   *apikey.Service
+	factors   *factor.Service
 	tokens    *oauth.Service
 	authority *ca.Service
 	series    *series.Service
@@ -104,6 +106,9 @@ func (s *Server) people(ctx context.Context) (err error) {
 		return err
 	}
 	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+		return err
+	}
+	if err = s.secondSteps(ctx); err != nil {
 		return err
 	}
 	s.tokens, err = oauth.New(ctx, oauth.Needs{

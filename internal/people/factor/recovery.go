@@ -123,7 +123,7 @@ func (s *Service) NewRecovery(ctx context.Context, who access.Actor, user string
 	return list, nil
 }
 
-// find returns the row of a typed code, or ErrRecovery, for one hash in any case.
+// findRecovery returns the row of a typed code, or ErrRecovery, for one hash in any case.
 func (s *Service) findRecovery(ctx context.Context, user, typed string) (recoveryRow, error) {
 	code, whole := digits(typed, codeDigits)
 	rows, err := s.needs.Store.recovery(ctx, user)
@@ -164,11 +164,15 @@ func (s *Service) KnowsRecovery(ctx context.Context, user, code string) error {
 // CheckRecovery uses a code up. The replacement begins with the same four digits, so
 // that it can be written where the old one is crossed out; it is shown once. left is Set.RecoveryLeft.
 // Every answer but nil is ErrRecovery, or ErrBusy of the Hasher, and has cost one hash.
+//
+// The numbers are those of docs/acts/recover-account.md.
 func (s *Service) CheckRecovery(ctx context.Context, user, code string) (replacement string, left int, err error) {
+	// 1. Is it one of theirs?
 	old, err := s.findRecovery(ctx, user, code)
 	if err != nil {
 		return "", 0, err
 	}
+	// 2. It is used up, and replaced.
 	replacement, next, err := s.newCode(ctx, user, old.selector, false)
 	if err != nil {
 		return "", 0, fmt.Errorf("replace a recovery code of %s: %w", user, err)
@@ -177,6 +181,7 @@ func (s *Service) CheckRecovery(ctx context.Context, user, code string) (replace
 	if err != nil {
 		return "", 0, err
 	}
+	// 3. The person hears of it.
 	s.changed(RecoveryUsed, user, "", left)
 	if left < recoveryLow && old.sheet {
 		s.changed(RecoveryLow, user, "", left)
