@@ -23,6 +23,7 @@ import (
 const (
 	anna  = "5b1d6f9e-2f6c-4c1a-9c55-0d7a4f1f0001"
 	bruno = "5b1d6f9e-2f6c-4c1a-9c55-0d7a4f1f0002"
+	carla = "5b1d6f9e-2f6c-4c1a-9c55-0d7a4f1f0003"
 
 	host   = "ardesia.example.org"
 	origin = "https://id.ardesia.example.org:8443"

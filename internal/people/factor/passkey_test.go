@@ -424,6 +424,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 			"an id beyond reason":   {at: func(k *key) { k.cred.ID = make([]byte, 1024) }, want: ErrResponse},
 			"no id":                 {at: func(k *key) { k.cred.ID = nil }, want: ErrResponse},
 			"somebody else's state": {as: bruno, want: ErrCeremony},
+			"the state of another":  {as: carla, want: ErrCeremony}, // who has no passkey yet
 			"state of a sign-in": {state: func([]byte) []byte {
 				_, state, err := h.BeginAssertion(ctx, bruno)
 				if err != nil {

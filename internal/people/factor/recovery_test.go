@@ -77,6 +77,24 @@ func TestARecoveryCodeIsGoodOnce(t *testing.T) {
 	})
 }
 
+// Two of ten would begin alike on every 220th sheet if nobody looked.
+func TestNoTwoCodesOfASheetBeginAlike(t *testing.T) {
+	h := newHouse(t, db.SQLite)
+	for range 2000 {
+		_, rows, err := h.newSheet(t.Context(), anna)
+		if err != nil || len(rows) != codes {
+			t.Fatalf("a sheet of %d, %v", len(rows), err)
+		}
+		seen := map[string]bool{}
+		for _, r := range rows {
+			if seen[r.selector] {
+				t.Fatalf("two codes begin with %s", r.selector)
+			}
+			seen[r.selector] = true
+		}
+	}
+}
+
 // A check costs one hash, whatever is wrong: the time does not tell whether there is
 // such a person, such a code, or such a beginning.
 func TestAWrongCodeCostsWhatARightOneDoes(t *testing.T) {

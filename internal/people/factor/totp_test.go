@@ -179,6 +179,12 @@ func TestAnAppCountsOnceItIsConfirmed(t *testing.T) {
 		if err := h.CheckTOTP(ctx, bruno, codeAt(t, setup.Secret.Reveal(), h.now())); !errors.Is(err, ErrCode) {
 			t.Errorf("the code of somebody else: %v, want ErrCode", err)
 		}
+		elsewhere := h.process(t, h.core)
+		for name, s := range map[string]*Service{"here": h.Service, "elsewhere": elsewhere} {
+			if l, err := s.Level(ctx, anna); err != nil || l != TwoSteps {
+				t.Errorf("Level %s = %v, %v, want %v", name, l, err, TwoSteps)
+			}
+		}
 		if err := h.RemoveTOTP(ctx, is(anna), anna); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +195,11 @@ func TestAnAppCountsOnceItIsConfirmed(t *testing.T) {
 			t.Errorf("removed: %+v, %v", set, err)
 		}
 		if l, err := h.Level(ctx, anna); err != nil || l != PasswordOnly {
-			t.Errorf("Level = %v, %v, want %v", l, err, PasswordOnly)
+			t.Errorf("Level, at once, = %v, %v, want %v", l, err, PasswordOnly)
+		}
+		h.pass(believed)
+		if l, err := elsewhere.Level(ctx, anna); err != nil || l != PasswordOnly {
+			t.Errorf("Level elsewhere, after %v, = %v, %v, want %v", believed, l, err, PasswordOnly)
 		}
 		if got, want := h.told(), "totp-added recovery-made totp-added totp-removed"; got != want {
 			t.Errorf("published %q, want %q", got, want)
