@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -26,6 +27,8 @@ const (
 	maxState      = 1 << 10  // bytes; ours have about 400
 	maxCredential = 1023     // bytes of an id; WebAuthn level 3, section 7.1, step 25
 	maxPublicKey  = 2 << 10  // bytes; RSA of 4096 bits has about 530
+	minRSA        = 2048     // bits; NIST SP 800-57 part 1, table 2
+	maxRSA        = 4096     // bits; the time that a check takes grows with the square
 	handleBytes   = 64       // WebAuthn level 3, section 14.6.1
 )
 
@@ -354,7 +357,7 @@ func (s *Service) register(c ceremony, response []byte) (*webauthn.Credential, e
 		return nil, ErrResponse
 	}
 	made, err := w.CreateCredential(person{handle: c.Handle}, s.session(c, c.Handle), parsed)
-	if err != nil || len(made.ID) == 0 || len(made.ID) > maxCredential || len(made.PublicKey) > maxPublicKey || len(made.Transport) > 16 {
+	if err != nil || len(made.ID) == 0 || len(made.ID) > maxCredential || !usable(made.PublicKey) || len(made.Transport) > 16 {
 		return nil, ErrPasskey
 	}
 	for _, t := range made.Transport {
@@ -363,6 +366,20 @@ func (s *Service) register(c ceremony, response []byte) (*webauthn.Credential, e
 		}
 	}
 	return made, nil
+}
+
+// usable says whether signatures by this key can be verified, and are worth it. Without attestation
+// nothing was signed yet, so nobody has looked: a person should not learn it when signing in.
+func usable(cose []byte) bool {
+	if len(cose) > maxPublicKey {
+		return false
+	}
+	key, err := webauthncose.ParsePublicKey(cose)
+	if r, ok := key.(webauthncose.RSAPublicKeyData); ok {
+		bits := new(big.Int).SetBytes(r.Modulus).BitLen()
+		return err == nil && bits >= minRSA && bits <= maxRSA
+	}
+	return err == nil
 }
 
 // BeginAssertion returns what navigator.credentials.get is to be called with, as JSON
