@@ -28,6 +28,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/guard"
+	"github.com/ardesia-iot/ardesia/internal/people/factor"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
@@ -57,6 +58,7 @@ type Server struct {
 	mail      mail.Sender
 	letters   *post.Service
 	guard     *guard.Service
+	factors   *factor.Service
 	tokens    *oauth.Service
 	authority *ca.Service
 	series    *series.Service
@@ -118,6 +120,9 @@ func (s *Server) people(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.openPost(); err != nil {
+		return err
+	}
+	if err = s.secondSteps(ctx); err != nil {
 		return err
 	}
 	s.tokens, err = oauth.New(ctx, oauth.Needs{

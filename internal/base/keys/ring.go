@@ -394,6 +394,10 @@ func (g *Ring) MAC(name string) func(msg []byte) []byte {
 	if err != nil {
 		panic(fmt.Sprintf("keys: derive the index key for %q: %v", name, err))
 	}
+	return mac(key)
+}
+
+func mac(key []byte) func(msg []byte) []byte {
 	pool := sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
 	return func(msg []byte) []byte {
 		h := pool.Get().(hash.Hash)

@@ -136,16 +136,20 @@ func (k *sealKey) derive(salt []byte) (*salted, error) {
 		}
 		k.long.Encrypt(block, block)
 	}
-	block, err := aes.NewCipher(derived[:])
-	if err != nil {
-		return nil, err
-	}
+	gcm, err := newGCM(derived[:])
 	clear(derived[:])
-	gcm, err := cipher.NewGCM(block)
 	if err != nil {
 		return nil, err
 	}
 	return &salted{salt: [saltBytes]byte(salt), gcm: gcm}, nil
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // forSealing returns the key for this process's salt, and a new one after perSalt messages.

@@ -97,6 +97,51 @@ CREATE TABLE device_status (
 	connected boolean NOT NULL,
 	CONSTRAINT device_status_pkey PRIMARY KEY (device, at)
 );
+CREATE TABLE factor_challenge (
+	hash bytea NOT NULL,
+	until_at bigint NOT NULL,
+	CONSTRAINT factor_challenge_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX factor_challenge_by_end ON core.factor_challenge USING btree (until_at);
+CREATE TABLE factor_handle (
+	account text NOT NULL,
+	handle bytea NOT NULL,
+	CONSTRAINT factor_handle_pkey PRIMARY KEY (account)
+);
+CREATE TABLE factor_passkey (
+	id text NOT NULL,
+	account text NOT NULL,
+	credential_index bytea NOT NULL,
+	credential bytea NOT NULL,
+	label bytea NOT NULL,
+	verified boolean NOT NULL,
+	backup_eligible boolean NOT NULL,
+	backed_up boolean NOT NULL,
+	uses bigint NOT NULL,
+	created_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	suspect_at bigint NOT NULL,
+	CONSTRAINT factor_passkey_credential_index_key UNIQUE (credential_index),
+	CONSTRAINT factor_passkey_pkey PRIMARY KEY (id)
+);
+CREATE INDEX factor_passkey_by_account ON core.factor_passkey USING btree (account, created_at);
+CREATE TABLE factor_recovery (
+	account text NOT NULL,
+	selector text NOT NULL,
+	code bytea NOT NULL,
+	sheet boolean NOT NULL,
+	made_at bigint NOT NULL,
+	CONSTRAINT factor_recovery_pkey PRIMARY KEY (account, selector)
+);
+CREATE TABLE factor_totp (
+	account text NOT NULL,
+	secret bytea,
+	step bigint NOT NULL,
+	since_at bigint NOT NULL,
+	pending bytea,
+	pending_at bigint NOT NULL,
+	CONSTRAINT factor_totp_pkey PRIMARY KEY (account)
+);
 CREATE TABLE guard_count (
 	rule text NOT NULL,
 	subject bytea NOT NULL,

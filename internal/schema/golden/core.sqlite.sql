@@ -87,6 +87,47 @@ CREATE TABLE device_status (
 	primary key (device,
 	at)
 );
+CREATE TABLE factor_challenge (
+	hash bytea not null primary key,
+	until_at bigint not null
+);
+CREATE INDEX factor_challenge_by_end on factor_challenge (until_at);
+CREATE TABLE factor_handle (
+	account text not null primary key,
+	handle bytea not null
+);
+CREATE TABLE factor_passkey (
+	id text not null primary key,
+	account text not null,
+	credential_index bytea not null unique,
+	credential bytea not null,
+	label bytea not null,
+	verified boolean not null,
+	backup_eligible boolean not null,
+	backed_up boolean not null,
+	uses bigint not null,
+	created_at bigint not null,
+	used_at bigint not null,
+	suspect_at bigint not null
+);
+CREATE INDEX factor_passkey_by_account on factor_passkey (account, created_at);
+CREATE TABLE factor_recovery (
+	account text not null,
+	selector text not null,
+	code bytea not null,
+	sheet boolean not null,
+	made_at bigint not null,
+	primary key (account,
+	selector)
+);
+CREATE TABLE factor_totp (
+	account text not null primary key,
+	secret bytea,
+	step bigint not null,
+	since_at bigint not null,
+	pending bytea,
+	pending_at bigint not null
+);
 CREATE TABLE guard_count (
 	rule text not null,
 	subject bytea not null,
