@@ -9,6 +9,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // Config is everything that an operator can say. The zero value of each field is
@@ -36,6 +38,8 @@ type Config struct {
 	HistoryFlush int // values in the history's log that start a flush to chunks; default 2,000,000, which take 40 MB of memory and 0.4 s of a start
 	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
 	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
+
+	Quota []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
@@ -87,6 +91,9 @@ func (c Config) Filled() (Config, error) {
 	}
 	if c.HistoryFlush < 0 {
 		fail("history-flush", "%d values are fewer than none", c.HistoryFlush)
+	}
+	if _, err := org.ParseLimits(c.Quota); err != nil {
+		fail("quota", "%v", err)
 	}
 	c.LogLevel = orElse(c.LogLevel, "info")
 	switch c.LogLevel {

@@ -42,7 +42,9 @@ type Space struct {
 	Owner     string // who made it: user id
 	Name      string
 	CreatedAt time.Time
-	KeepDays  int // how long values are kept; 0: for ever
+	KeepDays  int    // how long values are kept; 0: for ever
+	Level     Level  // how surely people must sign in
+	Heir      string // user id of who was asked to own it; "" for nobody
 }
 
 // A Membership is a space as one of its members sees it.

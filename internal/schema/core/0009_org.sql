@@ -41,3 +41,7 @@ alter table apikey add column role text not null default '';
 -- A key that is not enabled and has no revoked_at rests, and may be enabled again.
 alter table apikey add column revoked_at bigint not null default 0;
 create index apikey_by_space on apikey (space);
+
+-- What is limited is counted whenever one is made.
+create index thing_space on thing (space);
+create index thing_property_living on thing_property (space) where deleted_at is null;

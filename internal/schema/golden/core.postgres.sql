@@ -218,6 +218,7 @@ CREATE TABLE thing (
 	deleted_at bigint,
 	CONSTRAINT thing_pkey PRIMARY KEY (id)
 );
+CREATE INDEX thing_space ON core.thing USING btree (space);
 CREATE INDEX thing_timezone ON core.thing USING btree (timezone, id) WHERE (device IS NOT NULL);
 CREATE UNIQUE INDEX thing_device ON core.thing USING btree (device) WHERE (device IS NOT NULL);
 CREATE UNIQUE INDEX thing_name ON core.thing USING btree (space, name_mac) WHERE (deleted_at IS NULL);
@@ -245,6 +246,7 @@ CREATE TABLE thing_property (
 	CONSTRAINT thing_property_pkey PRIMARY KEY (id),
 	CONSTRAINT thing_property_thing_fkey FOREIGN KEY (thing) REFERENCES thing(id)
 );
+CREATE INDEX thing_property_living ON core.thing_property USING btree (space) WHERE (deleted_at IS NULL);
 CREATE INDEX thing_property_space ON core.thing_property USING btree (space);
 CREATE INDEX thing_property_thing ON core.thing_property USING btree (thing, space);
 CREATE UNIQUE INDEX thing_property_name ON core.thing_property USING btree (thing, name_mac) WHERE (deleted_at IS NULL);

@@ -197,6 +197,7 @@ CREATE TABLE thing (
 );
 CREATE UNIQUE INDEX thing_device on thing (device) where device is not null;
 CREATE UNIQUE INDEX thing_name on thing (space, name_mac) where deleted_at is null;
+CREATE INDEX thing_space on thing (space);
 CREATE INDEX thing_timezone on thing (timezone, id) where device is not null;
 CREATE TABLE thing_erase (
 	series text not null primary key,
@@ -219,6 +220,7 @@ CREATE TABLE thing_property (
 	updated_at bigint not null,
 	deleted_at bigint
 );
+CREATE INDEX thing_property_living on thing_property (space) where deleted_at is null;
 CREATE UNIQUE INDEX thing_property_name on thing_property (thing, name_mac) where deleted_at is null;
 CREATE UNIQUE INDEX thing_property_number on thing_property (thing, number) where deleted_at is null;
 CREATE INDEX thing_property_space on thing_property (space);
