@@ -125,7 +125,7 @@ func (s *Service) Add(ctx context.Context, who access.Actor, account, space stri
 func (s *Service) may(ctx context.Context, account, space string, role access.Role) error {
 	if space == "" {
 		if role != access.NoRole {
-			return ErrRole
+			return ErrRole.With("A key with a role of its own works in one space: say which.")
 		}
 		return nil
 	}
@@ -134,7 +134,7 @@ func (s *Service) may(ctx context.Context, account, space string, role access.Ro
 		return err
 	}
 	if role != access.NoRole && !access.AtMost(role, own) {
-		return ErrRole
+		return ErrRole.With("The key's role may not be above yours in this space, which is " + string(own) + ".")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ var (
 	// ErrExpiry is an invitation that is too short or too long.
 	ErrExpiry = problem.New(problem.Invalid, "invitation-days", fmt.Sprintf("An invitation counts for 1 to %d days.", maxInviteDays))
 	// ErrNoMail is a server that cannot send letters.
-	ErrNoMail = problem.New(problem.Unsupported, "invitation-no-mail", "This server sends no mail: invite by link, and hand the link over yourself.")
+	ErrNoMail = problem.New(problem.Precondition, "invitation-no-mail", "This server sends no mail: invite by link, and hand the link over yourself.")
 	// ErrResend is a link that nobody was sent.
 	ErrResend = problem.New(problem.Precondition, "invitation-no-address", "This invitation is a link, which nobody was sent: make another one.")
 	// ErrMember is somebody who is in already.
