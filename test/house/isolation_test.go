@@ -189,6 +189,9 @@ func TestTenantsCannotSeeEachOther(t *testing.T) {
 				t.Errorf("%s %s by %s: %d, want 401", d.Method, d.Path, who, got)
 			}
 		}
+		if d.Space != "" || strings.HasPrefix(d.Path, "/v1/apikeys") || strings.HasPrefix(d.Path, "/v1/invitations") {
+			continue // about people and spaces themselves: the matrix has them
+		}
 		for who, o := range outsiders {
 			var space []string
 			if o.space != "" {
@@ -268,6 +271,9 @@ func TestViewersLookAndChangeNothing(t *testing.T) {
 	for _, d := range door.Table(h.Server.Routes()) {
 		if d.Open {
 			continue
+		}
+		if d.Space != "" || strings.HasPrefix(d.Path, "/v1/apikeys") || strings.HasPrefix(d.Path, "/v1/invitations") || d.Path == "/v1/spaces" {
+			continue // about people and spaces themselves: the matrix has them
 		}
 		looks := d.Method == "GET" || strings.HasPrefix(d.Path, "/iot/v2/series/")
 		for _, s := range samplesOf(d) {

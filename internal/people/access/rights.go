@@ -28,8 +28,7 @@ var rights = []Right{
 	{"invite people, give them roles and remove them", []Action{
 		"invitation:list", "invitation:create", "invitation:update", "invitation:revoke", "member:update", "member:remove"}},
 	{"see and revoke everybody's API keys of this space", []Action{"spacekey:list", "spacekey:revoke"}},
-	{"hand the space over to another owner", []Action{"org:manage"}},
-	{"disband the space with all that it has, for ever", []Action{"org:erase"}},
+	{"hand the space over to somebody else, or disband it for ever, if they own it", []Action{"org:manage", "org:erase"}},
 	{"make, change and revoke API keys of their own", []Action{"apikey:list", "apikey:create", "apikey:update", "apikey:delete"}},
 	{"make other spaces, accept invitations, and leave this space", []Action{"membership:create", "membership:read", "membership:accept", "membership:leave"}},
 }

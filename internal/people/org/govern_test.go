@@ -126,6 +126,10 @@ func TestDisbandNamesTheSpace(t *testing.T) {
 	must(t, err)
 	private := uuid.NewString()
 	must(t, s.AddPrivate(ctx, "anna", private, "Private"))
+	must(t, s.SetRole(ctx, system, sp.ID, "boris", access.Admin))
+	if _, err := s.Disband(ctx, person("boris"), sp.ID, "School"); !errors.Is(err, ErrNotOwner) {
+		t.Errorf("by another administrator: %v", err)
+	}
 	for name, c := range map[string]struct {
 		space, name string
 		want        error
@@ -290,4 +294,24 @@ func TestParseLimits(t *testing.T) {
 			t.Errorf("people have no word for %s", q)
 		}
 	}
+}
+
+func TestOnePersonOwnsSoMany(t *testing.T) {
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
+		ctx, s := t.Context(), service(t, d)
+		must(t, s.AddPrivate(ctx, "anna", uuid.NewString(), "Private")) // does not count
+		for range maxOwned {
+			_, err := s.AddShared(ctx, person("anna"), "anna", "One more")
+			must(t, err)
+		}
+		if _, err := s.AddShared(ctx, person("anna"), "anna", "Too many"); !errors.Is(err, ErrSpaces) {
+			t.Errorf("one too many: %v", err)
+		}
+		if _, err := s.AddShared(ctx, person("boris"), "boris", "His"); err != nil {
+			t.Errorf("another's: %v", err)
+		}
+		if _, err := s.AddShared(ctx, system, "anna", "By the operator"); err != nil {
+			t.Errorf("by the operator: %v", err)
+		}
+	})
 }

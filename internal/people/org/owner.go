@@ -2,7 +2,7 @@ package org
 
 import (
 	"context"
-	"slices"
+	"errors"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -13,8 +13,8 @@ var (
 	ErrOwner = problem.New(problem.Precondition, "space-owner", "This person owns the space and stays its administrator until it is handed over to somebody else.")
 	// ErrOwnerLeaves is an owner who wants to leave.
 	ErrOwnerLeaves = problem.New(problem.Precondition, "space-owner-leaves", "You own this space: hand it over to another member first, or disband it.")
-	// ErrNotOwner is a hand-over by somebody else.
-	ErrNotOwner = problem.New(problem.Forbidden, "space-not-owner", "Only the owner of this space can hand it over.")
+	// ErrNotOwner is a hand-over or an end by somebody else.
+	ErrNotOwner = problem.New(problem.Forbidden, "space-not-owner", "Only the owner of this space can hand it over or disband it.")
 	// ErrNotOffered is somebody who takes what was not offered.
 	ErrNotOffered = problem.New(problem.Precondition, "space-not-offered", "This space was not offered to you, or the offer was withdrawn.")
 	// ErrNotNamed is a space to be disbanded that was not named.
@@ -64,22 +64,13 @@ func (s *Service) HandOver(ctx context.Context, who access.Actor, space, user st
 	if err != nil {
 		return false, err
 	}
-	members, err := s.needs.Store.members(ctx, space)
+	if err := s.asOwner(ctx, who, r); err != nil {
+		return false, err
+	}
+	heir, err := s.needs.Store.role(ctx, space, user)
 	if err != nil {
 		return false, err
 	}
-	role := func(user string) access.Role {
-		i := slices.IndexFunc(members, func(m Member) bool { return m.User == user })
-		if i < 0 {
-			return access.NoRole
-		}
-		return members[i].Role
-	}
-	// An owner whom the operator has taken out of the way does not keep the others from going on.
-	if who.Kind != access.System && who.ID != r.owner && role(r.owner) == access.Admin {
-		return false, ErrNotOwner
-	}
-	heir := role(user)
 	if heir == access.NoRole {
 		return false, ErrNoMember
 	}
@@ -92,6 +83,19 @@ func (s *Service) HandOver(ctx context.Context, who access.Actor, space, user st
 		return true, nil
 	}
 	return false, s.needs.Store.setHeir(ctx, space, user, s.entry(who, "org:offer", space, detail))
+}
+
+// asOwner refuses who is not the owner of a shared space. When the operator has taken the
+// owner out of the way, every administrator stands in, so that the others can go on.
+func (s *Service) asOwner(ctx context.Context, who access.Actor, r row) error {
+	if who.Kind == access.System || who.ID == r.owner {
+		return nil
+	}
+	role, err := s.needs.Store.role(ctx, r.id, r.owner)
+	if err == nil && role == access.Admin {
+		err = ErrNotOwner
+	}
+	return err
 }
 
 // TakeOver makes who the owner of a space that was offered to them.
@@ -111,17 +115,20 @@ func (s *Service) TakeOver(ctx context.Context, who access.Actor, space string) 
 }
 
 // Disband destroys a shared space with all that it has, for ever: docs/acts/erase-space.md.
-// name says it a second time.
+// The owner alone may, and name says it a second time.
 func (s *Service) Disband(ctx context.Context, who access.Actor, space, name string) (Erasure, error) {
-	sp, err := s.Get(ctx, space)
+	r, err := s.needs.Store.get(ctx, space)
 	if err != nil {
 		return Erasure{}, err
 	}
-	switch {
-	case sp.Kind == Private:
+	if r.kind == Private {
 		return Erasure{}, ErrErasePrivate
-	case sp.Name != name:
-		return Erasure{}, ErrNotNamed
+	}
+	if err := s.asOwner(ctx, who, r); err != nil {
+		return Erasure{}, err
+	}
+	if sp, err := s.open(ctx, r); err != nil || sp.Name != name {
+		return Erasure{}, errors.Join(err, ErrNotNamed)
 	}
 	// The act itself is the server's; who asked for it stands here.
 	if err := s.needs.Store.note(ctx, space, s.entry(who, "org:disband", space, nil)); err != nil {

@@ -19,8 +19,10 @@ import (
 
 // Store is what Service needs of a database.
 type Store interface {
-	add(ctx context.Context, r row, e journal.Entry) error // with its owner as admin; nothing when it is there
-	get(ctx context.Context, id string) (row, error)       // or ErrNotFound
+	// add adds a space with its owner as admin; nothing when it is there, and ErrSpaces if it
+	// would be one shared space too many of that owner's (most 0: any number).
+	add(ctx context.Context, r row, most int, e journal.Entry) error
+	get(ctx context.Context, id string) (row, error) // or ErrNotFound
 	list(ctx context.Context) ([]row, error)
 	of(ctx context.Context, user string) ([]row, error) // with role
 	role(ctx context.Context, id, user string) (access.Role, error)
@@ -163,7 +165,11 @@ func (s *Service) add(ctx context.Context, who access.Actor, sp Space) (Space, e
 	}
 	sp.CreatedAt, sp.Level = s.needs.Now().UTC().Truncate(time.Microsecond), Password
 	r := row{id: sp.ID, kind: sp.Kind, owner: sp.Owner, name: sealed, createdAt: sp.CreatedAt.UnixMicro(), level: sp.Level}
-	if err := s.needs.Store.add(ctx, r, s.entry(who, "org:create", sp.ID, nil)); err != nil {
+	most := maxOwned
+	if who.Kind == access.System {
+		most = 0
+	}
+	if err := s.needs.Store.add(ctx, r, most, s.entry(who, "org:create", sp.ID, nil)); err != nil {
 		return Space{}, err
 	}
 	s.roles.Changed()

@@ -19,11 +19,20 @@ type sqlStore struct{ db *db.DB }
 
 const columns = `id, kind, owner, name, created_at, keep_days, level, heir`
 
-func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
+func (s sqlStore) add(ctx context.Context, r row, most int, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		var there int
+		var there, owned int
 		if err := tx.QueryRow(ctx, `select count(1) from org where id = $1`, r.id).Scan(&there); err != nil || there > 0 {
 			return err
+		}
+		if most > 0 {
+			err := tx.QueryRow(ctx, `select count(1) from org where owner = $1 and kind = 'shared'`, r.owner).Scan(&owned)
+			if err != nil {
+				return fmt.Errorf("count spaces of account %s: %w", r.owner, err)
+			}
+			if owned >= most {
+				return ErrSpaces
+			}
 		}
 		_, err := tx.Exec(ctx, `insert into org (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			r.id, r.kind, r.owner, r.name, r.createdAt, r.keepDays, string(r.level), r.heir)

@@ -6,6 +6,8 @@
 alter table org add column level text not null default 'password'; -- password, two-step, passkey
 alter table org add column heir  text not null default '';         -- account that was asked to own the space; '' for none
 
+create index org_by_owner on org (owner, kind);
+
 create table org_invite (
     id            text   not null primary key, -- UUID, lower case
     org           text   not null references org (id),

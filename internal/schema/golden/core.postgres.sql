@@ -139,6 +139,7 @@ CREATE TABLE org (
 	heir text NOT NULL DEFAULT ''::text,
 	CONSTRAINT org_pkey PRIMARY KEY (id)
 );
+CREATE INDEX org_by_owner ON core.org USING btree (owner, kind);
 CREATE UNIQUE INDEX org_private ON core.org USING btree (owner) WHERE (kind = 'private'::text);
 CREATE TABLE org_erase (
 	org text NOT NULL,

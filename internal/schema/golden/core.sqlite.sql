@@ -124,6 +124,7 @@ CREATE TABLE org (
 	level text not null default 'password',
 	heir text not null default ''
 );
+CREATE INDEX org_by_owner on org (owner, kind);
 CREATE UNIQUE INDEX org_private on org (owner) where kind = 'private';
 CREATE TABLE org_erase (
 	org text not null primary key,
