@@ -113,7 +113,7 @@ type caller struct {
 	keep string            // the path of a thing that nobody names
 	kept string            // the answer of that path
 
-	id        string // of the account
+	id, email string // of the account
 	spare     string // API key
 	friend    string // id of somebody else's
 	friends   servertest.Key
@@ -123,7 +123,7 @@ type caller struct {
 func newCaller(t testing.TB, h *servertest.House) *caller {
 	t.Helper()
 	_, key := h.Person("owner@example.org")
-	c := &caller{t: t, h: h, web: web(t, h), key: key, api: h.Client(key)}
+	c := &caller{t: t, h: h, web: web(t, h), key: key, api: h.Client(key), email: "owner@example.org"}
 	var home []struct {
 		ID string `json:"id"`
 	}
@@ -206,7 +206,8 @@ func (c *caller) settleFleet() {
 // settleSpaces makes a space that the caller owns, and one of somebody else's that is offered to them.
 func (c *caller) settleSpaces() {
 	c.t.Helper()
-	const me, friend = "owner@example.org", "friend@example.org"
+	const friend = "friend@example.org"
+	me := c.email
 	add := func(user string) (id string) {
 		var sp struct {
 			ID string `json:"id"`
@@ -255,7 +256,7 @@ func (c *caller) me() string {
 		}
 		c.admin("user.list", nil, &all)
 		for _, u := range all {
-			if u.Email == "owner@example.org" {
+			if u.Email == c.email {
 				c.id = u.ID
 			}
 		}
