@@ -365,6 +365,7 @@ func TestSpaceVerbs(t *testing.T) {
 		{[]string{"space", "members", space}, exitOK, "viewer"},
 		{[]string{"space", "role", space, boris, "king"}, exitUsage, "admin, editor, viewer, service"},
 		{[]string{"space", "invitations", space}, exitOK, other},
+		{[]string{"space", "resend", space, other}, exitRefused, "sends no mail"},
 		{[]string{"space", "uninvite", space, other}, exitOK, ""},
 		{[]string{"space", "uninvite", space, other}, exitNotFound, "no such invitation"},
 		{[]string{"space", "usage", space}, exitOK, "members     2     10000"},

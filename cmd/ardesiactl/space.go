@@ -14,7 +14,7 @@ import (
 // space is about where this user may work, and who else may.
 func (a *app) space() *cobra.Command {
 	return group("space", "Spaces that you are a member of", a.spaceList(), a.spaceCreate(), a.spaceRename(), a.spaceMembers(), a.spaceInvite(), a.spaceInvitations(),
-		a.spaceUninvite(), a.spaceAccept(), a.spaceRole(), a.spaceRemove(), a.spaceLeave(), a.spaceUsage(), a.spaceRoles())
+		a.spaceResend(), a.spaceUninvite(), a.spaceAccept(), a.spaceRole(), a.spaceRemove(), a.spaceLeave(), a.spaceUsage(), a.spaceRoles())
 }
 
 // at is the address of a space.
@@ -137,6 +137,13 @@ func (a *app) spaceInvite() *cobra.Command {
 func (a *app) spaceInvitations() *cobra.Command {
 	return lists(a, "invitations SPACE", "Open invitations of a space", cobra.ExactArgs(1), invitationColumns, invitationRow,
 		func(given []string) string { return at(given[0], "invitations") })
+}
+
+func (a *app) spaceResend() *cobra.Command {
+	return asks(a, "resend SPACE INVITATION", "Send an invitation by mail again; the link of before counts no more", cobra.ExactArgs(2), invitationColumns, invitationRow,
+		func(given []string) (string, string, any) {
+			return "POST", at(given[0], "invitations", given[1], "resend"), nil
+		})
 }
 
 func (a *app) spaceUninvite() *cobra.Command {

@@ -42,6 +42,7 @@ create table org_limit (
 alter table apikey add column role text not null default '';
 -- A key that is not enabled and has no revoked_at rests, and may be enabled again.
 alter table apikey add column revoked_at bigint not null default 0;
+update apikey set revoked_at = created_at where not enabled; -- nobody knows when any more
 create index apikey_by_space on apikey (space);
 
 -- What is limited is counted whenever one is made.
