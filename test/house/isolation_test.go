@@ -98,6 +98,9 @@ func fill(d door.Declaration, own map[string]string) string {
 	return d.Fill(func(name string) string {
 		switch name {
 		case "id":
+			if d.Space != "" && own["space"] != "" {
+				return own["space"]
+			}
 			if strings.HasPrefix(d.Path, "/iot/v2/devices/") {
 				return own["device"]
 			}
