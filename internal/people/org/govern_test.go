@@ -59,6 +59,14 @@ func TestOwnerStaysUntilHandedOver(t *testing.T) {
 		if err := s.TakeOver(ctx, person("carla"), sp.ID); !errors.Is(err, ErrNotOffered) {
 			t.Errorf("a withdrawn offer: %v", err)
 		}
+		// An offer ends with the membership of who got it.
+		_, err = s.HandOver(ctx, person("anna"), sp.ID, "carla")
+		must(t, err)
+		must(t, s.Leave(ctx, person("carla"), sp.ID))
+		must(t, s.SetRole(ctx, system, sp.ID, "carla", access.Viewer))
+		if err := s.TakeOver(ctx, person("carla"), sp.ID); !errors.Is(err, ErrNotOffered) {
+			t.Errorf("an offer of before she left: %v", err)
+		}
 		_, err = s.HandOver(ctx, person("anna"), sp.ID, "carla")
 		must(t, err)
 		must(t, s.TakeOver(ctx, person("carla"), sp.ID))
@@ -74,7 +82,7 @@ func TestOwnerStaysUntilHandedOver(t *testing.T) {
 		if _, err := s.Role(ctx, sp.ID, "carla"); !errors.Is(err, ErrNotMember) {
 			t.Errorf("Carla has left, and %v", err)
 		}
-		if n, err := journal.Verify(ctx, d); n != 10 || err != nil { // made, 2 and 1 roles, 4 offers and owners, 1 taken, left
+		if n, err := journal.Verify(ctx, d); n != 13 || err != nil { // made, 4 roles, 5 offers and owners, 1 taken, 2 left
 			t.Errorf("journal: %d entries, %v", n, err)
 		}
 	})

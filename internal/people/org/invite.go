@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -138,7 +139,10 @@ func (s *Service) Invite(ctx context.Context, who access.Actor, in Invitation, d
 		if r.address, err = seal.Seal([]byte(in.Address), keys.Place("org_invite", "address", r.id)); err != nil {
 			return Invitation{}, "", err
 		}
-		r.index = s.addressIndex([]byte(in.Space + "\x00" + normal(in.Address)))
+		r.index = s.index(in.Space, in.Address)
+		if err := s.letters.take(in.Space, s.index("", in.Address)); err != nil {
+			return Invitation{}, "", err
+		}
 	}
 	detail := map[string]string{"invitation": r.id, "role": string(role), "by": how}
 	if err := s.needs.Store.invite(ctx, r, now.UnixMicro(), s.entry(who, "invitation:create", in.Space, detail)); err != nil {
@@ -154,6 +158,12 @@ func (s *Service) Invite(ctx context.Context, who access.Actor, in Invitation, d
 		return Invitation{}, "", errors.Join(err, s.Uninvite(ctx, who, in.Space, in.ID))
 	}
 	return in, "", nil
+}
+
+// index is the keyed hash by which an address is found again in a space; with space "" the
+// one by which it is known in all of them.
+func (s *Service) index(space, address string) []byte {
+	return s.addressIndex([]byte(space + "\x00" + normal(address)))
 }
 
 func (s *Service) send(ctx context.Context, in Invitation, link string) error {
@@ -208,6 +218,20 @@ func (s *Service) Invitations(ctx context.Context, space string) ([]Invitation, 
 func (s *Service) Resend(ctx context.Context, who access.Actor, space, id string) (Invitation, error) {
 	if s.needs.Invite == nil {
 		return Invitation{}, ErrNoMail
+	}
+	all, err := s.Invitations(ctx, space)
+	if err != nil {
+		return Invitation{}, err
+	}
+	i := slices.IndexFunc(all, func(in Invitation) bool { return in.ID == id })
+	switch {
+	case i < 0:
+		return Invitation{}, ErrNoInvitation
+	case all[i].Address == "":
+		return Invitation{}, ErrResend
+	}
+	if err := s.letters.take(space, s.index("", all[i].Address)); err != nil {
+		return Invitation{}, err
 	}
 	now := s.needs.Now()
 	text, kept := newToken()

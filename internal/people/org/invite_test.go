@@ -3,6 +3,7 @@ package org
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -279,4 +280,58 @@ func TestNothingOfAnInvitationIsInClear(t *testing.T) {
 		!strings.HasPrefix(string(r.index), "invitation-address|") || !strings.Contains(string(r.address), "org_invite") || !strings.Contains(string(r.address), in.ID) {
 		t.Errorf("kept: %+v", r)
 	}
+}
+
+// Nobody's mailbox is filled by inviting and withdrawing in turns.
+func TestLettersAreFew(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core))
+	ctx, p := t.Context(), newPost(t, d)
+	var spaces []string
+	for range 2 {
+		sp, err := p.AddShared(ctx, person("anna"), "anna", "School")
+		must(t, err)
+		spaces = append(spaces, sp.ID)
+	}
+	invite := func(space, address string) (Invitation, error) {
+		in, _, err := p.Invite(ctx, person("anna"), Invitation{Space: space, Address: address, Role: access.Viewer}, 0)
+		return in, err
+	}
+	first, err := invite(spaces[0], "boris@example.org")
+	must(t, err)
+	if _, err := invite(spaces[1], "Boris@Example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Resend(ctx, person("anna"), spaces[0], first.ID); err != nil {
+		t.Fatal(err)
+	}
+	token := p.token("")
+	if _, err := p.Resend(ctx, person("anna"), spaces[0], first.ID); !errors.Is(err, ErrLetters) {
+		t.Errorf("the fourth letter: %v", err)
+	}
+	if _, err := p.Look(ctx, person("boris"), token); err != nil {
+		t.Errorf("what was not sent again has ended: %v", err)
+	}
+	must(t, p.Uninvite(ctx, person("anna"), spaces[0], first.ID))
+	if _, err := invite(spaces[0], "boris@example.org"); !errors.Is(err, ErrLetters) {
+		t.Errorf("invited anew: %v", err)
+	}
+	if _, err := invite(spaces[0], "carla@example.org"); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	p.now = p.now.Add(8 * time.Hour)
+	if _, err := invite(spaces[0], "boris@example.org"); err != nil {
+		t.Errorf("8 hours later: %v", err)
+	}
+	for i := range 2 * lettersFrom {
+		in, err := invite(spaces[1], fmt.Sprintf("pupil-%d@example.org", i))
+		if errors.Is(err, ErrLetters) {
+			if i < lettersFrom-1 || i > lettersFrom {
+				t.Errorf("refused after %d letters", i)
+			}
+			return
+		}
+		must(t, err)
+		must(t, p.Uninvite(ctx, person("anna"), spaces[1], in.ID))
+	}
+	t.Error("one space may send any number of letters")
 }

@@ -32,6 +32,7 @@ const (
 	MaxLogo = 256 << 10 // bytes, as it comes and as it is kept
 	maxSide = 1024      // pixels: 4 MiB of memory while it is read
 	quality = 88        // of JPEG, 1 to 100
+	easels  = 2         // pictures that are read at once
 )
 
 // The kinds of picture that are kept.
@@ -112,7 +113,14 @@ func cleanLogo(raw []byte) (kind string, clean []byte, err error) {
 
 // SetLogo gives a space a picture.
 func (s *Service) SetLogo(ctx context.Context, who access.Actor, space string, raw []byte) error {
+	// A picture takes some 10 MiB and a tenth of a second: those who wait cost nothing.
+	select {
+	case s.easel <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	kind, clean, err := cleanLogo(raw)
+	<-s.easel
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,8 @@ const believed = time.Second
 type Service struct {
 	needs        Needs
 	addressIndex func([]byte) []byte
+	easel        chan struct{} // holds a token for each picture that is being read
+	letters      letters
 	roles        *cache.Fresh[inSpace, access.Role]
 	shared       *cache.Fresh[string, bool]   // by space that there is: whether clients know it by its id
 	keep         *cache.Fresh[string, int]    // by space: days
@@ -139,6 +141,8 @@ func New(needs Needs) (*Service, error) {
 	return &Service{
 		needs:        needs,
 		addressIndex: needs.Keys.MAC("invitation-address"),
+		easel:        make(chan struct{}, easels),
+		letters:      newLetters(needs.Now),
 		roles:        cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
 		shared:       cache.NewFresh[string, bool](1<<14, believed, needs.Now),
 		keep:         cache.NewFresh[string, int](1<<14, believed, needs.Now),

@@ -148,6 +148,10 @@ func (s sqlStore) remove(ctx context.Context, id, user string, e journal.Entry) 
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(ErrNoMember, err)
 		}
+		// An offer does not outlive the membership of who got it.
+		if _, err := tx.Exec(ctx, `update org set heir = '' where id = $1 and heir = $2`, id, user); err != nil {
+			return fmt.Errorf("withdraw the offer of space %s: %w", id, err)
+		}
 		return changed(ctx, tx, id, e)
 	})
 }
