@@ -46,6 +46,12 @@ func (s *Server) web() string {
 func (s *Server) apikeyNeeds() apikey.Needs {
 	return apikey.Needs{
 		Store: apikey.SQL(s.data.core), Keys: s.data.ring, Now: s.world.Now, Role: s.orgs.Role,
+		Admit: func(ctx context.Context, who access.Actor, space string) error {
+			if space == "" {
+				return s.orgs.AdmitAll(ctx, who)
+			}
+			return s.orgs.Admit(ctx, who, space)
+		},
 		Private: func(ctx context.Context, user string) (string, error) {
 			u, err := s.accounts.Get(ctx, user)
 			return u.Space, err

@@ -26,11 +26,14 @@ var (
 // house is a room on a database, with a clock that the test moves.
 type house struct {
 	*Service
-	d     *db.DB
-	now   time.Time
-	most  int                    // keys of a space; 0 is any number
-	roles map[string]access.Role // by space and person; where nothing stands everybody is admin
+	d      *db.DB
+	now    time.Time
+	most   int                    // keys of a space; 0 is any number
+	closed map[string]bool        // spaces that admit nobody
+	roles  map[string]access.Role // by space and person; where nothing stands everybody is admin
 }
+
+var errWeak = problem.New(problem.Forbidden, "weak", "Sign in better.")
 
 var errStranger = problem.New(problem.Forbidden, "stranger", "You are not in there.")
 
@@ -50,6 +53,12 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 		h := &house{d: d, now: noon}
 		var err error
 		if h.Service, err = New(Needs{Store: SQL(d), Keys: keystest.Ring{}, Now: func() time.Time { return h.now }, Role: h.role,
+			Admit: func(_ context.Context, _ access.Actor, space string) error {
+				if h.closed[space] {
+					return errWeak
+				}
+				return nil
+			},
 			Private: func(_ context.Context, user string) (string, error) { return user + "-private", nil },
 			Limit:   func(context.Context, string) (int, error) { return h.most, nil },
 			Full:    func(used, most int) string { return fmt.Sprintf("%d of %d", used, most) }}); err != nil {

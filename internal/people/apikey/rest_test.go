@@ -99,6 +99,17 @@ func TestKeysRoleIsNotAboveItsMakers(t *testing.T) {
 	})
 }
 
+func TestWhoMayNotEnterMakesNoKey(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.closed = map[string]bool{"": true, "school": true}
+		for space, want := range map[string]error{"school": errWeak, "": errWeak, "lab": nil} {
+			if _, _, err := h.Add(t.Context(), system, "anna", space, access.NoRole, "k"); !errors.Is(err, want) {
+				t.Errorf("for %q: %v, want %v", space, err, want)
+			}
+		}
+	})
+}
+
 // Who steals a key and makes others with it loses all of them with the first.
 func TestKeysGoWithTheKeyThatMadeThem(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {

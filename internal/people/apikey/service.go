@@ -52,6 +52,8 @@ type Needs struct {
 	Now   func() time.Time
 	// Role is what a person may do in a space; a problem when it is nothing. See org.Service.
 	Role func(ctx context.Context, space, user string) (access.Role, error)
+	// Admit refuses who has not signed in as surely as a space asks; "" is all of who's spaces.
+	Admit func(ctx context.Context, who access.Actor, space string) error
 	// Private is the private space of a person.
 	Private func(ctx context.Context, user string) (string, error)
 	// Limit is how many keys a space may have, 0 for any number; Full says so to people.
@@ -69,8 +71,8 @@ type Service struct {
 
 // New checks needs.
 func New(needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Keys == nil || needs.Now == nil || needs.Role == nil || needs.Private == nil || needs.Limit == nil || needs.Full == nil {
-		return nil, errors.New("API keys need Store, Keys, Now, Role, Private, Limit and Full")
+	if needs.Store == nil || needs.Keys == nil || needs.Now == nil || needs.Role == nil || needs.Admit == nil || needs.Private == nil || needs.Limit == nil || needs.Full == nil {
+		return nil, errors.New("API keys need Store, Keys, Now, Role, Admit, Private, Limit and Full")
 	}
 	return &Service{needs: needs}, nil
 }
@@ -83,6 +85,10 @@ func (s *Service) Add(ctx context.Context, who access.Actor, account, space stri
 		return Key{}, secret.String{}, err
 	}
 	if err := s.may(ctx, account, space, role); err != nil {
+		return Key{}, secret.String{}, err
+	}
+	// A key enters without signing in: whoever makes it must be able to enter themselves.
+	if err := s.needs.Admit(ctx, who, space); err != nil {
 		return Key{}, secret.String{}, err
 	}
 	private, err := s.needs.Private(ctx, account)

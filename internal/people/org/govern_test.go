@@ -227,6 +227,16 @@ func TestSpaceAsksHowPeopleSignIn(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		// Who may not enter may not make what enters.
+		must(t, s.SetRole(ctx, system, sp.ID, "boris", access.Viewer))
+		if err := s.AdmitAll(ctx, person("boris")); !errors.Is(err, ErrWeaker) {
+			t.Errorf("into all of his spaces: %v", err)
+		}
+		for name, who := range map[string]access.Actor{"who has signed in so": person("anna"), "who is not in it": person("carla"), "a program": {Kind: access.APIKey, ID: "boris"}} {
+			if err := s.AdmitAll(ctx, who); err != nil {
+				t.Errorf("%s into all spaces: %v", name, err)
+			}
+		}
 		must(t, s.Require(ctx, system, sp.ID, Password))
 		if err := s.Admit(ctx, person("boris"), sp.ID); err != nil { // at once
 			t.Errorf("after that: %v", err)

@@ -3,7 +3,6 @@ package org
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -157,11 +156,7 @@ func (s *Service) Logo(ctx context.Context, space string) (Logo, error) {
 	return Logo{r.kind, clean, time.UnixMicro(r.updatedAt).UTC()}, nil
 }
 
-// HasLogo says whether a space has a picture, without opening it.
+// HasLogo says whether a space has a picture, without reading it.
 func (s *Service) HasLogo(ctx context.Context, space string) (bool, error) {
-	_, err := s.needs.Store.logo(ctx, space)
-	if errors.Is(err, ErrNoLogo) {
-		return false, nil
-	}
-	return err == nil, err
+	return s.needs.Store.hasLogo(ctx, space)
 }

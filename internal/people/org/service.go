@@ -48,6 +48,7 @@ type governing interface {
 	limits(ctx context.Context, id string) (Limits, error)
 	setLimit(ctx context.Context, id string, q Quota, most int, back bool, e journal.Entry) error
 	logo(ctx context.Context, id string) (logoRow, error) // or ErrNoLogo
+	hasLogo(ctx context.Context, id string) (bool, error)
 	setLogo(ctx context.Context, id string, r logoRow, e journal.Entry) error
 	dropLogo(ctx context.Context, id string, e journal.Entry) error
 }

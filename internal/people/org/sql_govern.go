@@ -116,6 +116,16 @@ func (s sqlStore) logo(ctx context.Context, id string) (r logoRow, err error) {
 	return r, err
 }
 
+func (s sqlStore) hasLogo(ctx context.Context, id string) (has bool, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		var n int
+		err := tx.QueryRow(ctx, `select count(1) from org_logo where org = $1`, id).Scan(&n)
+		has = n > 0
+		return err
+	})
+	return has, err
+}
+
 func (s sqlStore) setLogo(ctx context.Context, id string, r logoRow, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := there(ctx, tx, id); err != nil {
