@@ -368,7 +368,7 @@ func TestSpaceVerbs(t *testing.T) {
 		{[]string{"space", "resend", space, other}, exitRefused, "sends no mail"},
 		{[]string{"space", "uninvite", space, other}, exitOK, ""},
 		{[]string{"space", "uninvite", space, other}, exitNotFound, "no such invitation"},
-		{[]string{"space", "usage", space}, exitOK, "members     2     10000"},
+		{[]string{"space", "usage", space}, exitOK, "members     2     1000"},
 		{[]string{"space", "roles"}, exitOK, "write values to things"},
 		{[]string{"space", "accept", in.Link}, exitNotFound, "Ask for another"},
 		{[]string{"space", "remove", space, boris}, exitUsage, "--yes"},

@@ -43,7 +43,7 @@ func Settings(c *Config) []Setting {
 		{Name: "history-flush", Usage: "values that history keeps in its log before it writes them to chunks; fewer make a start after a crash faster and writing dearer (default 2000000)", Value: &c.HistoryFlush},
 		{Name: "api-rate", Usage: "requests per minute of one API key or user, a sixth of them at once (default 600; -1 for no limit)", Value: &c.APIRate},
 		{Name: "open-rate", Usage: "requests per minute of one address where no token is needed, as to get one (default 3000; -1 for no limit)", Value: &c.OpenRate},
-		{Name: "quota", Usage: "how many a space may have, such as devices=500,things=0 (0: any number) of devices, things, properties, members, apikeys (default 100000, 100000, 1000000, 10000, 1000)", Value: &c.Quota},
+		{Name: "quota", Usage: "how many a space may have, such as devices=500,things=0 (0: any number) of devices, things, properties, members, apikeys (default 100000, 100000, 1000000, 1000, 1000)", Value: &c.Quota},
 		{Name: "log-level", Usage: "debug, info, warn or error (default info)", Value: &c.LogLevel},
 		{Name: "log-format", Usage: "text or json (default: text on a terminal, json elsewhere)", Value: &c.LogFormat},
 	}

@@ -267,7 +267,7 @@ func TestLimitsOfASpace(t *testing.T) {
 		}
 		all, err := s.Usage(ctx, sp.ID)
 		must(t, err)
-		if len(all) != len(Quotas()) || all[0] != (Use{Devices, 7, 0, true}) || all[1] != (Use{Things, 6, 100_000, false}) || all[3] != (Use{Members, 1, 10_000, false}) {
+		if len(all) != len(Quotas()) || all[0] != (Use{Devices, 7, 0, true}) || all[1] != (Use{Things, 6, 100_000, false}) || all[3] != (Use{Members, 1, 1_000, false}) {
 			t.Errorf("Usage = %+v", all)
 		}
 		must(t, s.SetLimit(ctx, system, sp.ID, Devices, 0, true))

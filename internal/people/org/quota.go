@@ -51,7 +51,7 @@ type Limits map[Quota]int
 // DefaultLimits hold where nobody says otherwise. They keep one space from taking the
 // machine away from all others: a thousand times what a workshop has.
 func DefaultLimits() Limits {
-	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Members: 10_000, APIKeys: 1_000}
+	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Members: 1_000, APIKeys: 1_000}
 }
 
 // ParseLimits reads texts such as "devices=500" over the defaults.
