@@ -118,8 +118,10 @@ func (s *Service) SetLogo(ctx context.Context, who access.Actor, space string, r
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	kind, clean, err := cleanLogo(raw)
-	<-s.easel
+	kind, clean, err := func() (string, []byte, error) {
+		defer func() { <-s.easel }()
+		return cleanLogo(raw)
+	}()
 	if err != nil {
 		return err
 	}
