@@ -230,8 +230,8 @@ func (c *caller) settleSpaces() {
 		ID   string `json:"id"`
 		Link string `json:"link"`
 	}
-	c.admin("space.invite", map[string]any{"space": space, "role": "viewer"}, &in)
 	c.admin("space.invite", map[string]any{"space": elsewhere, "role": "viewer"}, &out)
+	c.admin("space.invite", map[string]any{"space": space, "role": "viewer", "email": "guest-" + out.ID + "@example.org"}, &in)
 	_, token, _ := strings.Cut(out.Link, "#")
 	var key, bound servertest.Key
 	if c.spare != "" {
@@ -455,7 +455,7 @@ func TestEveryRouteTakesItsSamples(t *testing.T) {
 			c.settleIn() // the one before may have changed or removed it
 			full := sample{c.fillIn(s.query), s.kind, c.fillIn(s.body)}
 			got := c.ask(d.Method, c.path(d, ours), full)
-			if err := got.judge(d, full); err != nil || got.status >= 300 && d.Action != "series:export" && !noMail(d, got) {
+			if err := got.judge(d, full); err != nil || got.status >= 300 && d.Action != "series:export" {
 				t.Errorf("%s %s with %+v: %d %s (%v)", d.Method, d.Path, full, got.status, got.body, err)
 			}
 		}
@@ -465,11 +465,6 @@ func TestEveryRouteTakesItsSamples(t *testing.T) {
 			t.Errorf("there is no route %s", name)
 		}
 	}
-}
-
-// noMail is the answer where a letter would be sent, of a server that has no mail.
-func noMail(d door.Declaration, got answer) bool {
-	return d.Action == "invitation:update" && got.status == http.StatusPreconditionFailed && bytes.Contains(got.body, []byte("invitation-no-mail"))
 }
 
 // Whatever an owner sends to a route: it does not fail and does not hang, it says what
