@@ -18,6 +18,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
@@ -63,14 +64,20 @@ type house struct {
 	apikeys *apikey.Service
 	now     time.Time
 	epoch   int64
-	out     bool // Anna was disabled
+	out     bool   // Anna was disabled
+	origin  string // where the provider is
+	first   []Client
+	seal    keys.Sealer
 }
 
 var errOut = errors.New("disabled")
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
-		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1}
+		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1, origin: "https://id.house.lan", seal: newBox(t), first: []Client{
+			{ID: "web", Name: "Web", Secret: sum("web's secret"), Redirects: []string{"/callback"}, Logouts: []string{"/"}, Scopes: Scopes()},
+			{ID: "cli", Name: "Command line", Redirects: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: Scopes(), Device: true},
+		}}
 		var err error
 		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock}); err != nil {
 			t.Fatal(err)
@@ -85,7 +92,11 @@ func (h *house) clock() time.Time { return h.now }
 // again is the same room after a restart, or of another environment.
 func (h *house) again(t *testing.T, issuer string) *Service {
 	t.Helper()
-	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Issuer: issuer, Now: h.clock,
+	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Issuer: issuer, Now: h.clock, First: h.first, Seal: h.seal,
+		Origin: func() string { return h.origin },
+		Profile: func(_ context.Context, user string) (Profile, error) {
+			return Profile{Name: "Anna", Email: "anna@example.org", Verified: true}, nil
+		},
 		Standing: func(context.Context, string) (string, int64, error) {
 			if h.out {
 				return "", 0, errOut
