@@ -65,7 +65,8 @@ type Server struct {
 
 	broker *mqtt.Broker // set by Run
 	ready  atomic.Bool
-	doors  chan Addresses // gets the addresses once, when devices can connect
+	issuer atomic.Pointer[string] // set by Run, when the port is known
+	doors  chan Addresses         // gets the addresses once, when devices can connect
 }
 
 // New opens the data and makes the rooms. It repairs what a crash left half done,
@@ -106,11 +107,7 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
 		return err
 	}
-	s.tokens, err = oauth.New(ctx, oauth.Needs{
-		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Standing: s.accounts.Standing, Role: s.orgs.Role,
-		// The house's own name keeps tokens of another environment out.
-		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
-	})
+	s.tokens, err = oauth.New(ctx, s.oauthNeeds())
 	return err
 }
 
@@ -230,6 +227,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer open.close()
+	s.bound(open.addresses())
 	desk, release, err := listenSocket(s.cfg.Data)
 	if err != nil {
 		return err

@@ -55,6 +55,9 @@ type Client struct {
 // Public says that the client has no secret.
 func (c Client) Public() bool { return len(c.Secret) == 0 }
 
+// SecretHash is how a client's secret is kept.
+func SecretHash(given string) []byte { return sum(given) }
+
 const (
 	maxRedirects = 16
 	maxRedirect  = 512 // bytes
