@@ -36,6 +36,9 @@ type Config struct {
 	Secret string // its secret, 64 characters
 	Space  string // a shared space's id; "" is the key owner's own space
 	CAFile string // PEM file to trust besides the system's; "" for none
+	// Source gives access tokens instead of ID and Secret, and says until when each is to
+	// be used. refused is one that the server did not accept, "" for none.
+	Source func(ctx context.Context, refused string) (token string, until time.Time, err error)
 }
 
 // A Client may be used from any goroutine.
@@ -48,6 +51,7 @@ type Client struct {
 	mu    sync.Mutex
 	token string    // guarded by mu
 	until time.Time // guarded by mu: when to fetch the next one
+	bad   string    // guarded by mu: the last one that the server refused
 }
 
 // Error is an answer that says no.
@@ -115,6 +119,14 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 	if c.token != "" && c.now().Before(c.until) {
 		return c.token, nil
 	}
+	if c.cfg.Source != nil {
+		token, until, err := c.cfg.Source(ctx, c.bad)
+		if err != nil {
+			return "", err
+		}
+		c.token, c.until = token, until
+		return token, nil
+	}
 	form := url.Values{"grant_type": {"client_credentials"}, "audience": {Audience}, "client_id": {c.cfg.ID}, "client_secret": {c.cfg.Secret}}
 	if c.cfg.Space != "" {
 		form.Set("organization_id", c.cfg.Space)
@@ -151,7 +163,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusUnauthorized {
 		c.mu.Lock()
-		c.token = ""
+		c.token, c.bad = "", c.token
 		c.mu.Unlock()
 		err = c.try(ctx, method, path, body, out)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ory/fosite"
 
@@ -28,7 +29,7 @@ const (
 	maxNames = 32
 )
 
-// single refuses parameters that are there twice (RFC 6749, section 3.1) or too large.
+// single refuses parameters that are there twice (RFC 6749, section 3.1), too large or no text.
 func single(f form) error {
 	if len(f) > maxNames {
 		return fosite.ErrInvalidRequest.WithHint("The request has too many parameters.")
@@ -39,6 +40,9 @@ func single(f form) error {
 		}
 		if len(name) > 64 || len(values[0]) > maxField {
 			return fosite.ErrInvalidRequest.WithHint("A parameter is too long.")
+		}
+		if !utf8.ValidString(values[0]) || strings.ContainsFunc(values[0], func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fosite.ErrInvalidRequest.WithHint("A parameter has characters that cannot be used.") // RFC 6749, appendix A
 		}
 	}
 	return nil

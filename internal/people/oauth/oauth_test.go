@@ -73,24 +73,28 @@ type house struct {
 var errOut = errors.New("disabled")
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
-	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
-		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1, origin: "https://id.house.lan", seal: newBox(t), first: []Client{
-			{ID: "web", Name: "Web", Secret: sum("web's secret"), Redirects: []string{"/callback"}, Logouts: []string{"/"}, Scopes: Scopes()},
-			{ID: "cli", Name: "Command line", Redirects: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: Scopes(), Device: true},
-		}}
-		var err error
-		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock}); err != nil {
-			t.Fatal(err)
-		}
-		h.Service = h.again(t, issuer)
-		test(t, h)
-	})
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) { test(t, build(t, d)) })
+}
+
+// build makes the room on d.
+func build(t testing.TB, d *db.DB) *house {
+	t.Helper()
+	h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1, origin: "https://id.house.lan", seal: newBox(t), first: []Client{
+		{ID: "web", Name: "Web", Secret: sum("web's secret"), Redirects: []string{"/callback"}, Logouts: []string{"/"}, Scopes: Scopes()},
+		{ID: "cli", Name: "Command line", Redirects: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: Scopes(), Device: true},
+	}}
+	var err error
+	if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock}); err != nil {
+		t.Fatal(err)
+	}
+	h.Service = h.again(t, issuer)
+	return h
 }
 
 func (h *house) clock() time.Time { return h.now }
 
 // again is the same room after a restart, or of another environment.
-func (h *house) again(t *testing.T, issuer string) *Service {
+func (h *house) again(t testing.TB, issuer string) *Service {
 	t.Helper()
 	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Issuer: issuer, Now: h.clock, First: h.first, Seal: h.seal,
 		Origin: func() string { return h.origin },
@@ -120,7 +124,7 @@ func (h *house) again(t *testing.T, issuer string) *Service {
 	return s
 }
 
-func (h *house) key(t *testing.T, space string) (id, secret string) {
+func (h *house) key(t testing.TB, space string) (id, secret string) {
 	t.Helper()
 	k, s, err := h.apikeys.Add(t.Context(), access.Actor{Kind: access.System}, anna, space, "laptop")
 	if err != nil {

@@ -134,8 +134,8 @@ func (s *Service) client(ctx context.Context, id string) (Client, error) {
 		}
 		return c, nil
 	}
-	if len(id) > maxClient || id == "" {
-		return Client{}, ErrClient
+	if len(id) > maxClient || id == "" || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return Client{}, ErrClient // none that we gave; an engine may not even take it
 	}
 	return s.listed.Get(id, func() (Client, error) { return s.needs.Store.client(ctx, id) })
 }

@@ -43,6 +43,7 @@ func (b box) Open(sealed, aad []byte) ([]byte, error) { return b.aead.Open(nil, 
 type site struct {
 	*house
 	web    *http.Client
+	door   http.Handler
 	login  *Login // who is signed in in the browser; nil is nobody
 	ended  map[string]bool
 	hints  []Hint            // that the sign-in page was given
@@ -79,6 +80,7 @@ func open(t testing.TB, h *house) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.door = handler
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	h.origin = server.URL
