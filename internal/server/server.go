@@ -336,6 +336,8 @@ func (s *Server) pages() *pages {
 func (s *Server) runNews(ctx context.Context) error {
 	attached, keys := s.things.Attachments.Subscribe(1024), s.apikeys.Revoked.Subscribe(256)
 	people, roles := s.accounts.Changes.Subscribe(256), s.orgs.Changes.Subscribe(256)
+	grants := s.tokens.Ended.Subscribe(256)
+	defer grants.Close()
 	defer attached.Close()
 	defer keys.Close()
 	defer people.Close()
@@ -348,12 +350,14 @@ func (s *Server) runNews(ctx context.Context) error {
 			s.attached(ctx, a)
 		case id := <-keys.C():
 			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
+		case id := <-grants.C():
+			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
 		case id := <-people.C():
 			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
 		case c := <-roles.C():
 			s.dropUsers(func(who access.Actor) bool { return who.ID == c.User && who.Space == c.Space })
 		}
-		if lost(attached, keys, people, roles) {
+		if lost(attached, keys, grants, people, roles) {
 			// Whoever still may comes again at once.
 			s.dropUsers(func(access.Actor) bool { return true })
 		}

@@ -63,10 +63,10 @@ func start(t *testing.T) *site {
 	mux.HandleFunc("GET /consent", s.consent)
 	mux.HandleFunc("POST /consent", s.agree)
 	mux.HandleFunc("GET /approve", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, s.Server.Tokens().Approve(r.Context(), s.login("device"), r.FormValue("user_code")))
+		answer(w, s.Server.Tokens().Approve(r.Context(), s.login("device"), r.FormValue("user_code")))
 	})
 	mux.HandleFunc("GET /deny", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, s.Server.Tokens().Deny(r.Context(), s.login("device"), r.FormValue("user_code")))
+		answer(w, s.Server.Tokens().Deny(r.Context(), s.login("device"), r.FormValue("user_code")))
 	})
 	s.pages = httptest.NewServer(mux)
 	t.Cleanup(s.pages.Close)
@@ -79,7 +79,7 @@ func start(t *testing.T) *site {
 			return page("/sign-in?return_to=")(r, returnTo)
 		},
 		Consent: page("/consent?id="), SignOut: page("/sign-out?return_to="),
-		Ended: func(_ context.Context, session string) bool { return false },
+		Ended: func(context.Context, string) bool { return false },
 		End: func(_ context.Context, session string) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *site) whose(r *http.Request) (oauth.Login, bool) {
 	return l, ok
 }
 
-func (s *site) answer(w http.ResponseWriter, err error) {
+func answer(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 	}
@@ -228,12 +228,10 @@ func TestGoClientCredentials(t *testing.T) {
 
 func TestGoDeviceGrant(t *testing.T) {
 	s := start(t)
-	cfg := oauth2.Config{ClientID: s.app.ID, ClientSecret: s.app.Secret, Scopes: []string{"iot", "offline_access"},
-		Endpoint: oauth2.Endpoint{TokenURL: s.URL() + "/oauth2/token", DeviceAuthURL: s.URL() + "/oauth2/device"}}
-	cfg.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	// The library proves no client when it begins, so it is for public ones.
+	cfg := oauth2.Config{ClientID: "ardesiactl", Scopes: []string{"iot", "offline_access"}, Endpoint: oauth2.Endpoint{
+		TokenURL: s.URL() + "/oauth2/token", DeviceAuthURL: s.URL() + "/oauth2/device", AuthStyle: oauth2.AuthStyleInParams}}
 	ctx := s.library(t)
-	// x/oauth2 proves no client when it begins, so a public one is what it is for.
-	cfg.ClientID, cfg.ClientSecret = "ardesiactl", ""
 	begun, err := cfg.DeviceAuth(ctx)
 	if err != nil {
 		t.Fatal(err)

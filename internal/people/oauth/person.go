@@ -21,7 +21,7 @@ type clientStore interface {
 	addClient(ctx context.Context, c Client, e journal.Entry) error
 	client(ctx context.Context, id string) (Client, error) // or ErrClient
 	clients(ctx context.Context, space string) ([]Client, error)
-	removeClient(ctx context.Context, id string, at time.Time, e journal.Entry) error // with its grants; or ErrClient
+	removeClient(ctx context.Context, id string, at time.Time, e journal.Entry) (ended []string, err error) // or ErrClient
 }
 
 type requestStore interface {
@@ -30,7 +30,7 @@ type requestStore interface {
 	takeRequest(ctx context.Context, hash []byte) error        // or ErrAsked: for one caller only
 	answer(ctx context.Context, hash []byte, answer string, c Consent, user string, e journal.Entry) error
 	consents(ctx context.Context, user string) ([]Consent, error) // with the client's id alone
-	withdraw(ctx context.Context, user, client string, at time.Time, e journal.Entry) error
+	withdraw(ctx context.Context, user, client string, at time.Time, e journal.Entry) (ended []string, err error)
 }
 
 type grantStore interface {
@@ -171,9 +171,9 @@ func (s *Service) Clients(ctx context.Context, space string) ([]Client, error) {
 
 // RemoveClient ends a registered program and all that it was given.
 func (s *Service) RemoveClient(ctx context.Context, who access.Actor, id string) error {
-	err := s.needs.Store.removeClient(ctx, id, s.needs.Now(), s.entry(who, "client:delete", "client", id, nil))
+	ended, err := s.needs.Store.removeClient(ctx, id, s.needs.Now(), s.entry(who, "client:delete", "client", id, nil))
 	s.listed.Changed()
-	s.known.Clear()
+	s.tell(ended)
 	return err
 }
 
@@ -200,8 +200,20 @@ func (s *Service) end(ctx context.Context, who access.Actor, which ending, why s
 	if err != nil {
 		return nil, fmt.Errorf("end grants: %w", err)
 	}
-	s.known.Clear()
+	ids := make([]string, 0, len(ended))
+	for _, g := range ended {
+		ids = append(ids, g.ID)
+	}
+	s.tell(ids)
 	return ended, nil
+}
+
+// tell makes known that grants have ended, here at once.
+func (s *Service) tell(ended []string) {
+	s.known.Clear()
+	for _, id := range ended {
+		s.Ended.Publish(id)
+	}
 }
 
 // replayed ends all that came of a code or a refresh token that was used a second time.
@@ -333,11 +345,12 @@ func (s *Service) Consents(ctx context.Context, user string) ([]Consent, error) 
 
 // Withdraw takes a consent back, and ends all that the client was given by it. It is repeatable.
 func (s *Service) Withdraw(ctx context.Context, who access.Actor, user, client string) error {
-	defer s.known.Clear()
 	e := s.entry(who, "consent:withdraw", "client", client, map[string]string{"user": user})
-	if err := s.needs.Store.withdraw(ctx, user, client, s.needs.Now(), e); err != nil {
+	ended, err := s.needs.Store.withdraw(ctx, user, client, s.needs.Now(), e)
+	if err != nil {
 		return fmt.Errorf("withdraw a consent of account %s: %w", user, err)
 	}
+	s.tell(ended)
 	return nil
 }
 

@@ -352,8 +352,22 @@ func TestIntrospectionAndRevocation(t *testing.T) {
 				t.Errorf("another client learns of a %s: %s", kind, other.body)
 			}
 		}
+		who, err := s.Verify(t.Context(), a.text("access_token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := s.Ended.Subscribe(1)
+		defer ended.Close()
 		if got := s.post(t, "/oauth2/revoke", s.app.ID, url.Values{"token": {a.text("access_token")}, "token_type_hint": {"refresh_token"}}); got.status != http.StatusOK {
 			t.Fatalf("revoke: %d %s", got.status, got.body)
+		}
+		select {
+		case id := <-ended.C():
+			if id != who.Client {
+				t.Errorf("%s is told to have ended, want %s", id, who.Client)
+			}
+		default:
+			t.Error("nobody is told that the grant ended")
 		}
 		for _, kind := range []string{"access_token", "refresh_token"} {
 			if got := s.post(t, "/oauth2/introspect", s.app.ID, url.Values{"token": {a.text(kind)}}); got.json["active"] != false {

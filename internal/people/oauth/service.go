@@ -143,6 +143,8 @@ type Service struct {
 
 	// Replayed tells of codes and refresh tokens that were used a second time: somebody has stolen one.
 	Replayed feed.Feed[Grant]
+	// Ended tells the ids of grants that ended before their time: Client of the actors who came with them.
+	Ended feed.Feed[string]
 }
 
 // New checks needs and makes the first signing key, or the next when the last is old.
@@ -340,8 +342,7 @@ func (s *Service) Verify(ctx context.Context, token string) (access.Actor, error
 	if !slices.Contains(have.person.Audience, Audience) || !slices.Contains(words(have.person.Scope), ScopeIoT) {
 		return access.Actor{}, ErrScope
 	}
-	// Client stays empty: rates and revocations by client are those of API keys.
-	return access.Actor{Kind: access.User, ID: have.person.User}, nil
+	return access.Actor{Kind: access.User, ID: have.person.User, Client: have.person.Grant}, nil
 }
 
 // look reads a token that counts at this moment, or ErrToken.

@@ -82,8 +82,8 @@ func (s sqlStore) clients(ctx context.Context, space string) (all []Client, err 
 	return all, err
 }
 
-func (s sqlStore) removeClient(ctx context.Context, id string, at time.Time, e journal.Entry) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
+func (s sqlStore) removeClient(ctx context.Context, id string, at time.Time, e journal.Entry) (ended []string, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		done, err := tx.Exec(ctx, `delete from oauth_client where id = $1`, id)
 		if err != nil {
 			return fmt.Errorf("remove client %s: %w", id, err)
@@ -98,11 +98,12 @@ func (s sqlStore) removeClient(ctx context.Context, id string, at time.Time, e j
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, `update oauth_grant set ended_at = $1 where client = $2 and ended_at = 0`, micro(at), id); err != nil {
+		if ended, err = db.Column[string](ctx, tx, `update oauth_grant set ended_at = $1 where client = $2 and ended_at = 0 returning id`, micro(at), id); err != nil {
 			return err
 		}
 		return journal.Record(ctx, tx, e)
 	})
+	return ended, err
 }
 
 func (s sqlStore) addRequest(ctx context.Context, r waiting) error {
@@ -178,16 +179,17 @@ func (s sqlStore) consents(ctx context.Context, user string) (all []Consent, err
 	return all, err
 }
 
-func (s sqlStore) withdraw(ctx context.Context, user, client string, at time.Time, e journal.Entry) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
+func (s sqlStore) withdraw(ctx context.Context, user, client string, at time.Time, e journal.Entry) (ended []string, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, `delete from oauth_consent where account = $1 and client = $2`, user, client); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `update oauth_grant set ended_at = $1 where account = $2 and client = $3 and ended_at = 0`, micro(at), user, client); err != nil {
+		if ended, err = db.Column[string](ctx, tx, `update oauth_grant set ended_at = $1 where account = $2 and client = $3 and ended_at = 0 returning id`, micro(at), user, client); err != nil {
 			return err
 		}
 		return journal.Record(ctx, tx, e)
 	})
+	return ended, err
 }
 
 const grantColumns = `g.id, g.client, g.account, g.scopes, g.session, g.offline, g.epoch, g.auth_at, g.acr, g.amr, g.created_at, g.ends_at, g.ended_at`
