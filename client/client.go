@@ -159,29 +159,37 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 			return err
 		}
 	}
-	err := c.try(ctx, method, path, body, out)
+	token, err := c.try(ctx, method, path, body, out)
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusUnauthorized {
-		c.mu.Lock()
-		c.token, c.bad = "", c.token
-		c.mu.Unlock()
-		err = c.try(ctx, method, path, body, out)
+		c.refuse(token)
+		_, err = c.try(ctx, method, path, body, out)
 	}
 	return err
 }
 
-func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) error {
-	token, err := c.Token(ctx)
+// refuse remembers that the server did not accept a token.
+func (c *Client) refuse(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == token { // else somebody has fetched the next one already
+		c.token, c.bad = "", token
+	}
+}
+
+// try sends a request with the token that it returns.
+func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) (token string, err error) {
+	token, err = c.Token(ctx)
 	if err != nil {
-		return err
+		return token, err
 	}
 	where, err := c.base.Parse(path)
 	if err != nil {
-		return err
+		return token, err
 	}
 	r, err := http.NewRequestWithContext(ctx, method, where.String(), bytes.NewReader(body))
 	if err != nil {
-		return err
+		return token, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Accept", "application/json")
@@ -191,7 +199,7 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	if c.cfg.Space != "" {
 		r.Header.Set("X-Organization", c.cfg.Space)
 	}
-	return c.send(r, out)
+	return token, c.send(r, out)
 }
 
 func (c *Client) send(r *http.Request, out any) error {

@@ -88,7 +88,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &m):
 		return exitNotFound
-	case errors.Is(err, store.ErrNone), ended(err):
+	case ended(err):
 		return exitLogin
 	case errors.As(err, &e):
 		switch e.Status {

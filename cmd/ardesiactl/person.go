@@ -154,4 +154,5 @@ func signOut(ctx context.Context, l store.Login) error {
 	return s.Revoke(ctx, t.Refresh)
 }
 
-func ended(err error) bool { return errors.Is(err, signin.ErrEnded) }
+// ended says that there is nobody signed in any more, whom trying again would bring back.
+func ended(err error) bool { return errors.Is(err, signin.ErrEnded) || errors.Is(err, store.ErrNone) }

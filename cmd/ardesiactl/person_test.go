@@ -13,6 +13,7 @@ import (
 
 	"github.com/zalando/go-keyring"
 
+	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
@@ -158,5 +159,42 @@ func TestSignInNeedsSomebody(t *testing.T) {
 	}
 	if r := call(t, "", "login", h.URL(), "--device"); r.code != exitNetwork || !strings.Contains(r.err, "--ca") {
 		t.Errorf("a server that is not known: %+v", r)
+	}
+}
+
+// A watch ends when its person takes back what she let the program do.
+func TestWatchEndsWithItsSignIn(t *testing.T) {
+	h, who := person(t)
+	browser := filepath.Join(t.TempDir(), "browser")
+	if err := os.WriteFile(browser, []byte("#!/bin/sh\nexec curl --silent --location --cacert '"+h.CA()+"' \"$1\" >/dev/null\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("BROWSER", browser)
+	if r := call(t, "", "login", h.URL(), "--ca", h.CA()); r.code != exitOK {
+		t.Fatalf("login: %+v", r)
+	}
+	thing := made(t, "thing", "create", "--name", "Greenhouse", "--property", "temperature:FLOAT:rw")
+	out, errs, ended := new(screen), new(screen), make(chan result, 1)
+	go func() { ended <- callUntil(t.Context(), "", out, errs, "property", "watch", thing) }()
+	for !strings.Contains(out.String(), "temperature") {
+		if r := call(t, "", "property", "set", thing, "temperature", "1"); r.code != exitOK {
+			t.Fatalf("set: %+v", r)
+		}
+		select {
+		case r := <-ended:
+			t.Fatalf("the watch ended early: %+v", r)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if err := h.Server.Tokens().Withdraw(t.Context(), access.Actor{Kind: access.User, ID: who.User}, who.User, "ardesiactl"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case r := <-ended:
+		if r.code != exitLogin {
+			t.Errorf("ended with %+v", r)
+		}
+	case <-time.After(90 * time.Second):
+		t.Errorf("still watching without consent; printed: %s", errs)
 	}
 }
