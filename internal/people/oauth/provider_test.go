@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -543,6 +544,53 @@ func TestManyAtOnce(t *testing.T) {
 			if token == "" || s.renew(t, "cli", token).status != http.StatusOK {
 				t.Errorf("family %d is lost", i)
 			}
+		}
+	})
+}
+
+// Whatever changes what programs may do stands in the journal, by whom and without secrets.
+func TestChangesAreInTheJournal(t *testing.T) {
+	sites(t, func(t *testing.T, s *site) {
+		a := s.tokens(t, s.app.ID)
+		d := s.post(t, "/oauth2/device", "cli", url.Values{"scope": {"iot"}})
+		if err := s.Approve(t.Context(), *s.login, d.text("user_code")); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.post(t, "/oauth2/token", "cli", url.Values{"grant_type": {grantDevice}, "device_code": {d.text("device_code")}}); got.status != http.StatusOK {
+			t.Fatal(got.body)
+		}
+		if got := s.post(t, "/oauth2/revoke", s.app.ID, url.Values{"token": {a.text("refresh_token")}}); got.status != http.StatusOK {
+			t.Fatal(got.body)
+		}
+		if err := s.Withdraw(t.Context(), person(anna), anna, s.app.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RemoveClient(t.Context(), access.Actor{Kind: access.System}, s.app.ID); err != nil {
+			t.Fatal(err)
+		}
+		all, err := journal.List(t.Context(), s.d, journal.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range all {
+			got = append(got, e.Actor+" "+e.Action)
+			for name, text := range e.Detail {
+				if strings.Contains(text, a.text("refresh_token")) || strings.Contains(text, "anna@example.org") {
+					t.Errorf("%s: %s has %q", e.Action, name, text)
+				}
+			}
+		}
+		want := []string{
+			"system client:create", "system client:create", "user:" + anna + " consent:give", "user:" + anna + " grant:begin",
+			"user:" + anna + " device-code:approve", "user:" + anna + " grant:begin", "user:" + anna + " grant:end",
+			"user:" + anna + " consent:withdraw", "system client:delete",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the journal has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if _, err := journal.Verify(t.Context(), s.d); err != nil {
+			t.Error(err)
 		}
 	})
 }
