@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -175,8 +176,12 @@ func TestAttacks(t *testing.T) {
 		},
 		"RFC 9700 4.12: a redirect that keeps the form": func(t *testing.T, s *site) {
 			s.signIn()
-			if a := s.do(t, http.MethodPost, pathAuthorize, s.request("web").Encode()); a.status != http.StatusSeeOther {
-				t.Errorf("status %d", a.status)
+			a := s.do(t, http.MethodPost, pathAuthorize, s.request("web").Encode())
+			if a.status != http.StatusSeeOther {
+				t.Fatalf("status %d", a.status)
+			}
+			if a = s.get(t, a.to.String()); a.status != http.StatusSeeOther || a.param("code") == "" {
+				t.Errorf("status %d, to %v", a.status, a.to)
 			}
 		},
 
@@ -250,6 +255,14 @@ func TestAttacks(t *testing.T) {
 				many.Set("x"+strings.Repeat("y", i), "1")
 			}
 			s.authorize(t, many).wantPage(t)
+		},
+		"bounds: the largest request comes back from signing in": func(t *testing.T, s *site) {
+			large := s.request("web", with("state", strings.Repeat("x", maxField)), with("ui_locales", strings.Repeat("y", 3000)))
+			a := s.authorize(t, large)
+			s.signIn()
+			if a = s.get(t, a.param("return_to")); a.param("code") == "" || len(a.param("state")) != maxField {
+				t.Errorf("the browser goes to %d %s", a.status, a.body)
+			}
 		},
 		"a request that was changed on its way back": func(t *testing.T, s *site) {
 			a := s.authorize(t, s.request("web"))
@@ -344,6 +357,15 @@ func TestAttacks(t *testing.T) {
 			a := s.do(t, http.MethodPost, "/oauth2/token", f.Encode())
 			if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
 				t.Errorf("after %d guesses: %d %s", failures, a.status, a.body)
+			}
+			// The client itself, elsewhere, is not kept out by it.
+			f.Set("client_secret", s.secret[s.app.ID])
+			r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader(f.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.RemoteAddr = "192.0.2.9:40000"
+			w := httptest.NewRecorder()
+			if s.door.ServeHTTP(w, r); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "invalid_grant") {
+				t.Errorf("the client itself: %d %s", w.Code, w.Body)
 			}
 		},
 		"RFC 7523 2.2: a client that proves itself with alg none": func(t *testing.T, s *site) {

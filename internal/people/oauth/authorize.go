@@ -38,7 +38,7 @@ func single(f form) error {
 		if len(values) != 1 {
 			return fosite.ErrInvalidRequest.WithHintf("A parameter is there twice: %s", clip(name))
 		}
-		if len(name) > 64 || len(values[0]) > maxField {
+		if len(name) > 64 || len(values[0]) > maxField && name != paramContinue {
 			return fosite.ErrInvalidRequest.WithHint("A parameter is too long.")
 		}
 		if !utf8.ValidString(values[0]) || strings.ContainsFunc(values[0], func(r rune) bool { return r < ' ' || r == 0x7f }) {
@@ -68,7 +68,10 @@ type flow struct {
 
 const (
 	pathAuthorize = "/oauth2/authorize"
+	pathLogout    = "/oauth2/logout"
 	pathDevice    = "/device" // where people type user codes; the page belongs to signing in
+	// paramContinue holds a request that was on its way; sealed, it may be longer than any other.
+	paramContinue = "continue"
 	prefixPushed  = "urn:ietf:params:oauth:request_uri:"
 )
 
@@ -86,8 +89,8 @@ func (s *Service) load(ctx context.Context, f form) (flow, error) {
 		}
 		kept, err := s.openForm(r.form, r.hash)
 		return flow{form: kept, begun: r.createdAt, again: true, row: r.hash, user: r.user, answer: r.answer}, err
-	case f.Has("continue"):
-		return s.openFlow(f.Get("continue"))
+	case f.Has(paramContinue):
+		return s.openFlow(f.Get(paramContinue))
 	case strings.HasPrefix(f.Get("request_uri"), prefixPushed):
 		kept, err := s.takePushed(ctx, f)
 		return flow{form: kept, begun: now}, err
@@ -127,25 +130,17 @@ func (s *Service) openForm(sealed, hash []byte) (form, error) {
 	return url.ParseQuery(string(plain))
 }
 
-type wireFlow struct {
-	Form  string `json:"f"`
-	Begun int64  `json:"b"` // µs since 1970
-}
-
 func flowPlace() []byte { return keys.Place("oauth_request", "continue", "1") }
 
 // returnTo is where the browser comes back to with f. The request travels with it, sealed:
 // nothing is kept for people who are not known yet.
 func (s *Service) returnTo(f flow) (string, error) {
-	plain, err := json.Marshal(wireFlow{f.form.Encode(), f.begun.UnixMicro()})
+	plain := strconv.FormatInt(f.begun.UnixMicro(), 10) + " " + f.form.Encode()
+	sealed, err := s.needs.Seal.Seal([]byte(plain), flowPlace())
 	if err != nil {
 		return "", err
 	}
-	sealed, err := s.needs.Seal.Seal(plain, flowPlace())
-	if err != nil {
-		return "", err
-	}
-	return pathAuthorize + "?continue=" + base64.RawURLEncoding.EncodeToString(sealed), nil
+	return pathAuthorize + "?" + paramContinue + "=" + base64.RawURLEncoding.EncodeToString(sealed), nil
 }
 
 func (s *Service) openFlow(text string) (flow, error) {
@@ -158,12 +153,13 @@ func (s *Service) openFlow(text string) (flow, error) {
 	if err != nil {
 		return flow{}, broken
 	}
-	var w wireFlow
-	if err := json.Unmarshal(plain, &w); err != nil {
+	at, query, _ := strings.Cut(string(plain), " ")
+	micro, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
 		return flow{}, broken
 	}
-	f, err := url.ParseQuery(w.Form)
-	begun := time.UnixMicro(w.Begun)
+	f, err := url.ParseQuery(query)
+	begun := time.UnixMicro(micro)
 	if err != nil || s.needs.Now().Sub(begun) > waitLife {
 		return flow{}, broken
 	}

@@ -37,8 +37,8 @@ func (s *Service) providerRoutes() []door.Route {
 		{Pattern: "POST /oauth2/revoke", Do: s.httpRevoke},
 		{Pattern: "GET /oauth2/userinfo", Out: wireUserInfo{}, Do: s.httpUserInfo},
 		{Pattern: "POST /oauth2/userinfo", Out: wireUserInfo{}, Do: s.httpUserInfo},
-		{Pattern: "GET /oauth2/logout", Do: s.httpLogout},
-		{Pattern: "POST /oauth2/logout", Do: s.httpLogout},
+		{Pattern: "GET " + pathLogout, Do: s.httpLogout},
+		{Pattern: "POST " + pathLogout, Do: s.httpLogout},
 	}
 	for i := range all {
 		all[i].Open = true
@@ -86,7 +86,7 @@ func (s *Service) httpDiscovery(w http.ResponseWriter, _ *http.Request, _ access
 	w.Header().Set("Cache-Control", "max-age=3600")
 	return rest.Write(w, http.StatusOK, "application/json", wireDiscovery{
 		Issuer: at, Authorize: at + pathAuthorize, Token: at + "/oauth2/token", Push: at + "/oauth2/par", Device: at + "/oauth2/device",
-		Introspect: at + "/oauth2/introspect", Revoke: at + "/oauth2/revoke", UserInfo: at + "/oauth2/userinfo", Logout: at + "/oauth2/logout",
+		Introspect: at + "/oauth2/introspect", Revoke: at + "/oauth2/revoke", UserInfo: at + "/oauth2/userinfo", Logout: at + pathLogout,
 		Keys: at + "/.well-known/jwks.json", Scopes: Scopes(), Responses: []string{"code"}, Modes: []string{"query"},
 		Grants:   []string{"authorization_code", "refresh_token", "client_credentials", grantDevice},
 		Subjects: []string{"public"}, IDAlgorithms: []string{"ES256"}, TokenProofs: append(secrets, "none"), IntrospectProofs: secrets,
@@ -126,7 +126,11 @@ func readForm(r *http.Request) (form, error) {
 		}
 		text = string(body)
 	}
-	if len(text) > maxForm {
+	bound := maxForm
+	if strings.HasPrefix(text, paramContinue+"=") {
+		bound = 2 * maxForm // a third more by base64, and the seal
+	}
+	if len(text) > bound {
 		return nil, fosite.ErrInvalidRequest.WithHint("The request is too large.")
 	}
 	f, err := url.ParseQuery(text)
@@ -174,7 +178,15 @@ func (s *Service) httpAuthorize(w http.ResponseWriter, r *http.Request, _ access
 	guarded(w.Header())
 	f, err := readForm(r)
 	next := ""
-	if err == nil {
+	switch {
+	case err != nil:
+	case r.Method == http.MethodPost:
+		// Another site's form comes without our cookies (SameSite=Lax); the redirect brings them.
+		var fl flow
+		if fl, err = s.load(r.Context(), f); err == nil {
+			next, err = s.returnTo(fl)
+		}
+	default:
 		next, err = s.authorize(r, f)
 	}
 	return onward(w, next, err)
@@ -225,15 +237,19 @@ func (s *Service) braked(r *http.Request, f form) error {
 		return fosite.ErrInvalidClient.WithHint("Clients prove themselves with a secret here.")
 	case id == "" || len(id) > maxClient:
 		return fosite.ErrInvalidClient
-	case s.brake(id).TokensAt(s.needs.Now()) < 1:
+	case s.brake(guesser(r, id)).TokensAt(s.needs.Now()) < 1:
 		return ErrFailures
 	}
 	return nil
 }
 
+// guesser is whose wrong secrets are counted together. Ids of clients are no secret: if
+// the address did not count, anybody could keep a client out by being wrong in its name.
+func guesser(r *http.Request, id string) string { return id + " " + door.Address(r) }
+
 func (s *Service) failed(r *http.Request, f form, err error) {
 	if errors.Is(err, fosite.ErrInvalidClient) {
-		s.brake(claimed(r, f)).AllowN(s.needs.Now(), 1)
+		s.brake(guesser(r, claimed(r, f))).AllowN(s.needs.Now(), 1)
 	}
 }
 
@@ -607,7 +623,11 @@ func (s *Service) httpLogout(w http.ResponseWriter, r *http.Request, _ access.Ac
 	guarded(w.Header())
 	f, err := readForm(r)
 	next := ""
-	if err == nil {
+	switch {
+	case err != nil:
+	case r.Method == http.MethodPost: // as with httpAuthorize
+		next = pathLogout + "?" + f.Encode()
+	default:
 		next, err = s.logout(r, f)
 	}
 	return onward(w, next, err)

@@ -418,6 +418,9 @@ func TestSignOut(t *testing.T) {
 			t.Errorf("a hint of another session: %d %v", a.status, a.to)
 		}
 		s.login.Session = "browser-1"
+		if a := s.do(t, http.MethodPost, pathLogout, bye.Encode()); a.to == nil || a.to.String() != pathLogout+"?"+bye.Encode() || s.login == nil {
+			t.Errorf("by POST: %d %v", a.status, a.to)
+		}
 		if a := ask(bye); a.to == nil || a.to.String() != "https://app.example/bye?state=x" || s.login != nil || !s.ended["browser-1"] {
 			t.Errorf("sign out: %d %v", a.status, a.to)
 		}
