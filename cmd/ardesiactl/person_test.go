@@ -30,11 +30,18 @@ func person(t *testing.T) (*servertest.House, oauth.Login) {
 	who := oauth.Login{User: user, At: h.Now(), AMR: []string{"pwd"}, ACR: "1", Session: "browser"}
 	nowhere := func(*http.Request, string) string { return "/nowhere" }
 	err := h.Server.BindBrowser(oauth.Browser{
-		Login:   func(*http.Request) (oauth.Login, bool) { return who, true },
-		SignIn:  func(*http.Request, string, oauth.Hint) string { return "/nowhere" },
-		Consent: nowhere, SignOut: nowhere,
-		Ended: func(context.Context, string) bool { return false },
-		End:   func(context.Context, string) error { return nil },
+		Login:  func(*http.Request) (oauth.Login, bool) { return who, true },
+		SignIn: func(*http.Request, string, oauth.Hint) string { return "/nowhere" },
+		Consent: func(r *http.Request, id string) string { // she agrees to everything
+			next, err := h.Server.Tokens().Consent(r.Context(), user, id, true)
+			if err != nil {
+				t.Error(err)
+			}
+			return next
+		},
+		SignOut: nowhere,
+		Ended:   func(context.Context, string) bool { return false },
+		End:     func(context.Context, string) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)

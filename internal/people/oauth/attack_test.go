@@ -272,6 +272,13 @@ func TestAttacks(t *testing.T) {
 			s.now = s.now.Add(waitLife + time.Second)
 			s.get(t, back).wantPage(t)
 		},
+		"RFC 8252 8.6: another program on the person's machine": func(t *testing.T, s *site) {
+			s.tokens(t, "cli") // she has agreed once
+			if a := s.authorize(t, s.request("cli", with("redirect_uri", "http://127.0.0.1:666/callback"))); a.to == nil || a.to.Path != "/consent" {
+				t.Errorf("whoever listens on a port is given a code: %v", a.to)
+			}
+			s.authorize(t, s.request("cli", with("prompt", "none"))).wantBack(t, "consent_required")
+		},
 		"another person's consent": func(t *testing.T, s *site) {
 			s.signIn()
 			a := s.authorize(t, s.request(s.spa.ID, with("prompt", "consent")))

@@ -341,7 +341,7 @@ func (s *Service) decide(r *http.Request, c Client, fl flow) (string, error) {
 	if fl.user != login.User {
 		fl.row, fl.answer = nil, "" // somebody else was asked
 	}
-	if !c.First {
+	if !c.First || !assured(c, fl.form) {
 		agreed, err := s.agreed(r.Context(), c, a, fl, login)
 		if err != nil {
 			return "", err
@@ -386,6 +386,13 @@ func (s *Service) mustSignIn(a asked, fl flow, l Login, ok bool) (Hint, bool) {
 	return hint, hint.Prompt != "" || old || weak
 }
 
+// assured says that only the client itself gets the code: it has a secret, or an address
+// that is its alone. Anything on a person's machine can listen on a loopback port, so the
+// person is asked each time, whoever it says it is (RFC 8252, section 8.6).
+func assured(c Client, f form) bool {
+	return !c.Public() || strings.HasPrefix(f.Get("redirect_uri"), "https://")
+}
+
 // agreed says whether the person has agreed, now or before; a no is ErrAccessDenied.
 func (s *Service) agreed(ctx context.Context, c Client, a asked, fl flow, l Login) (bool, error) {
 	switch fl.answer {
@@ -397,7 +404,7 @@ func (s *Service) agreed(ctx context.Context, c Client, a asked, fl flow, l Logi
 	case answerYes:
 		return true, nil
 	}
-	if slices.Contains(a.prompt, "consent") {
+	if slices.Contains(a.prompt, "consent") || !assured(c, fl.form) {
 		return false, nil
 	}
 	before, err := s.consent(ctx, l.User, c.ID)

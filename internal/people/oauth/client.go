@@ -48,7 +48,7 @@ type Client struct {
 	Logouts   []string // and after signing out
 	Scopes    []string // the most that it may ask for
 	Device    bool     // may use the device grant
-	First     bool     // part of Ardesia: people are not asked for consent
+	First     bool     // part of Ardesia: people are not asked for consent, if it proves that it is
 	CreatedAt time.Time
 }
 
