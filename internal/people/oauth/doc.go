@@ -19,13 +19,14 @@
 // letter, but for a loopback address's port; the only response is a code in the query,
 // with the issuer beside it (RFC 9207); codes, tokens and secrets are kept as SHA-256
 // only; of people there are only ids, and requests that wait are sealed, since they may
-// hold an address. A user code is SHA-256 of 34 bits: it is good for ten minutes, and
+// hold an address. A person agrees once, but each time to a program that anything on her
+// machine could be (RFC 8252, section 8.6). A user code is SHA-256 of 34 bits: it is good for ten minutes, and
 // whoever can read the database needs no user code.
 //
 // Signing in, asking for consent and user codes are pages of another room, which calls
 // [Service.Asked], [Service.Consent], [Service.Pending], [Service.Approve] and
 // [Service.Deny], and is given to [Service.Bind]. The library behind all of it is seen in
-// fosite.go, authorize.go and http_provider.go only.
+// fosite*.go, authorize.go and http_*.go only.
 //
 // Tables: oauth_key, oauth_client, oauth_request, oauth_grant, oauth_code, oauth_refresh,
 // oauth_device, oauth_consent. Routes: POST /iot/v1/clients/token,
