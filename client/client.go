@@ -36,6 +36,9 @@ type Config struct {
 	Secret string // its secret, 64 characters
 	Space  string // a shared space's id; "" is the key owner's own space
 	CAFile string // PEM file to trust besides the system's; "" for none
+	// Source gives access tokens instead of ID and Secret, and says until when each is to
+	// be used. refused is one that the server did not accept, "" for none.
+	Source func(ctx context.Context, refused string) (token string, until time.Time, err error)
 }
 
 // A Client may be used from any goroutine.
@@ -48,6 +51,7 @@ type Client struct {
 	mu    sync.Mutex
 	token string    // guarded by mu
 	until time.Time // guarded by mu: when to fetch the next one
+	bad   string    // guarded by mu: the last one that the server refused
 }
 
 // Error is an answer that says no.
@@ -115,6 +119,14 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 	if c.token != "" && c.now().Before(c.until) {
 		return c.token, nil
 	}
+	if c.cfg.Source != nil {
+		token, until, err := c.cfg.Source(ctx, c.bad)
+		if err != nil {
+			return "", err
+		}
+		c.token, c.until = token, until
+		return token, nil
+	}
 	form := url.Values{"grant_type": {"client_credentials"}, "audience": {Audience}, "client_id": {c.cfg.ID}, "client_secret": {c.cfg.Secret}}
 	if c.cfg.Space != "" {
 		form.Set("organization_id", c.cfg.Space)
@@ -147,29 +159,37 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 			return err
 		}
 	}
-	err := c.try(ctx, method, path, body, out)
+	token, err := c.try(ctx, method, path, body, out)
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusUnauthorized {
-		c.mu.Lock()
-		c.token = ""
-		c.mu.Unlock()
-		err = c.try(ctx, method, path, body, out)
+		c.refuse(token)
+		_, err = c.try(ctx, method, path, body, out)
 	}
 	return err
 }
 
-func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) error {
-	token, err := c.Token(ctx)
+// refuse remembers that the server did not accept a token.
+func (c *Client) refuse(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == token { // else somebody has fetched the next one already
+		c.token, c.bad = "", token
+	}
+}
+
+// try sends a request with the token that it returns.
+func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) (token string, err error) {
+	token, err = c.Token(ctx)
 	if err != nil {
-		return err
+		return token, err
 	}
 	where, err := c.base.Parse(path)
 	if err != nil {
-		return err
+		return token, err
 	}
 	r, err := http.NewRequestWithContext(ctx, method, where.String(), bytes.NewReader(body))
 	if err != nil {
-		return err
+		return token, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Accept", "application/json")
@@ -179,7 +199,7 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	if c.cfg.Space != "" && !strings.HasPrefix(path, "/v1/spaces/") { // such an address names its space itself
 		r.Header.Set("X-Organization", c.cfg.Space)
 	}
-	return c.send(r, out)
+	return token, c.send(r, out)
 }
 
 func (c *Client) send(r *http.Request, out any) error {

@@ -67,9 +67,7 @@ func (c *Client) Watch(ctx context.Context, address, thing string, each func([]s
 	}
 	if errors.Is(err, errSession) {
 		// The token that we kept is good for some minutes more, unless it was revoked.
-		c.mu.Lock()
-		c.token = ""
-		c.mu.Unlock()
+		c.refuse(token)
 	}
 	return fmt.Errorf("open the live connection: %w", err)
 }

@@ -88,7 +88,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &m):
 		return exitNotFound
-	case errors.Is(err, store.ErrNone):
+	case ended(err):
 		return exitLogin
 	case errors.As(err, &e):
 		switch e.Status {
@@ -127,7 +127,7 @@ func explain(err error) string {
 	case untrusted(err):
 		text += "\nIf this is your own server, give its CA: ardesiactl login --ca DIR/tls/ca.pem, or install it: ardesiactl trust install DIR/tls/ca.pem"
 	case errors.As(err, &e) && e.Status == 401:
-		text += "\nThe key may have been revoked: ardesiactl login"
+		text += "\nThe key may have been revoked, or the sign-in have ended: ardesiactl login"
 	case errors.As(err, &e) && e.Retry != "":
 		text += "\nTry again in " + e.Retry + " s."
 	}
@@ -194,7 +194,11 @@ func (a *app) server() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Config{URL: l.URL, ID: l.ID, Secret: l.Secret, Space: l.Space, CAFile: l.CAFile}, time.Now)
+	cfg := client.Config{URL: l.URL, ID: l.ID, Secret: l.Secret, Space: l.Space, CAFile: l.CAFile}
+	if l.Person {
+		cfg.Source = renewer()
+	}
+	return client.New(cfg, time.Now)
 }
 
 // print shows data, as a table of columns and rows when a person asked.

@@ -224,7 +224,7 @@ func again(c *cobra.Command, watch func(context.Context) error) error {
 		switch {
 		case errors.Is(err, client.ErrEnded):
 			opened, wait = true, firstWait
-		case !opened, untrusted(err), errors.As(err, &refused) && refused.Status < 500:
+		case !opened, untrusted(err), ended(err), errors.As(err, &refused) && refused.Status < 500:
 			return err
 		}
 		fmt.Fprintf(c.ErrOrStderr(), "ardesiactl: %v; trying again in %v\n", err, wait)

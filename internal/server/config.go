@@ -21,6 +21,7 @@ type Config struct {
 	Data     string   // directory of everything that must not be lost; made when missing, mode 0700
 	Host     string   // name or address under which clients reach this server; default "localhost"
 	SAN      []string // further names and addresses in the server's certificate
+	Issuer   string   // https:// address where people sign in; default id.HOST, with Dev the web itself
 	Database string   // postgres://… of the system of record; "" keeps it in Data
 	Dev      bool     // on this machine only: loopback, web and API on 8443
 	Demo     bool     // a sample account with a simulated board that sends a temperature
@@ -97,6 +98,9 @@ func (c Config) Filled() (Config, error) {
 		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
 			fail("database", "must be a postgres:// address, or nothing for the embedded one")
 		}
+	}
+	if u, err := url.Parse(c.Issuer); c.Issuer != "" && (err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		fail("issuer", "%q is not https://host or https://host:port", c.Issuer)
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		fail("tls-cert", "a certificate needs its key and a key its certificate (tls-key)")

@@ -75,7 +75,8 @@ type Server struct {
 
 	broker *mqtt.Broker // set by Run
 	ready  atomic.Bool
-	doors  chan Addresses // gets the addresses once, when devices can connect
+	issuer atomic.Pointer[string] // set by Run, when the port is known
+	doors  chan Addresses         // gets the addresses once, when devices can connect
 }
 
 // New opens the data and makes the rooms. It repairs what a crash left half done,
@@ -125,11 +126,7 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if err = s.secondSteps(ctx); err != nil {
 		return err
 	}
-	s.tokens, err = oauth.New(ctx, oauth.Needs{
-		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Guard: s.guard, Standing: s.accounts.Standing, Role: s.orgs.Role, Admit: s.orgs.Admit,
-		// The house's own name keeps tokens of another environment out.
-		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
-	})
+	s.tokens, err = oauth.New(ctx, s.oauthNeeds())
 	return err
 }
 
@@ -252,6 +249,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer open.close()
+	s.bound(open.addresses())
 	desk, release, err := listenSocket(s.cfg.Data)
 	if err != nil {
 		return err
@@ -366,6 +364,8 @@ func (s *Server) pages() *pages {
 func (s *Server) runNews(ctx context.Context) error {
 	attached, keys := s.things.Attachments.Subscribe(1024), s.apikeys.Revoked.Subscribe(256)
 	people, roles := s.accounts.Changes.Subscribe(256), s.orgs.Changes.Subscribe(256)
+	grants := s.tokens.Ended.Subscribe(256)
+	defer grants.Close()
 	defer attached.Close()
 	defer keys.Close()
 	defer people.Close()
@@ -378,12 +378,14 @@ func (s *Server) runNews(ctx context.Context) error {
 			s.attached(ctx, a)
 		case id := <-keys.C():
 			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
+		case id := <-grants.C():
+			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
 		case id := <-people.C():
 			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
 		case c := <-roles.C():
 			s.dropUsers(func(who access.Actor) bool { return who.Space == c.Space && (c.User == "" || who.ID == c.User) })
 		}
-		if lost(attached, keys, people, roles) {
+		if lost(attached, keys, grants, people, roles) {
 			// Whoever still may comes again at once.
 			s.dropUsers(func(access.Actor) bool { return true })
 		}

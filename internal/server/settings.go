@@ -28,6 +28,7 @@ func Settings(c *Config) []Setting {
 		{Name: "data", Usage: "directory of everything that must not be lost; made when missing", Value: &c.Data},
 		{Name: "host", Usage: "name under which clients reach this server (default localhost)", Value: &c.Host},
 		{Name: "san", Usage: "further names or addresses in the server's certificate", Value: &c.SAN},
+		{Name: "issuer", Usage: "https:// address where people sign in, which tokens name as their issuer (default https://id.HOST; for localhost, an address or with --dev the web's own)", Value: &c.Issuer},
 		{Name: "database", Usage: "postgres:// address of the system of record (default: embedded, inside data)", Value: &c.Database, Secret: true},
 		{Name: "dev", Usage: "development: everything on loopback, web and API on 8443", Value: &c.Dev},
 		{Name: "demo", Usage: "add a sample account and a simulated board that sends a temperature each second", Value: &c.Demo},

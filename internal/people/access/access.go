@@ -90,7 +90,7 @@ type Actor struct {
 	Kind    Kind
 	ID      string // user id, or device id
 	Space   string // the space acted in: the tenant handle; always set for User and APIKey
-	Client  string // API key id
+	Client  string // API key id; of a User, the id of what a program was granted, "" in our own pages
 	Only    string // the only space that the API key enters; "" for all of its person's
 	Cap     Role   // the most that a service account's key may be in Only; "" for all that its person is
 	Role    Role   // in Space

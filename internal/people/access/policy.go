@@ -131,9 +131,10 @@ func (p *Policy) decide(who Actor, a Action, r Resource) bool {
 	w.principal = types.Entity{
 		UID: types.NewEntityUID(cedarKind[who.Kind], types.String(who.ID)),
 		Attributes: types.NewRecord(types.RecordMap{
-			"space": types.String(who.Space),
-			"user":  types.String(who.ID),
-			"bound": types.Boolean(who.Only != ""),
+			"space":   types.String(who.Space),
+			"user":    types.String(who.ID),
+			"bound":   types.Boolean(who.Only != ""),
+			"program": types.Boolean(who.Kind == User && who.Client != ""),
 		}),
 	}
 	if who.Role != NoRole && (who.Kind == User || who.Kind == APIKey) {

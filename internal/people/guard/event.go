@@ -11,7 +11,7 @@ import (
 // tellOf tells what happened to one account or client. Nobody hears of one that does not exist.
 func (s *Service) tellOf(kind Kind, t *Try, k key, n int) {
 	e := Event{Kind: kind, Account: label(t.Account), Subject: hex.EncodeToString(k[:8]), Failures: n}
-	if t.Act == Token {
+	if t.Act.program() {
 		e.Client = label(t.Who)
 	}
 	if e.Account != "" || e.Client != "" {
@@ -26,7 +26,7 @@ func labelOf(r *rule, t *Try) string {
 		return neighbourhood(t.Addr).String()
 	case t.Account != "":
 		return label(t.Account)
-	case t.Act == Token:
+	case t.Act.program():
 		return label(t.Who)
 	}
 	return ""

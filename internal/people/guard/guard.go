@@ -21,7 +21,8 @@ const (
 	Recovery              // a recovery code
 	Reset                 // a letter to set a new password: every try counts
 	SignUp                // a new account: every try counts
-	Token                 // client id and secret of a program
+	Token                 // id and secret of an API key, for a token
+	Client                // id and secret of a program that people sign in to
 	DeviceCode            // the code that a device shows to be let in
 	Passkey               // an assertion
 	Leak                  // a secret that somebody found and hands in: every try counts
@@ -30,7 +31,7 @@ const (
 )
 
 var actNames = [acts]string{Password: "password", Code: "code", Recovery: "recovery", Reset: "reset", SignUp: "sign-up",
-	Token: "token", DeviceCode: "device-code", Passkey: "passkey", Leak: "leak"}
+	Token: "token", Client: "client", DeviceCode: "device-code", Passkey: "passkey", Leak: "leak"}
 
 func (a Act) String() string {
 	if a >= acts {
@@ -38,6 +39,9 @@ func (a Act) String() string {
 	}
 	return actNames[a]
 }
+
+// program says whether a program tries a secret that no person has to remember.
+func (a Act) program() bool { return a == Token || a == Client }
 
 // A Try is one attempt at an Act. Ask, Tell and Void get the same one.
 type Try struct {
@@ -92,7 +96,7 @@ type Event struct {
 	Kind    Kind
 	At      time.Time
 	Account string // user id; "" where no single person is meant
-	Client  string // API key
+	Client  string // API key, or program that people sign in to
 	// Subject tells events of one cause apart: a piece of a keyed hash.
 	Subject   string
 	Accounts  int // different ones that were tried
@@ -167,7 +171,7 @@ const (
 	ruleCount
 )
 
-var guesses = []Act{Password, Code, Recovery, Token, DeviceCode, Passkey}
+var guesses = []Act{Password, Code, Recovery, Token, Client, DeviceCode, Passkey}
 
 var rules = [ruleCount]rule{
 	rulePair:    {name: "account-address", scope: pair, acts: []Act{Password, Passkey}, limit: 10, window: 24 * time.Hour, block: 15 * time.Minute, most: 24 * time.Hour, slow: true, cap: 1 << 16},
@@ -187,9 +191,9 @@ var rules = [ruleCount]rule{
 	// Right secrets only: else anybody who knows a client id could use its tokens up.
 	ruleToken: {name: "token", scope: account, counts: successes, acts: []Act{Token}, limit: 60, window: time.Minute, cap: 1 << 15},
 	// From one address, for the same reason.
-	ruleTokenPair: {name: "token-address", scope: pair, acts: []Act{Token}, limit: 10, window: time.Minute, block: 15 * time.Minute, most: 15 * time.Minute, cap: 1 << 15},
+	ruleTokenPair: {name: "token-address", scope: pair, acts: []Act{Token, Client}, limit: 10, window: time.Minute, block: 15 * time.Minute, most: 15 * time.Minute, cap: 1 << 15},
 	// A client that was right here before is known here: a neighbour's failures do not keep it out.
-	ruleTokenSeen: {name: "token-seen", scope: pair, counts: successes, acts: []Act{Token}, limit: 1, window: 30 * 24 * time.Hour, lax: true, cap: 1 << 15},
+	ruleTokenSeen: {name: "token-seen", scope: pair, counts: successes, acts: []Act{Token, Client}, limit: 1, window: 30 * 24 * time.Hour, lax: true, cap: 1 << 15},
 	ruleUserCode:  {name: "device-code", scope: account, acts: []Act{DeviceCode}, limit: 5, window: 10 * time.Minute, slow: true, cap: 1 << 14},
 	ruleLeak:      {name: "leak-address", scope: address, counts: tries, acts: []Act{Leak}, limit: 20, window: time.Minute, cap: 1 << 14},
 	ruleMinute:    {name: "address-minute", scope: address, acts: guesses, limit: 20, window: time.Minute, cap: 1 << 15},
@@ -213,7 +217,7 @@ func (r *rule) applies(t *Try, known bool) bool {
 		return false
 	}
 	switch {
-	case t.Act == Token, t.Act == Reset:
+	case t.Act.program(), t.Act == Reset:
 		return r.scope != device && (!known || r.scope < address)
 	case known:
 		return r.scope == device

@@ -28,12 +28,12 @@ type wireRequest struct {
 	OrganizationID string `json:"organization_id"`
 }
 
-// Routes are the addresses of this room; both are open to anyone.
+// Routes are the addresses of this room; all are open to anyone.
 func (s *Service) Routes() []door.Route {
-	return []door.Route{
-		{Pattern: "POST /iot/v1/clients/token", Open: true, MaxBody: 8 << 10, Out: wireToken{}, Do: s.httpToken},
-		{Pattern: "GET /.well-known/jwks.json", Open: true, Do: s.httpKeys},
-	}
+	return append(s.providerRoutes(),
+		door.Route{Pattern: "POST /iot/v1/clients/token", Open: true, MaxBody: 8 << 10, Out: wireToken{}, Do: s.httpToken},
+		door.Route{Pattern: "GET /.well-known/jwks.json", Open: true, Do: s.httpKeys},
+	)
 }
 
 func (s *Service) httpToken(w http.ResponseWriter, r *http.Request, _ access.Actor) error {

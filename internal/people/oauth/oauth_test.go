@@ -23,6 +23,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -84,24 +85,34 @@ type house struct {
 	closed   string      // the space that admits nobody
 	was      string      // a space that Anna is in as well
 	inSchool access.Role // of Anna, in school and lab
+	origin   string      // where the provider is
+	first    []Client
+	seal     keys.Sealer
 }
 
 var errOut = errors.New("disabled")
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
-	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
-		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1, inSchool: access.Viewer}
-		var err error
-		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock, Role: h.role,
-			Admit:   func(context.Context, access.Actor, string) error { return nil },
-			Private: func(context.Context, string) (string, error) { return own, nil },
-			Limit:   func(context.Context, string) (int, error) { return 0, nil },
-			Full:    func(int, int) string { return "full" }}); err != nil {
-			t.Fatal(err)
-		}
-		h.Service = h.again(t, issuer)
-		test(t, h)
-	})
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) { test(t, build(t, d)) })
+}
+
+// build makes the room on d.
+func build(t testing.TB, d *db.DB) *house {
+	t.Helper()
+	h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1, inSchool: access.Viewer, origin: "https://id.house.lan", seal: newBox(t), first: []Client{
+		{ID: "web", Name: "Web", Secret: sum("web's secret"), Redirects: []string{"/callback"}, Logouts: []string{"/"}, Scopes: Scopes()},
+		{ID: "cli", Name: "Command line", Redirects: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: Scopes(), Device: true},
+	}}
+	var err error
+	if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock, Role: h.role,
+		Admit:   func(context.Context, access.Actor, string) error { return nil },
+		Private: func(context.Context, string) (string, error) { return own, nil },
+		Limit:   func(context.Context, string) (int, error) { return 0, nil },
+		Full:    func(int, int) string { return "full" }}); err != nil {
+		t.Fatal(err)
+	}
+	h.Service = h.again(t, issuer)
+	return h
 }
 
 func (h *house) clock() time.Time { return h.now }
@@ -120,13 +131,17 @@ func (h *house) role(_ context.Context, space, user string) (access.Role, error)
 }
 
 // again is the same room after a restart, or of another environment.
-func (h *house) again(t *testing.T, issuer string) *Service {
+func (h *house) again(t testing.TB, issuer string) *Service {
 	t.Helper()
 	g, err := guard.New(t.Context(), guard.Needs{Store: guard.SQL(h.d), Keys: macRing{}, Log: slog.New(slog.DiscardHandler), Now: h.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Guard: g, Issuer: issuer, Now: h.clock,
+	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Guard: g, Issuer: issuer, Now: h.clock, First: h.first, Seal: h.seal,
+		Origin: func() string { return h.origin },
+		Profile: func(_ context.Context, user string) (Profile, error) {
+			return Profile{Name: "Anna", Email: "anna@example.org", Verified: true}, nil
+		},
 		Standing: func(context.Context, string) (string, int64, error) {
 			if h.out {
 				return "", 0, errOut
@@ -147,7 +162,7 @@ func (h *house) again(t *testing.T, issuer string) *Service {
 	return s
 }
 
-func (h *house) key(t *testing.T, space string) (id, secret string) {
+func (h *house) key(t testing.TB, space string) (id, secret string) {
 	t.Helper()
 	h.was = space // she is in there while the key is made
 	k, s, err := h.apikeys.Add(t.Context(), access.Actor{Kind: access.System}, anna, space, access.NoRole, "laptop")

@@ -10,7 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -18,6 +20,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
@@ -25,8 +29,19 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
-// Store is what Service needs of a database.
+// Store is what Service needs of a database. A method that takes an entry writes it in
+// the same transaction.
 type Store interface {
+	keyStore
+	clientStore
+	requestStore
+	grantStore
+	deviceStore
+	forget(ctx context.Context, user string) error
+	sweep(ctx context.Context, before time.Time) error
+}
+
+type keyStore interface {
 	keys(ctx context.Context) ([]key, error) // by number
 	addKey(ctx context.Context, k key) error // nothing when the number is there
 }
@@ -59,8 +74,15 @@ type Needs struct {
 	Role func(ctx context.Context, space, user string) (access.Role, error)
 	// Admit refuses who has not signed in as surely as a space asks; see org.Service.
 	Admit  func(ctx context.Context, who access.Actor, space string) error
-	Issuer string // of this environment: no other's tokens count here
-	Now    func() time.Time
+	Issuer string // of this environment: no other's tokens of API keys count here
+	// Origin is the provider's own issuer, "https://host" and nothing more. It is asked at
+	// every use, because a port may be known only when the doors are open.
+	Origin func() string
+	// Profile is what a person lets programs read.
+	Profile func(ctx context.Context, user string) (Profile, error)
+	Seal    keys.Sealer // for requests that wait
+	First   []Client    // that are part of Ardesia
+	Now     func() time.Time
 }
 
 // claims of a token. The third is where every official client looks for the user.
@@ -80,9 +102,35 @@ type claims struct {
 	Cap      string `json:"cap,omitempty"`             // the most that it may be there
 }
 
+// personal are the claims of a person's token (RFC 9068, section 2.2).
+type personal struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience []string `json:"aud"`
+	Expires  int64    `json:"exp"`
+	Issued   int64    `json:"iat"`
+	ID       string   `json:"jti"`
+	Client   string   `json:"client_id"`
+	Scope    string   `json:"scope"`
+	AuthAt   int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	User     string   `json:"http://arduino.cc/id"`
+	Grant    string   `json:"grant"`
+}
+
+// seen is a token whose signature was good: of an API key, or of a person.
 type seen struct {
 	claims claims
+	person *personal // nil for an API key's
 	at     time.Time // when it was last asked whether it counts
+}
+
+// life is from when to when the token says that it is good, in seconds since 1970.
+func (s seen) life() (issued, expires int64) {
+	if s.person != nil {
+		return s.person.Issued, s.person.Expires
+	}
+	return s.claims.Issued, s.claims.Expires
 }
 
 // A Service issues and reads tokens. All methods may be called from any goroutine.
@@ -93,19 +141,51 @@ type Service struct {
 	mu     sync.RWMutex
 	all    []key                       // guarded by mu
 	public map[string]*ecdsa.PublicKey // guarded by mu: by kid
-	signer jose.Signer                 // guarded by mu
+	signer jose.Signer                 // guarded by mu: of API keys' tokens and ID tokens
+	access jose.Signer                 // guarded by mu: of people's access tokens
+
+	provider *provider
+	known1st map[string]Client // by id: needs.First
+	listed   *cache.Fresh[string, Client]
+	polls    *cache.Map[[32]byte, *poll]
+	began    *door.Limiter // what clients may begin without a person, by address: each is a row
+	browser  atomic.Pointer[Browser]
+
+	// Replayed tells of codes and refresh tokens that were used a second time: somebody has stolen one.
+	Replayed feed.Feed[Grant]
+	// Ended tells the ids of grants that ended before their time: Client of the actors who came with them.
+	Ended feed.Feed[string]
 }
 
 // New checks needs and makes the first signing key, or the next when the last is old.
 func New(ctx context.Context, needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Admit == nil || needs.Issuer == "" || needs.Now == nil {
-		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer and Now")
+	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Admit == nil || needs.Issuer == "" || needs.Now == nil ||
+		needs.Origin == nil || needs.Profile == nil || needs.Seal == nil {
+		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer, Origin, Profile, Seal and Now")
 	}
-	s := &Service{needs: needs, known: cache.New[[32]byte, seen](1 << 14)}
+	s := &Service{
+		needs: needs, known: cache.New[[32]byte, seen](1 << 14),
+		known1st: map[string]Client{}, listed: cache.NewFresh[string, Client](1<<10, recheck, needs.Now), polls: cache.New[[32]byte, *poll](1 << 12),
+		began: door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
+	}
+	for _, c := range needs.First {
+		c.First = true
+		s.known1st[c.ID] = c
+	}
+	s.provider = newProvider(s)
 	return s, s.rotate(ctx)
 }
 
-// Run takes a new signing key in time, until ctx ends.
+// Bind says how people are signed in. Before it nobody is.
+func (s *Service) Bind(b Browser) error {
+	if !b.whole() {
+		return errors.New("signing in needs all functions of a Browser")
+	}
+	s.browser.Store(&b)
+	return nil
+}
+
+// Run takes a new signing key in time and removes what has ended, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
@@ -114,7 +194,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			if err := s.rotate(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(s.rotate(ctx), s.sweep(ctx)); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -178,14 +258,17 @@ func (s *Service) use(ctx context.Context, all []key) error {
 	if err != nil {
 		return err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: cryptosigner.Opaque(private)},
-		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", last.kid))
-	if err != nil {
-		return fmt.Errorf("signer of tokens: %w", err)
+	signers := map[string]jose.Signer{}
+	for _, kind := range []string{typeJWT, typeAccess} {
+		signers[kind], err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: cryptosigner.Opaque(private)},
+			(&jose.SignerOptions{}).WithType(jose.ContentType(kind)).WithHeader("kid", last.kid))
+		if err != nil {
+			return fmt.Errorf("signer of tokens: %w", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all, s.public, s.signer = all, public, signer
+	s.all, s.public, s.signer, s.access = all, public, signers[typeJWT], signers[typeAccess]
 	return nil
 }
 
@@ -196,6 +279,10 @@ func (s *Service) Token(ctx context.Context, clientID, secret, organization stri
 	if err != nil {
 		return "", err
 	}
+	return s.tokenFor(ctx, k, organization)
+}
+
+func (s *Service) tokenFor(ctx context.Context, k apikey.Key, organization string) (string, error) {
 	space, epoch, err := s.needs.Standing(ctx, k.Account)
 	if err != nil {
 		return "", err
@@ -211,12 +298,25 @@ func (s *Service) Token(ctx context.Context, clientID, secret, organization stri
 	if _, err := s.Enter(ctx, c.actor(), organization); err != nil {
 		return "", err
 	}
-	body, err := json.Marshal(c)
+	return s.sign(typeJWT, c)
+}
+
+// What a token says that it is, so that none passes for another (RFC 8725, section 3.11).
+const (
+	typeJWT    = "JWT"
+	typeAccess = "at+jwt" // RFC 9068, section 2.1
+)
+
+func (s *Service) sign(kind string, claims any) (string, error) {
+	body, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
 	s.mu.RLock()
 	signer := s.signer
+	if kind == typeAccess {
+		signer = s.access
+	}
 	s.mu.RUnlock()
 	signed, err := signer.Sign(body)
 	if err != nil {
@@ -233,64 +333,110 @@ func (c claims) actor() access.Actor {
 // maxToken bounds what is parsed, in bytes; ours have about 700.
 const maxToken = 4096
 
-// Verify says who brings a token, or ErrToken.
+// Verify says who brings a token: ErrToken if it does not count, ErrScope if it is
+// good and not for the API.
 func (s *Service) Verify(ctx context.Context, token string) (access.Actor, error) {
+	have, err := s.look(ctx, token)
+	if err != nil {
+		return access.Actor{}, err
+	}
+	if have.person == nil {
+		return have.claims.actor(), nil
+	}
+	if !slices.Contains(have.person.Audience, Audience) || !slices.Contains(words(have.person.Scope), ScopeIoT) {
+		return access.Actor{}, ErrScope
+	}
+	return access.Actor{Kind: access.User, ID: have.person.User, Client: have.person.Grant}, nil
+}
+
+// look reads a token that counts at this moment, or ErrToken.
+func (s *Service) look(ctx context.Context, token string) (seen, error) {
 	if len(token) > maxToken {
-		return access.Actor{}, ErrToken
+		return seen{}, ErrToken
 	}
 	sum := sha256.Sum256([]byte(token))
 	have, ok := s.known.Get(sum)
 	if !ok {
-		c, err := s.read(token)
-		if err != nil {
-			return access.Actor{}, ErrToken
+		var err error
+		if have, err = s.read(token); err != nil {
+			return seen{}, ErrToken
 		}
-		have = seen{claims: c}
 	}
 	now := s.needs.Now()
-	c := have.claims
-	if now.Unix() >= c.Expires || now.Add(leeway).Unix() < c.Issued {
-		return access.Actor{}, ErrToken
+	if issued, expires := have.life(); now.Unix() >= expires || now.Add(leeway).Unix() < issued {
+		return seen{}, ErrToken
 	}
 	if age := now.Sub(have.at); age < 0 || age > recheck {
-		if err := s.counts(ctx, c); err != nil {
-			return access.Actor{}, err
+		if err := s.counts(ctx, have); err != nil {
+			return seen{}, err
 		}
-		s.known.Set(sum, seen{c, now})
+		have.at = now
+		s.known.Set(sum, have)
 	}
-	return c.actor(), nil
+	return have, nil
 }
 
-// read checks everything that the token itself says. Only ES256 is ever accepted
-// (RFC 8725, section 3.1).
-func (s *Service) read(token string) (claims, error) {
-	var c claims
+// open returns what a token of ours says, and what it says that it is. Only ES256 is
+// ever accepted (RFC 8725, section 3.1).
+func (s *Service) open(token string) (kind string, body []byte, err error) {
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
-		return c, err
+		return "", nil, err
 	}
 	head := signed.Signatures[0].Protected
 	s.mu.RLock()
 	public := s.public[head.KeyID]
 	s.mu.RUnlock()
-	if public == nil || head.ExtraHeaders[jose.HeaderType] != "JWT" {
-		return c, ErrToken
+	if public == nil {
+		return "", nil, ErrToken
 	}
-	body, err := signed.Verify(public)
-	if err != nil {
-		return c, err
-	}
-	if err := json.Unmarshal(body, &c); err != nil {
-		return c, err
-	}
-	if c.Issuer != s.needs.Issuer || c.Audience != Audience || c.User == "" {
-		return c, ErrToken
-	}
-	return c, nil
+	kind, _ = head.ExtraHeaders[jose.HeaderType].(string)
+	body, err = signed.Verify(public)
+	return kind, body, err
 }
 
-// counts asks whether key and person are still what they were.
-func (s *Service) counts(ctx context.Context, c claims) error {
+// read checks everything that the token itself says.
+func (s *Service) read(token string) (seen, error) {
+	kind, body, err := s.open(token)
+	if err != nil {
+		return seen{}, err
+	}
+	switch kind {
+	case typeJWT:
+		var c claims
+		if err := json.Unmarshal(body, &c); err != nil {
+			return seen{}, err
+		}
+		if c.Issuer != s.needs.Issuer || c.Audience != Audience || c.User == "" {
+			return seen{}, ErrToken
+		}
+		return seen{claims: c}, nil
+	case typeAccess:
+		var p personal
+		if err := json.Unmarshal(body, &p); err != nil {
+			return seen{}, err
+		}
+		if p.Issuer != s.needs.Origin() || len(p.Audience) == 0 || p.User == "" || p.Grant == "" {
+			return seen{}, ErrToken
+		}
+		return seen{person: &p}, nil
+	}
+	return seen{}, ErrToken
+}
+
+// counts asks whether what a token stands on is still what it was.
+func (s *Service) counts(ctx context.Context, have seen) error {
+	if have.person != nil {
+		g, err := s.needs.Store.grant(ctx, have.person.Grant)
+		if errors.Is(err, errNoGrant) {
+			return ErrToken
+		}
+		if err != nil {
+			return err
+		}
+		return s.stands(ctx, g)
+	}
+	c := have.claims
 	err := s.needs.Keys.Alive(ctx, c.Client, c.Version)
 	if errors.Is(err, apikey.ErrCredentials) {
 		return ErrToken

@@ -7,10 +7,13 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 )
 
-// SQL keeps the public halves of signing keys in the core database.
-func SQL(d *db.DB) Store { return sqlStore{d} }
+// SQL keeps clients, grants and the public halves of signing keys in the core database.
+func SQL(d *db.DB) Store { return sqlStore{d, &committer{db: d}} }
 
-type sqlStore struct{ db *db.DB }
+type sqlStore struct {
+	db       *db.DB
+	together *committer
+}
 
 func (s sqlStore) keys(ctx context.Context) (all []key, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {

@@ -180,6 +180,75 @@ CREATE TABLE journal_head (
 	hash bytea NOT NULL,
 	CONSTRAINT journal_head_pkey PRIMARY KEY (id)
 );
+CREATE TABLE oauth_client (
+	id text NOT NULL,
+	name text NOT NULL,
+	space text NOT NULL,
+	secret bytea NOT NULL,
+	redirects text NOT NULL,
+	logouts text NOT NULL,
+	scopes text NOT NULL,
+	device boolean NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT oauth_client_pkey PRIMARY KEY (id)
+);
+CREATE TABLE oauth_code (
+	hash bytea NOT NULL,
+	grant_id text NOT NULL,
+	redirect text NOT NULL,
+	challenge text NOT NULL,
+	nonce text NOT NULL,
+	expires_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	CONSTRAINT oauth_code_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX oauth_code_by_end ON core.oauth_code USING btree (expires_at);
+CREATE INDEX oauth_code_by_grant ON core.oauth_code USING btree (grant_id);
+CREATE TABLE oauth_consent (
+	account text NOT NULL,
+	client text NOT NULL,
+	scopes text NOT NULL,
+	since_at bigint NOT NULL,
+	CONSTRAINT oauth_consent_pkey PRIMARY KEY (account, client)
+);
+CREATE INDEX oauth_consent_by_client ON core.oauth_consent USING btree (client);
+CREATE TABLE oauth_device (
+	hash bytea NOT NULL,
+	user_hash bytea NOT NULL,
+	client text NOT NULL,
+	scopes text NOT NULL,
+	state text NOT NULL,
+	account text NOT NULL,
+	epoch bigint NOT NULL,
+	auth_at bigint NOT NULL,
+	acr text NOT NULL,
+	amr text NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT oauth_device_pkey PRIMARY KEY (hash),
+	CONSTRAINT oauth_device_user_hash_key UNIQUE (user_hash)
+);
+CREATE INDEX oauth_device_by_account ON core.oauth_device USING btree (account);
+CREATE INDEX oauth_device_by_end ON core.oauth_device USING btree (expires_at);
+CREATE TABLE oauth_grant (
+	id text NOT NULL,
+	client text NOT NULL,
+	account text NOT NULL,
+	scopes text NOT NULL,
+	session text NOT NULL,
+	offline boolean NOT NULL,
+	epoch bigint NOT NULL,
+	auth_at bigint NOT NULL,
+	acr text NOT NULL,
+	amr text NOT NULL,
+	created_at bigint NOT NULL,
+	ends_at bigint NOT NULL,
+	ended_at bigint NOT NULL,
+	CONSTRAINT oauth_grant_pkey PRIMARY KEY (id)
+);
+CREATE INDEX oauth_grant_by_account ON core.oauth_grant USING btree (account, client);
+CREATE INDEX oauth_grant_by_client ON core.oauth_grant USING btree (client);
+CREATE INDEX oauth_grant_by_end ON core.oauth_grant USING btree (ends_at);
+CREATE INDEX oauth_grant_by_session ON core.oauth_grant USING btree (session);
 CREATE TABLE oauth_key (
 	number bigint NOT NULL,
 	kid text NOT NULL,
@@ -189,6 +258,28 @@ CREATE TABLE oauth_key (
 	CONSTRAINT oauth_key_kid_key UNIQUE (kid),
 	CONSTRAINT oauth_key_pkey PRIMARY KEY (number)
 );
+CREATE TABLE oauth_refresh (
+	hash bytea NOT NULL,
+	grant_id text NOT NULL,
+	expires_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	CONSTRAINT oauth_refresh_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX oauth_refresh_by_end ON core.oauth_refresh USING btree (expires_at);
+CREATE INDEX oauth_refresh_by_grant ON core.oauth_refresh USING btree (grant_id);
+CREATE TABLE oauth_request (
+	id bytea NOT NULL,
+	client text NOT NULL,
+	pushed boolean NOT NULL,
+	form bytea NOT NULL,
+	account text NOT NULL,
+	answer text NOT NULL,
+	created_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT oauth_request_pkey PRIMARY KEY (id)
+);
+CREATE INDEX oauth_request_by_account ON core.oauth_request USING btree (account);
+CREATE INDEX oauth_request_by_end ON core.oauth_request USING btree (expires_at);
 CREATE TABLE org (
 	id text NOT NULL,
 	kind text NOT NULL,

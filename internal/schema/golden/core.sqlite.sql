@@ -164,6 +164,71 @@ CREATE TABLE journal_head (
 	number bigint not null,
 	hash bytea not null
 );
+CREATE TABLE oauth_client (
+	id text not null primary key,
+	name text not null,
+	space text not null,
+	secret bytea not null,
+	redirects text not null,
+	logouts text not null,
+	scopes text not null,
+	device boolean not null,
+	created_at bigint not null
+);
+CREATE TABLE oauth_code (
+	hash bytea not null primary key,
+	grant_id text not null,
+	redirect text not null,
+	challenge text not null,
+	nonce text not null,
+	expires_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX oauth_code_by_end on oauth_code (expires_at);
+CREATE INDEX oauth_code_by_grant on oauth_code (grant_id);
+CREATE TABLE oauth_consent (
+	account text not null,
+	client text not null,
+	scopes text not null,
+	since_at bigint not null,
+	primary key (account,
+	client)
+);
+CREATE INDEX oauth_consent_by_client on oauth_consent (client);
+CREATE TABLE oauth_device (
+	hash bytea not null primary key,
+	user_hash bytea not null unique,
+	client text not null,
+	scopes text not null,
+	state text not null,
+	account text not null,
+	epoch bigint not null,
+	auth_at bigint not null,
+	acr text not null,
+	amr text not null,
+	expires_at bigint not null
+);
+CREATE INDEX oauth_device_by_account on oauth_device (account);
+CREATE INDEX oauth_device_by_end on oauth_device (expires_at);
+CREATE TABLE oauth_grant (
+	id text not null primary key,
+	client text not null,
+	account text not null,
+	scopes text not null,
+	session text not null,
+	offline boolean not null,
+	epoch bigint not null,
+	auth_at bigint not null,
+	acr text not null,
+	amr text not null,
+	created_at bigint not null,
+	ends_at bigint not null,
+	ended_at bigint not null
+);
+CREATE INDEX oauth_grant_by_account on oauth_grant (account, client);
+CREATE INDEX oauth_grant_by_client on oauth_grant (client);
+CREATE INDEX oauth_grant_by_end on oauth_grant (ends_at);
+CREATE INDEX oauth_grant_by_session on oauth_grant (session);
 CREATE TABLE oauth_key (
 	number INTEGER not null primary key,
 	kid text not null unique,
@@ -171,6 +236,26 @@ CREATE TABLE oauth_key (
 	created_at bigint not null,
 	active_at bigint not null
 );
+CREATE TABLE oauth_refresh (
+	hash bytea not null primary key,
+	grant_id text not null,
+	expires_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX oauth_refresh_by_end on oauth_refresh (expires_at);
+CREATE INDEX oauth_refresh_by_grant on oauth_refresh (grant_id);
+CREATE TABLE oauth_request (
+	id bytea not null primary key,
+	client text not null,
+	pushed boolean not null,
+	form bytea not null,
+	account text not null,
+	answer text not null,
+	created_at bigint not null,
+	expires_at bigint not null
+);
+CREATE INDEX oauth_request_by_account on oauth_request (account);
+CREATE INDEX oauth_request_by_end on oauth_request (expires_at);
 CREATE TABLE org (
 	id text not null primary key,
 	kind text not null,

@@ -17,11 +17,13 @@ import (
 // ErrNone is a command that needs a log-in when there is none.
 var ErrNone = errors.New("not logged in: ardesiactl login https://your-server")
 
-// A Login is one server that this user has a key for.
+// A Login is one server that this user has a key for, or has signed in to.
 type Login struct {
 	URL    string `json:"url"`
-	ID     string `json:"client_id"`
+	ID     string `json:"client_id,omitempty"`     // of an API key
 	Secret string `json:"client_secret,omitempty"` // empty when it is in the key ring
+	Person bool   `json:"person,omitempty"`        // signed in: Secret are tokens
+	InRing bool   `json:"-"`                       // where Secret was found
 	Space  string `json:"space,omitempty"`
 	CAFile string `json:"ca_file,omitempty"`
 }
@@ -68,6 +70,7 @@ func Load() (Login, error) {
 		if l.Secret, err = keyring.Get(service, l.URL+" "+l.ID); err != nil {
 			return l, fmt.Errorf("the key's secret is not in the system's key ring (%w): log in again", err)
 		}
+		l.InRing = true
 	}
 	return l, nil
 }
