@@ -33,6 +33,8 @@ type Config struct {
 	TLSCert string // PEM file of a certificate that somebody else issued for Host; "" makes an own authority
 	TLSKey  string // PEM file of its key
 
+	SignUp string // "open": whoever can read mail makes an account; "closed": only the operator does; default open
+
 	HistoryFlush int // values in the history's log that start a flush to chunks; default 2,000,000, which take 40 MB of memory and 0.4 s of a start
 	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
 	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
@@ -84,6 +86,11 @@ func (c Config) Filled() (Config, error) {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		fail("tls-cert", "a certificate needs its key and a key its certificate (tls-key)")
+	}
+	switch c.SignUp = orElse(c.SignUp, "open"); c.SignUp {
+	case "open", "closed":
+	default:
+		fail("sign-up", "%q is neither open nor closed", c.SignUp)
 	}
 	if c.HistoryFlush < 0 {
 		fail("history-flush", "%d values are fewer than none", c.HistoryFlush)

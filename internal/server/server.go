@@ -27,6 +27,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
+	"github.com/ardesia-iot/ardesia/internal/people/signin"
 	"github.com/ardesia-iot/ardesia/web"
 )
 
@@ -51,6 +52,7 @@ type Server struct {
 	orgs      *org.Service
 	apikeys   *apikey.Service
 	tokens    *oauth.Service
+	signin    *signin.Service
 	authority *ca.Service
 	series    *series.Service
 	devices   *device.Service
@@ -111,7 +113,10 @@ func (s *Server) people(ctx context.Context) (err error) {
 		// The house's own name keeps tokens of another environment out.
 		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.peopleSignIn()
 }
 
 // fleet makes the rooms of the fleet, from the ground up.
@@ -154,6 +159,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		// Nobody gets into a space that is being erased, so the doors may open.
 		log.ErrorContext(ctx, "a space is not erased yet; trying again", "err", err)
 		s.eraseAgain()
+	}
+	if err := s.repairLeaving(ctx); err != nil {
+		log.ErrorContext(ctx, "a person is not erased yet; trying again", "err", err)
 	}
 	return nil
 }
@@ -263,6 +271,8 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "tokens", Run: s.tokens.Run},
+		{Name: "browsers", Run: s.signin.Run},
+		{Name: "erasures of people", Run: s.runLeaving},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
 		{Name: "administration", Run: func(ctx context.Context) error { return s.runSocket(ctx, desk) }},
@@ -301,7 +311,7 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	d, err := door.New(door.Config{
 		Origins: []string{"*"}, KeyRate: door.Rate{PerMinute: s.cfg.APIRate}, OpenRate: door.Rate{PerMinute: s.cfg.OpenRate},
 	}, door.Needs{
-		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Enter: s.tokens.Enter, Done: counts.request,
+		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Done: counts.request,
 	})
 	if err != nil {
 		return nil, err
@@ -313,6 +323,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	mux := http.NewServeMux()
 	for pattern, page := range s.pages().routes() {
 		mux.HandleFunc(pattern, page)
+	}
+	for pattern, page := range s.signin.Pages() {
+		mux.Handle(pattern, page)
 	}
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux

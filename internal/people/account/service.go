@@ -160,6 +160,12 @@ func (s *Service) SignUp(ctx context.Context, email, name, password string) (Use
 	return s.add(ctx, access.Actor{Kind: access.User, ID: r.id}, r, email, name)
 }
 
+// Fit says whether an account could be made with this, and keeps nothing.
+func (s *Service) Fit(email, name, password string) error {
+	_, err := s.draft(email, name, password)
+	return err
+}
+
 // draft is a person who is not kept yet, without sealed fields.
 func (s *Service) draft(email, name, password string) (row, error) {
 	if err := errors.Join(checkEmail(email), checkName(name)); err != nil {
