@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net"
@@ -14,7 +15,6 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
-	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/people/signin"
@@ -123,8 +123,13 @@ func (s *Server) sendLetter(ctx context.Context, l signin.Letter) error {
 		return err
 	}
 	name := s.world.Now().UTC().Format("20060102T150405.000000Z") + "-" + l.Kind + "-" + rand.Text()[:6] + ".eml"
-	if err := edge.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(head+body, "\n", "\r\n"))); err != nil {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
 		return err
+	}
+	_, err = f.WriteString(strings.ReplaceAll(head+body, "\n", "\r\n"))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("keep a letter: %w", err)
 	}
 	s.log.InfoContext(ctx, "a letter is in the folder mail: no mail server is set up", "kind", l.Kind, "file", name)
 	return nil
