@@ -25,7 +25,7 @@ import (
 func (s *Server) peopleSignIn() (err error) {
 	s.signin, err = signin.New(signin.Needs{
 		Store: signin.SQL(s.data.core), Keys: s.data.ring, Accounts: s.accounts, APIKeys: s.apikeys,
-		Ask: s.askGuard, Tell: s.tellGuard, Factors: noFactors{}, MayLeave: s.mayLeave, Send: s.sendLetter,
+		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Factors: noFactors{}, MayLeave: s.mayLeave, Send: s.sendLetter,
 		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, SignUp: s.cfg.SignUp != "closed",
 	})
 	return err
@@ -56,6 +56,7 @@ func wait(ctx context.Context, d time.Duration) {
 
 func (s *Server) askGuard(context.Context, signin.Try) (time.Duration, error) { return 0, nil }
 func (s *Server) tellGuard(context.Context, signin.Try, bool) error           { return nil }
+func (s *Server) voidGuard(context.Context, signin.Try) error                 { return nil }
 
 // Second proofs: there are none yet, so nobody has any.
 
@@ -83,18 +84,21 @@ const mailFolder = "mail"
 
 // letters are the subject and the text of each kind, with the names of fields in braces.
 var letters = map[string][2]string{
-	"verify":           {"Confirm your address", "Welcome to Ardesia. Confirm your address within 24 hours:\n\n{link}\n"},
-	"have-account":     {"You have an account", "Somebody, perhaps you, wanted to make an account with this address. There is one already.\nForgotten your password?\n\n{link}\n"},
-	"reset":            {"Set a new password", "Set a new password within 20 minutes:\n\n{link}\n\nIt was asked for by {device}, {address}. If that was not you, do nothing.\n"},
-	"email-proof":      {"Confirm your new address", "Use this address from now on:\n\n{link}\n"},
-	"new-device":       {"A new browser was signed in", "{device}, {address}, {time}.\nThat was not you? Freeze your account:\n\n{freeze}\n"},
-	"password-changed": {"Your password has changed", "{device}, {address}, {time}.\nThat was not you? Freeze your account:\n\n{freeze}\n"},
-	"email-changed":    {"Your address has changed", "We write to another address from now on. {time}.\nThat was not you? Freeze your account:\n\n{freeze}\n"},
-	"recovery-used":    {"A recovery code was used", "{device}, {address}, {time}.\nThat was not you? Freeze your account:\n\n{freeze}\n"},
-	"delete-scheduled": {"Your account will be erased", "Your account will be erased in seven days. To keep it, sign in and say so.\nThat was not you? Freeze your account:\n\n{freeze}\n"},
+	"verify":           {"Confirm your address", "Somebody, we hope you, uses this address at Ardesia. Confirm it within 24 hours:\n\n{link}\n"},
+	"reset":            {"Set a new password", "Set a new password for your account within 20 minutes:\n\n{link}\n\nAsked for by: {device} {place}. If that was not you, do nothing.\n"},
+	"new-device":       {"A new browser was signed in", notYou},
+	"password-changed": {"Your password has changed", notYou},
+	"email-changed":    {"Your address has changed", "We write to another address from now on.\n" + notYou},
+	"recovery-used":    {"A recovery code was used", "Recovery codes that you have left: {left}.\n" + notYou},
+	"factor-added":     {"A second step was added", notYou},
+	"factor-removed":   {"A second step was removed", notYou},
+	"delete-scheduled": {"Your account will be erased", "Your account will be erased at {until}. To keep it, sign in and say so.\n" + notYou},
 	"delete-cancelled": {"Your account stays", "Your account is not erased.\n"},
 	"frozen":           {"Your account is frozen", "Nobody can use your account. To open it again, set a new password:\n\n{link}\n"},
 }
+
+// notYou ends letters about what somebody else may have done.
+const notYou = "{when}: {device} {place}\nThat was not you? Freeze your account:\n\n{link}\n"
 
 // sendLetter keeps a letter as a file.
 func (s *Server) sendLetter(ctx context.Context, l signin.Letter) error {

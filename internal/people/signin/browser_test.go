@@ -306,7 +306,7 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	o.open("/reset/new?token=" + tok)
 	o.judge("reset-new" + as)
 	o.signIn("berta@example.org", other)
-	_, tok = token(t, strings.Replace(h.letter("new-device").Fields["freeze"], h.server.URL, "https://example.org", 1))
+	_, tok = token(t, strings.Replace(h.letter("new-device").Fields["link"], h.server.URL, "https://example.org", 1))
 	o.open("/frozen?token=" + tok)
 	o.judge("freeze" + as)
 	o.submit(nil, "main button.main")

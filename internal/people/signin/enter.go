@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -304,7 +305,7 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 	if recovery {
 		g.Replacement, g.Left = replacement, left
 		if u, err := s.needs.Accounts.Get(ctx, f.Account); err == nil {
-			s.warn(ctx, "recovery-used", u, c, "")
+			s.warn(ctx, "recovery-used", u, c, "", map[string]string{"left": strconv.Itoa(left)})
 		}
 	}
 	return f, g, nil
@@ -475,7 +476,7 @@ func (s *Service) meet(ctx context.Context, c Client, u account.User, now time.T
 		return "", err
 	}
 	if !known {
-		s.warn(ctx, "new-device", u, c, "")
+		s.warn(ctx, "new-device", u, c, "", nil)
 	}
 	return cookie, nil
 }

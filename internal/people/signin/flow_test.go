@@ -64,7 +64,6 @@ type tabModel struct {
 	ref    Ref // the step that this tab shows; it may be an old one
 	typed  string
 	proved string // user of the good first proof
-	second bool   // a good second proof
 	wrong  [2]int // passwords, codes
 	over   bool
 }

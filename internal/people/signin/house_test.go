@@ -229,6 +229,7 @@ func newHouse(t testing.TB, d *db.DB) *house {
 	}
 	h.Service, err = New(Needs{
 		Store: SQL(d), Keys: ring{}, Accounts: h.accounts, APIKeys: h.apikeys, Ask: h.ask, Tell: func(context.Context, Try, bool) error { return nil },
+		Void:    func(context.Context, Try) error { return nil },
 		Factors: h.factors, MayLeave: func(context.Context, string) error { return nil }, Send: h.send, Wait: h.wait, Now: h.Now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Origin: func() string { return "https://example.org" }, SignUp: true, Rate: door.Rate{PerMinute: 1 << 20},
 	})

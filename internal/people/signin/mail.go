@@ -49,8 +49,8 @@ func (s *Service) Join(ctx context.Context, c Client, email, name, password stri
 				s.sendVerify(ctx, u, c)
 				return true, nil
 			case errors.Is(err, account.ErrTaken):
-				s.send(ctx, Letter{Kind: "have-account", To: u.ID, Lang: c.Lang, Fields: map[string]string{"link": s.needs.Origin() + "/reset"}})
-				return true, nil
+				// Its owner may have forgotten it: the letter leads to a new password.
+				return true, s.sendReset(ctx, u, c)
 			}
 			return false, err
 		})
@@ -65,7 +65,7 @@ func (s *Service) sendVerify(ctx context.Context, u account.User, c Client) {
 		s.needs.Log.ErrorContext(ctx, "a letter was not sent", "kind", "verify", "user", u.ID, "err", err)
 		return
 	}
-	s.send(ctx, Letter{Kind: "verify", To: u.ID, Lang: c.Lang, Fields: map[string]string{"name": u.Name, "link": s.link("/verify", token.Reveal())}})
+	s.send(ctx, Letter{Kind: "verify", To: u.ID, Lang: c.Lang, Fields: map[string]string{"link": s.link("/verify", token.Reveal())}})
 }
 
 // Prove uses a link up that proves an address.
@@ -91,17 +91,22 @@ func (s *Service) Lost(ctx context.Context, c Client, email string) error {
 			if u.ID == "" || u.Disabled() {
 				return true, nil
 			}
-			token, err := s.needs.Accounts.Invite(ctx, person(u.ID), account.Link{Purpose: account.LinkReset, Account: u.ID})
-			if err != nil {
-				return false, err
-			}
-			s.send(ctx, Letter{Kind: "reset", To: u.ID, Lang: c.Lang, Fields: map[string]string{
-				"name": u.Name, "link": s.link("/reset/new", token.Reveal()), "device": c.Agent, "address": c.Addr.String(),
-			}})
-			return true, nil
+			return true, s.sendReset(ctx, u, c)
 		})
 		return err
 	})
+}
+
+// sendReset sends the link that sets a new password.
+func (s *Service) sendReset(ctx context.Context, u account.User, c Client) error {
+	token, err := s.needs.Accounts.Invite(ctx, person(u.ID), account.Link{Purpose: account.LinkReset, Account: u.ID})
+	if err != nil {
+		return err
+	}
+	fields := s.fieldsOf(c)
+	fields["link"] = s.link("/reset/new", token.Reveal())
+	s.send(ctx, Letter{Kind: "reset", To: u.ID, Lang: c.Lang, Fields: fields})
+	return nil
 }
 
 // Reset sets a new password for the holder of a link. Second proofs stay as they are.
@@ -119,7 +124,7 @@ func (s *Service) Reset(ctx context.Context, c Client, token, password string) (
 	if err != nil {
 		return "", err
 	}
-	s.warn(ctx, "password-changed", u, c, "")
+	s.warn(ctx, "password-changed", u, c, "", nil)
 	return u.ID, nil
 }
 
@@ -133,7 +138,7 @@ func (s *Service) SetPassword(ctx context.Context, c Client, in Session, passwor
 		return "", err
 	}
 	if u, err := s.needs.Accounts.Get(ctx, in.Account); err == nil {
-		s.warn(ctx, "password-changed", u, c, "")
+		s.warn(ctx, "password-changed", u, c, "", nil)
 	}
 	return s.Follow(ctx, in.ID)
 }
@@ -157,7 +162,7 @@ func (s *Service) Move(ctx context.Context, c Client, in Session, email string) 
 		if err != nil {
 			return false, err
 		}
-		s.send(ctx, Letter{Kind: "email-proof", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link("/account/email/confirm", token.Reveal())}})
+		s.send(ctx, Letter{Kind: "verify", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link("/account/email/confirm", token.Reveal())}})
 		return true, nil
 	})
 	return err
@@ -176,7 +181,7 @@ func (s *Service) Moved(ctx context.Context, c Client, token string) error {
 	if err := s.needs.Accounts.SetEmail(ctx, person(u.ID), u.ID, l.Text); err != nil {
 		return err
 	}
-	s.warn(ctx, "email-changed", u, c, u.Email)
+	s.warn(ctx, "email-changed", u, c, u.Email, nil)
 	return nil
 }
 
@@ -192,7 +197,8 @@ func (s *Service) NotMe(ctx context.Context, c Client, token string) error {
 	if err := s.EndOthers(ctx, person(l.Account), l.Account, ""); err != nil {
 		return err
 	}
-	s.send(ctx, Letter{Kind: "frozen", To: l.Account, Lang: c.Lang, Fields: map[string]string{"link": s.needs.Origin() + "/reset"}})
+	fields := s.fieldsOf(c)
+	s.send(ctx, Letter{Kind: "frozen", To: l.Account, Lang: c.Lang, Fields: map[string]string{"when": fields["when"], "link": s.needs.Origin() + "/reset"}})
 	return nil
 }
 
@@ -240,7 +246,7 @@ func (s *Service) Leave(ctx context.Context, c Client, in Session) (account.User
 	}
 	u, err := s.needs.Accounts.Leave(ctx, person(in.Account), in.Account)
 	if err == nil {
-		s.warn(ctx, "delete-scheduled", u, c, "")
+		s.warn(ctx, "delete-scheduled", u, c, "", map[string]string{"until": u.LeavingAt.Format(time.RFC3339)})
 	}
 	return u, err
 }
@@ -249,7 +255,7 @@ func (s *Service) Leave(ctx context.Context, c Client, in Session) (account.User
 func (s *Service) Stay(ctx context.Context, c Client, in Session) error {
 	u, err := s.needs.Accounts.Stay(ctx, person(in.Account), in.Account)
 	if err == nil {
-		s.send(ctx, Letter{Kind: "delete-cancelled", To: u.ID, Lang: c.Lang, Fields: map[string]string{"name": u.Name}})
+		s.send(ctx, Letter{Kind: "delete-cancelled", To: u.ID, Lang: c.Lang, Fields: s.fieldsOf(c)})
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -40,7 +41,8 @@ const (
 	ActRecovery Act = "recovery"
 	ActPasskey  Act = "passkey"
 	ActReset    Act = "reset"
-	ActSignUp   Act = "signup"
+	ActSignUp   Act = "sign-up"
+	ActDevice   Act = "device-code"
 )
 
 // A Try is one of them, as the guard against guessing sees it.
@@ -54,11 +56,11 @@ type Try struct {
 
 // A Letter is mail to a person.
 type Letter struct {
-	Kind    string // verify, have-account, reset, new-device, password-changed, email-changed, email-proof, frozen, delete-scheduled, delete-cancelled, recovery-used
+	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed
 	To      string // user id
 	Address string // instead of the account's own address; "" for that
 	Lang    string
-	Fields  map[string]string // link, freeze, device, address, time, left
+	Fields  map[string]string // link, device, place, when, until, left, factor
 }
 
 // A Passkey is one of a person's passkeys.
@@ -105,18 +107,37 @@ type Enrolment interface {
 	RemovePasskey(ctx context.Context, who access.Actor, user, id string) error
 }
 
-// Needs are what a Service is made of. All must be there but Enrolment.
+// Asked is what a program wants of a person.
+type Asked struct {
+	Client  string   // the program's name, as whoever registered it wrote
+	Scopes  []string // what it wants to do
+	Origins []string // where the browser is led in the end, for the page's policy: "https://host[:port]"
+}
+
+// A Provider is what the pages of consent need of the room that gives out tokens. It may
+// be missing: then there are no such pages.
+type Provider interface {
+	Asked(ctx context.Context, user, id string) (Asked, error)
+	Consent(ctx context.Context, user, id string, agreed bool) (returnTo string, err error)
+	Pending(ctx context.Context, userCode string) (Asked, error)
+	Approve(ctx context.Context, who Login, userCode string) error
+	Deny(ctx context.Context, who Login, userCode string) error
+}
+
+// Needs are what a Service is made of. All must be there but those that say so.
 type Needs struct {
 	Store    Store
 	Keys     Keys
 	Accounts *account.Service
 	APIKeys  *apikey.Service
 	// Ask says how long to wait before a try is answered, or refuses it with a problem of
-	// kind Limited; Tell says how it ended.
+	// kind Limited. After it either Tell says how the try ended, or Void that it did not count.
 	Ask       func(ctx context.Context, t Try) (time.Duration, error)
 	Tell      func(ctx context.Context, t Try, good bool) error
+	Void      func(ctx context.Context, t Try) error
 	Factors   Factors
-	Enrolment Enrolment
+	Enrolment Enrolment // may be nil
+	Provider  Provider  // may be nil
 	// MayLeave says why a person cannot be erased, if so: others would be left without an administrator.
 	MayLeave func(ctx context.Context, user string) error
 	// Send hands a letter to the post; nil says that it will not be lost.
@@ -143,9 +164,9 @@ type Service struct {
 
 // New checks needs, and starts nothing.
 func New(needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Keys == nil || needs.Accounts == nil || needs.APIKeys == nil || needs.Ask == nil || needs.Tell == nil ||
+	if needs.Store == nil || needs.Keys == nil || needs.Accounts == nil || needs.APIKeys == nil || needs.Ask == nil || needs.Tell == nil || needs.Void == nil ||
 		needs.Factors == nil || needs.Send == nil || needs.MayLeave == nil || needs.Wait == nil || needs.Now == nil || needs.Log == nil || needs.Origin == nil {
-		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Factors, MayLeave, Send, Wait, Now, Log and Origin")
+		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Void, Factors, MayLeave, Send, Wait, Now, Log and Origin")
 	}
 	s := &Service{needs: needs, who: needs.Keys.MAC("signin-who"), posts: door.NewLimiter(needs.Rate, door.Rate{PerMinute: 120, Burst: 60}, needs.Now)}
 	var err error
@@ -252,7 +273,7 @@ func (s *Service) guarded(ctx context.Context, t Try, work func() (good bool, er
 	}
 	good, err := work()
 	if err != nil {
-		return false, err
+		return false, errors.Join(err, s.needs.Void(ctx, t))
 	}
 	return good, s.needs.Tell(ctx, t, good)
 }
@@ -277,16 +298,29 @@ func (s *Service) send(ctx context.Context, l Letter) {
 }
 
 // warn tells a person of something that somebody else may have done, with a link that
-// freezes the account.
-func (s *Service) warn(ctx context.Context, kind string, u account.User, c Client, address string) {
+// freezes the account. fields are further ones of the letter.
+func (s *Service) warn(ctx context.Context, kind string, u account.User, c Client, address string, fields map[string]string) {
 	token, err := s.needs.Accounts.Invite(ctx, access.Actor{Kind: access.System}, account.Link{Purpose: account.LinkFreeze, Account: u.ID})
 	if err != nil {
 		s.needs.Log.ErrorContext(ctx, "a letter was not sent", "kind", kind, "user", u.ID, "err", err)
 		return
 	}
-	s.send(ctx, Letter{Kind: kind, To: u.ID, Address: address, Lang: c.Lang, Fields: map[string]string{
-		"name": u.Name, "freeze": s.link("/frozen", token.Reveal()), "device": c.Agent, "address": c.Addr.String(), "time": s.needs.Now().UTC().Format(time.RFC3339),
-	}})
+	all := s.fieldsOf(c)
+	all["link"] = s.link("/frozen", token.Reveal())
+	maps.Copy(all, fields)
+	s.send(ctx, Letter{Kind: kind, To: u.ID, Address: address, Lang: c.Lang, Fields: all})
+}
+
+// fieldsOf are those of a letter that say when something happened, and where.
+func (s *Service) fieldsOf(c Client) map[string]string {
+	all := map[string]string{"when": s.needs.Now().UTC().Format(time.RFC3339)}
+	if c.Agent != "" {
+		all["device"] = c.Agent
+	}
+	if c.Addr.IsValid() {
+		all["place"] = c.Addr.String()
+	}
+	return all
 }
 
 // steady has whatever work does take the same time, so that it tells nothing: at

@@ -159,7 +159,7 @@ func TestANewBrowserIsWrittenAbout(t *testing.T) {
 	u := h.person("anna@example.org")
 	b := h.browser()
 	b.signIn(u.Email, good)
-	if l := h.letter("new-device"); l.To != u.ID || l.Fields["freeze"] == "" {
+	if l := h.letter("new-device"); l.To != u.ID || l.Fields["link"] == "" {
 		t.Errorf("the letter is %+v", l)
 	}
 	b.post("/signout", nil)
