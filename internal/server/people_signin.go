@@ -114,10 +114,11 @@ func (s *Server) sendLetter(ctx context.Context, l signin.Letter) error {
 		}
 		to = u.Email
 	}
-	fields := make([]string, 0, 2*len(l.Fields))
+	fields := make([]string, 0, 2*len(l.Fields)+4)
 	for name, value := range l.Fields {
 		fields = append(fields, "{"+name+"}", value)
 	}
+	fields = append(fields, "{device}", "", "{place}", "") // where they are not known
 	body := strings.NewReplacer(fields...).Replace(text[1])
 	host := s.cfg.Host
 	head := fmt.Sprintf("From: Ardesia <noreply@%s>\nTo: <%s>\nSubject: %s\nDate: %s\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",

@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -50,10 +51,13 @@ type screen struct {
 	dialogs int      // guarded by mu: what a payload would open
 }
 
+// site is the server's address by a name: browsers have passkeys for names only.
+func (h *house) site() string { return strings.Replace(h.server.URL, "127.0.0.1", "localhost", 1) }
+
 func (h *house) screen(t *testing.T, width int, dark bool) *screen {
 	t.Helper()
 	h.browser() // starts the server
-	h.Service.needs.Origin = func() string { return h.server.URL }
+	h.Service.needs.Origin = func() string { return h.site() }
 	root, err := chrome()
 	if err != nil {
 		t.Fatalf("start Chromium (scripts/need chromium=chromium): %v", err)
@@ -131,7 +135,7 @@ func eval[T any](s *screen, js string, options ...chromedp.EvaluateOption) T {
 
 func (s *screen) open(path string) {
 	s.t.Helper()
-	s.run(chromedp.Navigate(s.h.server.URL+path), chromedp.WaitReady(chromedp.CSS("main")))
+	s.run(chromedp.Navigate(s.h.site()+path), chromedp.WaitReady(chromedp.CSS("main")))
 }
 
 // submit fills fields in and sends the form as a person does, and waits for the next page.
@@ -198,9 +202,6 @@ func (s *screen) signIn(email, password string) {
 	s.submit(map[string]string{"password": password}, "main button.main")
 }
 
-// withEnrolment has the pages offer what a server with second proofs offers.
-type withEnrolment struct{ Enrolment }
-
 func TestPagesInABrowser(t *testing.T) {
 	for _, width := range []int{360, 1280} {
 		for _, dark := range []bool{false, true} {
@@ -215,14 +216,14 @@ func TestPagesInABrowser(t *testing.T) {
 
 func walkPages(t *testing.T, width int, dark bool, as string) {
 	h := embedded(t)
-	h.Service.needs.Enrolment = withEnrolment{}
+	h.full()
 	s := h.screen(t, width, dark)
 
 	link, err := h.SetupLink(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, tok := token(t, strings.Replace(link, h.server.URL, "https://example.org", 1))
+	_, tok := token(t, strings.Replace(link, h.site(), "https://example.org", 1))
 	s.open("/setup?token=" + tok)
 	s.judge("setup" + as)
 	s.submit(map[string]string{"name": "Anna Bianchi", "email": "anna@example.org", "password": good}, "main button.main")
@@ -264,6 +265,23 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 		t.Fatal(err)
 	}
 	h.in2(u)
+	s.open("/account/factors")
+	s.judge("account-factors" + as)
+	s.leave(chromedp.Click(chromedp.CSS(`form[action="/account/factors/app"] button`)))
+	s.judge("account-app" + as)
+	s.submit(map[string]string{"code": "000000"}, "main button.main")
+	s.judge("account-app-wrong" + as)
+	h.factors.mu.Lock()
+	h.factors.recovery[u.ID] = nil
+	h.factors.mu.Unlock()
+	s.submit(map[string]string{"code": "123456"}, "main button.main")
+	s.judge("account-codes" + as)
+	s.open("/device?user_code=BCDF-GHJK")
+	s.judge("device" + as)
+	s.submit(nil, "main button.main")
+	s.judge("device-asked" + as)
+	s.open("/consent?id=r1")
+	s.judge("consent" + as)
 	for _, name := range []string{"profile", "password", "email", "sessions", "keys", "checkup", "data", "delete"} {
 		s.open("/account/" + name)
 		if got := s.path(); got != "/account/"+name {
@@ -293,7 +311,7 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	o.judge("signup" + as)
 	o.submit(map[string]string{"name": "Berta", "email": "berta@example.org", "password": other}, "main button.main")
 	o.judge("sent" + as)
-	_, tok = token(t, strings.Replace(h.letter("verify").Fields["link"], h.server.URL, "https://example.org", 1))
+	_, tok = token(t, strings.Replace(h.letter("verify").Fields["link"], h.site(), "https://example.org", 1))
 	o.open("/verify?token=" + tok)
 	o.judge("verify" + as)
 	o.submit(nil, "main button.main")
@@ -302,11 +320,11 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	o.judge("reset" + as)
 	o.submit(map[string]string{"email": "berta@example.org"}, "main button.main")
 	o.judge("reset-sent" + as)
-	_, tok = token(t, strings.Replace(h.letter("reset").Fields["link"], h.server.URL, "https://example.org", 1))
+	_, tok = token(t, strings.Replace(h.letter("reset").Fields["link"], h.site(), "https://example.org", 1))
 	o.open("/reset/new?token=" + tok)
 	o.judge("reset-new" + as)
 	o.signIn("berta@example.org", other)
-	_, tok = token(t, strings.Replace(h.letter("new-device").Fields["link"], h.server.URL, "https://example.org", 1))
+	_, tok = token(t, strings.Replace(h.letter("new-device").Fields["link"], h.site(), "https://example.org", 1))
 	o.open("/frozen?token=" + tok)
 	o.judge("freeze" + as)
 	o.submit(nil, "main button.main")
@@ -321,6 +339,48 @@ func (h *house) in2(u account.User) {
 	_, hash := newToken()
 	if _, err := h.Service.begin(h.t.Context(), tab, u, hash, h.Now(), false, []string{methodPassword}); err != nil {
 		h.t.Fatal(err)
+	}
+}
+
+// A passkey is made on the account's page and then is all that signing in needs.
+func TestAPasskeyIsMadeAndUsedInABrowser(t *testing.T) {
+	h := embedded(t)
+	u := h.person("anna@example.org")
+	h.full()
+	s := h.screen(t, 1280, false)
+	call(s, webauthn.Enable, webauthn.EnableParams{})
+	call(s, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}})
+	s.signIn(u.Email, good)
+	s.open("/account/factors")
+	s.run(chromedp.SetValue(chromedp.CSS("#label"), "My laptop"))
+	s.leave(chromedp.Click(chromedp.CSS("#passkey-new")))
+	if got := s.text(`document.querySelector("main").innerText`); !strings.Contains(got, "My laptop") || !strings.Contains(got, "It is set up") {
+		t.Fatalf("after making it: %s", got)
+	}
+	s.judge("account-factors-passkey-1280-light")
+	h.letter("factor-added")
+	s.leave(chromedp.Click(chromedp.CSS(".who button")))
+	s.leave(chromedp.Click(chromedp.CSS("#passkey-go")))
+	if got := s.path(); got != "/account" {
+		t.Fatalf("after using it: %s", got)
+	}
+	all, err := h.Sessions(t.Context(), u.ID)
+	if err != nil || len(all) != 1 || !all[0].Has(methodPasskey) {
+		t.Errorf("the session is %+v, %v", all, err)
+	}
+	// One that nobody here knows says so, and the page stays of use.
+	h.factors.mu.Lock()
+	clear(h.factors.passkeys)
+	h.factors.mu.Unlock()
+	s.leave(chromedp.Click(chromedp.CSS(".who button")))
+	s.run(chromedp.Click(chromedp.CSS("#passkey-go")), chromedp.WaitVisible(chromedp.CSS("#passkey-problem")))
+	s.submit(map[string]string{"email": u.Email}, "main button.main")
+	s.submit(map[string]string{"password": good}, "main button.main")
+	if got := s.path(); got != "/account" {
+		t.Errorf("with the password after that: %s", got)
 	}
 }
 
@@ -420,7 +480,7 @@ func TestOurPagesAreNotFramed(t *testing.T) {
 	s := h.screen(t, 1280, false)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = fmt.Fprintf(w, `<main><iframe id="f" src="%s/signin" width="600" height="600"></iframe></main>`, h.server.URL)
+		_, _ = fmt.Fprintf(w, `<main><iframe id="f" src="%s/signin" width="600" height="600"></iframe></main>`, h.site())
 	}))
 	defer evil.Close()
 	s.run(chromedp.Navigate(evil.URL), chromedp.WaitReady(chromedp.CSS("main")))

@@ -10,6 +10,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"log/slog"
 	"net/http"
@@ -117,23 +120,191 @@ func (f *factors) CheckRecovery(_ context.Context, user, code string) (string, i
 }
 
 func (f *factors) BeginAssertion(_ context.Context, user string) (json.RawMessage, []byte, error) {
-	return json.RawMessage(`{"publicKey":{"challenge":"AAAA"}}`), []byte("asked of " + user), nil
+	return json.RawMessage(`{"publicKey":{"challenge":"AAAA","rpId":"localhost","userVerification":"required"}}`), []byte("asked of " + user), nil
 }
 
-// FinishAssertion takes the user's id for a good answer, "touch" before it where the
-// person was not seen.
+// FinishAssertion takes a text that begins with "touch" for a passkey that did not see its
+// person, any other that is known, or what a browser sends, for one that did.
 func (f *factors) FinishAssertion(_ context.Context, _, response []byte) (string, bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var text string
 	if err := json.Unmarshal(response, &text); err != nil {
-		return "", false, errWrong
+		if text, err = credential(response); err != nil {
+			return "", false, errWrong
+		}
 	}
 	user, ok := f.passkeys[text]
 	if !ok {
 		return "", false, errWrong
 	}
 	return user, !strings.HasPrefix(text, "touch"), nil
+}
+
+// credential is the id of the passkey that a browser answers with.
+func credential(response []byte) (string, error) {
+	var c struct {
+		ID string `json:"id"`
+	}
+	err := json.Unmarshal(response, &c)
+	if c.ID == "" {
+		err = errors.Join(err, errWrong)
+	}
+	return c.ID, err
+}
+
+// enrolment is the other half of factors.
+type enrolment struct {
+	*factors
+	labels map[string]string
+}
+
+func (e *enrolment) Of(_ context.Context, user string) (set Set, err error) {
+	if set, err = e.factors.Of(context.Background(), user); err != nil {
+		return set, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, of := range e.passkeys {
+		if of == user {
+			set.Passkeys = append(set.Passkeys, Passkey{ID: id, Label: e.labels[id], MadeAt: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)})
+		}
+	}
+	return set, nil
+}
+
+func (e *enrolment) BeginTOTP(_ context.Context, _ access.Actor, user, label string) (Setup, error) {
+	var qr bytes.Buffer
+	err := png.Encode(&qr, image.NewGray(image.Rect(0, 0, 41, 41)))
+	return Setup{Secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", URL: "otpauth://totp/Ardesia:" + label + "?secret=JBSWY3DPEHPK3PXP", QR: qr.Bytes()}, err
+}
+
+func (e *enrolment) ConfirmTOTP(_ context.Context, _ access.Actor, user, code string) ([]string, error) {
+	if code != "123456" {
+		return nil, errWrong
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.totp[user] = map[string]bool{"654321": true}
+	if len(e.recovery[user]) > 0 {
+		return nil, nil
+	}
+	return e.fresh(user), nil
+}
+
+// fresh makes recovery codes; the caller holds mu.
+func (e *enrolment) fresh(user string) (codes []string) {
+	e.recovery[user] = map[string]bool{}
+	for i := range 10 {
+		code := fmt.Sprintf("1111 2222 3333 4444 5555 666%d", i)
+		e.recovery[user][code] = true
+		codes = append(codes, code)
+	}
+	return codes
+}
+
+func (e *enrolment) RemoveTOTP(_ context.Context, _ access.Actor, user string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.totp, user)
+	return nil
+}
+
+func (e *enrolment) NewRecovery(_ context.Context, _ access.Actor, user string) ([]string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.fresh(user), nil
+}
+
+func (e *enrolment) BeginPasskey(_ context.Context, _ access.Actor, user, name, display string) (json.RawMessage, []byte, error) {
+	options, err := json.Marshal(map[string]any{"publicKey": map[string]any{
+		"challenge": "AAAA", "rp": map[string]string{"id": "localhost", "name": "Ardesia"}, "user": map[string]string{"id": "AAAA", "name": name, "displayName": display},
+		"pubKeyCredParams":       []any{map[string]any{"type": "public-key", "alg": -7}},
+		"authenticatorSelection": map[string]string{"residentKey": "required", "userVerification": "required"},
+	}})
+	return options, []byte("for " + user), err
+}
+
+func (e *enrolment) FinishPasskey(_ context.Context, _ access.Actor, user string, state, response []byte, label string) (Passkey, error) {
+	id, err := credential(response)
+	if err != nil || string(state) != "for "+user {
+		return Passkey{}, errWrong
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.passkeys[id], e.labels[id] = user, label
+	return Passkey{ID: id, Label: label}, nil
+}
+
+func (e *enrolment) RenamePasskey(_ context.Context, _ access.Actor, user, id, label string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.passkeys[id] != user {
+		return errWrong
+	}
+	e.labels[id] = label
+	return nil
+}
+
+func (e *enrolment) RemovePasskey(_ context.Context, _ access.Actor, user, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.passkeys[id] != user {
+		return errWrong
+	}
+	delete(e.passkeys, id)
+	return nil
+}
+
+// provider is a room that gives out tokens: it asks one thing, once.
+type provider struct {
+	mu       sync.Mutex
+	answered []string
+}
+
+var errNoRequest = problem.New(problem.NotFound, "asked-not-found", "There is no such request.")
+
+func (p *provider) asked(id, want string) (Asked, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id != want || len(p.answered) > 0 {
+		return Asked{}, errNoRequest
+	}
+	return Asked{Client: "<b>Greenhouse</b>", Scopes: []string{"openid", "things:write"}, Origins: []string{"https://client.example", "javascript:alert(1)", "https://a;b"}}, nil
+}
+
+func (p *provider) Asked(_ context.Context, _, id string) (Asked, error) { return p.asked(id, "r1") }
+func (p *provider) Pending(_ context.Context, code string) (Asked, error) {
+	return p.asked(code, "BCDF-GHJK")
+}
+
+func (p *provider) note(user, id, answer string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = append(p.answered, user+" "+id+" "+answer)
+}
+
+func (p *provider) Consent(_ context.Context, user, id string, agreed bool) (string, error) {
+	p.note(user, id, fmt.Sprint(agreed))
+	return "/account?asked=" + id, nil
+}
+
+func (p *provider) Approve(_ context.Context, who Login, code string) error {
+	p.note(who.User, code, "approved")
+	return nil
+}
+
+func (p *provider) Deny(_ context.Context, who Login, code string) error {
+	p.note(who.User, code, "denied")
+	return nil
+}
+
+// full gives the house all rooms that a server may have.
+func (h *house) full() *provider {
+	p := &provider{}
+	e := &enrolment{h.factors, map[string]string{}}
+	h.Service.needs.Factors, h.Service.needs.Enrolment, h.Service.needs.Provider = e, e, p
+	return p
 }
 
 // A house is this room with the real rooms below it.

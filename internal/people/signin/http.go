@@ -54,6 +54,12 @@ func readPages(texts catalogue) (pageSet, error) {
 		words := template.FuncMap{
 			"t":   func(key string, args ...any) string { return texts.text(lang, key, args...) },
 			"day": day, "moment": moment, "initial": initial,
+			"scope": func(name string) string {
+				if text, ok := texts[lang]["scope."+name]; ok {
+					return text
+				}
+				return name
+			},
 		}
 		for _, file := range names {
 			name := strings.TrimSuffix(strings.TrimPrefix(file, "page/"), ".html")
@@ -78,6 +84,12 @@ type visit struct {
 	client  Client
 	session Session      // zero: nobody is signed in
 	user    account.User // likewise
+}
+
+// who is the person who is signed in, in the private space, which is where what belongs
+// to a person is.
+func (v *visit) who() access.Actor {
+	return access.Actor{Kind: access.User, ID: v.user.ID, Space: v.user.Space, Role: access.Admin}
 }
 
 func (v *visit) in() bool { return v.session.ID != "" }
@@ -233,6 +245,8 @@ func (s *Service) fresh(do func(v *visit) error) func(v *visit) error {
 		path := v.r.URL.Path
 		if page, ok := askedOn[path]; ok {
 			path = page
+		} else if strings.HasPrefix(path, "/account/factors/") {
+			path = "/account/factors"
 		}
 		v.redirect("/signin/again?to=" + url.QueryEscape(path))
 		return nil
@@ -314,7 +328,7 @@ func status(err error) int {
 func (s *Service) show(v *visit, name string, p view, told error) error {
 	p.Lang = v.lang
 	if p.Home {
-		p.User, p.Nav = v.user, navOf(v.r.URL.Path)
+		p.User, p.Nav = v.user, s.navOf(v.r.URL.Path)
 	}
 	p.Here = v.r.URL.RequestURI()
 	if v.r.Method != http.MethodGet {
@@ -410,7 +424,7 @@ func (s *Service) Session(r *http.Request) (Login, bool) {
 	if err != nil {
 		return Login{}, false
 	}
-	return Login{User: one.Account, At: one.ProvedAt, AMR: one.Methods, ACR: one.ACR(), Session: one.ID, Epoch: one.Epoch}, true
+	return one.login(), true
 }
 
 // SignIn is the address of signing in that comes back to returnTo, a path of this server.

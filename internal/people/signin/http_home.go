@@ -3,6 +3,7 @@ package signin
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // homePages are those of a person's own account.
 func (s *Service) homePages() map[string]func(v *visit) error {
-	return map[string]func(v *visit) error{
+	all := map[string]func(v *visit) error{
 		"GET /account":                 s.getHome,
 		"GET /account/profile":         s.getProfile,
 		"POST /account/profile":        s.postProfile,
@@ -37,19 +38,29 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 		"POST /account/delete":         s.fresh(s.postDelete),
 		"POST /account/stay":           s.postStay,
 	}
+	if s.needs.Enrolment != nil {
+		maps.Copy(all, s.factorPages())
+	}
+	if s.needs.Provider != nil {
+		maps.Copy(all, s.consentPages())
+	}
+	return all
 }
 
 // sections are the pages of the menu.
 var sections = []navView{
 	{Path: "/account", Key: "nav.home"}, {Path: "/account/profile", Key: "nav.profile"}, {Path: "/account/checkup", Key: "nav.checkup"},
-	{Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"}, {Path: "/account/data", Key: "nav.data"},
+	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"}, {Path: "/account/data", Key: "nav.data"},
 }
 
-func navOf(path string) []navView {
-	all := make([]navView, len(sections))
-	for i, n := range sections {
+func (s *Service) navOf(path string) []navView {
+	var all []navView
+	for _, n := range sections {
+		if n.Path == "/account/factors" && s.needs.Enrolment == nil {
+			continue
+		}
 		n.Here = n.Path == path
-		all[i] = n
+		all = append(all, n)
 	}
 	return all
 }
@@ -61,7 +72,7 @@ func (s *Service) home(v *visit, name string, data any, told error) error {
 
 // notices are what a page may be told by the address that led to it.
 var notices = map[string]bool{
-	"saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true,
+	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true,
 }
 
 func (s *Service) notice(v *visit) string {

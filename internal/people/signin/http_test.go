@@ -274,6 +274,7 @@ func TestPagesDoNotTellWhoIsThere(t *testing.T) {
 func TestPostsFromOtherSitesAreRefused(t *testing.T) {
 	h := embedded(t)
 	h.person("anna@example.org")
+	h.full()
 	b := h.browser()
 	b.signIn("anna@example.org", good)
 	posts := 0
@@ -312,6 +313,7 @@ func TestPostsFromOtherSitesAreRefused(t *testing.T) {
 func TestPagesAreShutIn(t *testing.T) {
 	h := embedded(t)
 	h.person("anna@example.org")
+	h.full()
 	b := h.browser()
 	b.signIn("anna@example.org", good)
 	for pattern := range h.Pages() {
@@ -603,6 +605,93 @@ func TestAPersonLeavesAndStays(t *testing.T) {
 	b.post("/account/stay", nil)
 	if got, _ := h.accounts.Get(t.Context(), u.ID); got.Leaving() {
 		t.Error("the account still leaves")
+	}
+}
+
+func TestAPersonManagesSecondProofs(t *testing.T) {
+	h := embedded(t)
+	u := h.person("anna@example.org")
+	h.full()
+	b := h.browser()
+	b.signIn(u.Email, good)
+	h.post()
+	b.get("/account/factors")
+	b.submit("/account/factors/app", nil)
+	if !strings.Contains(b.body, "JBSW Y3DP") || !strings.Contains(b.body, `src="data:image/png;base64,`) || !strings.Contains(b.body, `href="otpauth://`) {
+		t.Errorf("setting up: %s", b.body)
+	}
+	if a := b.submit("/account/factors/app/confirm", url.Values{"code": {"000000"}}); a.StatusCode != 401 {
+		t.Errorf("a wrong code: %d", a.StatusCode)
+	}
+	b.submit("/account/factors/app/confirm", url.Values{"code": {"123 456"}})
+	if n := strings.Count(b.body, "1111 2222"); n != 10 {
+		t.Errorf("%d recovery codes are shown: %s", n, b.body)
+	}
+	h.letter("factor-added")
+	if b.get("/account/factors"); strings.Contains(b.body, "1111 2222") {
+		t.Error("the codes are shown again")
+	}
+	b.submit("/account/factors/app/remove", nil)
+	h.letter("factor-removed")
+	h.factors.passkeys["p1"] = u.ID
+	h.factors.passkeys["p2"] = "somebody else"
+	b.submit("/account/factors/passkey/remove", url.Values{"id": {"p2"}})
+	b.submit("/account/factors/passkey/rename", url.Values{"id": {"p1"}, "label": {"<i>Mine</i>"}})
+	if !strings.Contains(b.body, "&lt;i&gt;Mine&lt;/i&gt;") {
+		t.Errorf("after renaming: %s", b.body)
+	}
+	b.submit("/account/factors/passkey/remove", url.Values{"id": {"p1"}})
+	if h.factors.passkeys["p1"] != "" || h.factors.passkeys["p2"] == "" {
+		t.Errorf("passkeys: %v", h.factors.passkeys)
+	}
+	h.Pass(freshFor)
+	if b.post("/account/factors/app/remove", nil); b.path != "/signin/password" {
+		t.Errorf("after five minutes: %s", b.path)
+	}
+	if a := b.post("/account/factors/passkey", nil); a.StatusCode != 403 {
+		t.Errorf("a script after five minutes: %d", a.StatusCode)
+	}
+}
+
+func TestAPersonLetsProgramsAct(t *testing.T) {
+	for name, c := range map[string]struct{ path, id, answer, want string }{
+		"a program may":     {"/consent", "r1", "yes", "r1 true"},
+		"a program may not": {"/consent", "r1", "no", "r1 false"},
+		"no answer is a no": {"/consent", "r1", "", "r1 false"},
+		"a device may":      {"/device/answer", "BCDF-GHJK", "yes", "BCDF-GHJK approved"},
+		"a device may not":  {"/device/answer", "BCDF-GHJK", "no", "BCDF-GHJK denied"},
+		"no such code":      {"/device/answer", "XXXX-XXXX", "yes", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := embedded(t)
+			u := h.person("anna@example.org")
+			p := h.full()
+			b := h.browser()
+			if b.get("/consent?id=r1"); b.path != "/signin" || !strings.Contains(b.body, `value="/consent?id=r1"`) {
+				t.Errorf("not signed in: %s %s", b.path, b.body)
+			}
+			b.signIn(u.Email, good)
+			if c.path == "/consent" {
+				a := b.get("/consent?id=r1")
+				if !strings.Contains(b.body, "&lt;b&gt;Greenhouse&lt;/b&gt;") || !strings.Contains(b.body, "Know who you are") || !strings.Contains(b.body, "things:write") {
+					t.Errorf("the page: %s", b.body)
+				}
+				if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' https://client.example; base-uri") {
+					t.Errorf("the policy: %s", csp)
+				}
+			} else {
+				b.get("/device?user_code=" + c.id)
+				b.submit("/device", url.Values{"code": {c.id}})
+			}
+			b.submit(c.path, url.Values{"id": {c.id}, "answer": {c.answer}})
+			want := u.ID + " " + c.want
+			if c.want == "" {
+				want = ""
+			}
+			if got := strings.Join(p.answered, ","); got != want {
+				t.Errorf("answered %q, want %q", got, want)
+			}
+		})
 	}
 }
 

@@ -104,6 +104,7 @@ type Enrolment interface {
 	NewRecovery(ctx context.Context, who access.Actor, user string) ([]string, error)
 	BeginPasskey(ctx context.Context, who access.Actor, user, name, display string) (options json.RawMessage, state []byte, err error)
 	FinishPasskey(ctx context.Context, who access.Actor, user string, state, response []byte, label string) (Passkey, error)
+	RenamePasskey(ctx context.Context, who access.Actor, user, id, label string) error
 	RemovePasskey(ctx context.Context, who access.Actor, user, id string) error
 }
 

@@ -25,9 +25,10 @@ if (box && button && able) {
       const begun = await ask("/signin/passkey", { flow: flow ?? "", step: Number(step ?? 0), to: to ?? "" });
       // The next try goes on from here, whatever becomes of this one.
       box.dataset.flow = begun.flow;
-      box.dataset.step = begun.step;
+      box.dataset.step = begun.step; // where no answer leads
       const options = PublicKeyCredential.parseRequestOptionsFromJSON(begun.options.publicKey ?? begun.options);
       const credential = await navigator.credentials.get({ publicKey: options });
+      box.dataset.step = begun.step + 1; // where a wrong answer leads
       const done = await ask("/signin/passkey/finish", { flow: begun.flow, step: begun.step, response: credential.toJSON() });
       location.assign(done.to);
     } catch {
@@ -35,5 +36,46 @@ if (box && button && able) {
       button.disabled = false;
       button.focus();
     }
+  });
+}
+
+// A new passkey, on the page of the second step.
+const form = document.getElementById("new-passkey");
+if (form && window.PublicKeyCredential && PublicKeyCredential.parseCreationOptionsFromJSON) {
+  form.hidden = false;
+  document.getElementById("no-passkeys").hidden = true;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    trouble.hidden = true;
+    try {
+      const begun = await ask("/account/factors/passkey", {});
+      const options = PublicKeyCredential.parseCreationOptionsFromJSON(begun.options.publicKey ?? begun.options);
+      const credential = await navigator.credentials.create({ publicKey: options });
+      const label = document.getElementById("label").value;
+      const done = await ask("/account/factors/passkey/confirm", { state: begun.state, response: credential.toJSON(), label });
+      location.assign(done.to);
+    } catch (error) {
+      if (error.message === "403") {
+        location.assign("/signin/again?to=/account/factors");
+        return;
+      }
+      trouble.hidden = false;
+    }
+  });
+}
+
+// Recovery codes can be printed and kept as a file.
+const list = document.getElementById("code-list");
+if (list) {
+  const save = document.getElementById("codes-save");
+  const print = document.getElementById("codes-print");
+  save.hidden = print.hidden = false;
+  print.addEventListener("click", () => window.print());
+  save.addEventListener("click", () => {
+    const text = [...list.querySelectorAll("code")].map((code) => code.textContent).join("\n") + "\n";
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    link.download = "ardesia-recovery-codes.txt";
+    link.click();
   });
 }
