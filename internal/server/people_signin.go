@@ -164,13 +164,14 @@ func (s *Server) mayLeave(ctx context.Context, user string) error {
 	return nil
 }
 
-// greetFirst prints the link that makes the first account, when there is none.
+// greetFirst prints the link that makes the first account, when there is none. The sample
+// account of --demo is nobody's, so there it is printed at every start.
 func (s *Server) greetFirst() {
-	link, err := s.signin.SetupLink(context.Background())
+	link, err := s.signin.SetupLink(context.Background(), s.cfg.Demo)
 	switch {
 	case err != nil:
 		s.log.Error("the link that makes the first account could not be made", "err", err)
 	case link != "":
-		fmt.Fprintf(s.world.Out, "\n  Set up           %s\n                   makes the first account; once, within 30 minutes\n", link)
+		fmt.Fprintf(s.world.Out, "\n  Set up           %s\n                   makes an account of your own; once, within 30 minutes\n", link)
 	}
 }

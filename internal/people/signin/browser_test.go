@@ -162,14 +162,19 @@ func (s *screen) text(js string) string { s.t.Helper(); return eval[string](s, j
 
 func (s *screen) path() string { s.t.Helper(); return s.text(`location.pathname`) }
 
+// stumbles is what axe finds, as JSON; "[]" for nothing.
+func (s *screen) stumbles() string {
+	s.t.Helper()
+	eval[chromedp.Void](s, axe)
+	return eval[string](s, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+		.then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)])))`, chromedp.EvalAwaitPromise)
+}
+
 // judge ends the test of a page: nothing was reported, axe finds nothing, nothing is cut
 // off, and a picture is kept.
 func (s *screen) judge(name string) {
 	s.t.Helper()
-	eval[chromedp.Void](s, axe)
-	found := eval[string](s, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-		.then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)])))`, chromedp.EvalAwaitPromise)
-	if found != "[]" {
+	if found := s.stumbles(); found != "[]" {
 		s.t.Errorf("%s: axe finds %s", name, found)
 	}
 	if eval[bool](s, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
@@ -219,7 +224,7 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	h.full()
 	s := h.screen(t, width, dark)
 
-	link, err := h.SetupLink(t.Context())
+	link, err := h.SetupLink(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,6 +344,28 @@ func (h *house) in2(u account.User) {
 	_, hash := newToken()
 	if _, err := h.Service.begin(h.t.Context(), tab, u, hash, h.Now(), false, []string{methodPassword}); err != nil {
 		h.t.Fatal(err)
+	}
+}
+
+// What judges pages can say no: to a field without a name, to pale letters, and to script
+// and style that the policy forbids.
+func TestPagesAreJudged(t *testing.T) {
+	h := embedded(t)
+	s := h.screen(t, 1280, false)
+	s.open("/signin")
+	if found := s.stumbles(); found != "[]" {
+		t.Errorf("before: %s", found)
+	}
+	eval[chromedp.Void](s, `document.querySelector("label").remove(); document.querySelector("h1").style.color = "#ccc"`)
+	if found := s.stumbles(); !strings.Contains(found, `"label"`) || !strings.Contains(found, `"color-contrast"`) {
+		t.Errorf("after: %s", found)
+	}
+	eval[chromedp.Void](s, `{ const x = document.createElement("style"); x.textContent = "p { color: red }"; document.head.append(x) }
+		try { document.body.insertAdjacentHTML("beforeend", "<p>") } catch {}`)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if all := strings.Join(s.trouble, " "); !strings.Contains(all, "style-src") || !strings.Contains(all, "TrustedHTML") {
+		t.Errorf("the browser says %q", all)
 	}
 }
 

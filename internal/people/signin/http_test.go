@@ -86,7 +86,7 @@ func TestAForgottenPasswordIsSetByMail(t *testing.T) {
 func TestTheFirstAccountIsMadeByTheLinkOfTheFirstStart(t *testing.T) {
 	h, b := embedded(t), (*browser)(nil)
 	b = h.browser()
-	link, err := h.SetupLink(t.Context())
+	link, err := h.SetupLink(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +103,11 @@ func TestTheFirstAccountIsMadeByTheLinkOfTheFirstStart(t *testing.T) {
 	if a := b.post(path, url.Values{"token": {tok}, "email": {"mallory@example.org"}, "name": {"M"}, "password": {good}}); a.StatusCode != 404 {
 		t.Errorf("the link again: %d", a.StatusCode)
 	}
-	if link, err := h.SetupLink(t.Context()); err != nil || link != "" {
+	if link, err := h.SetupLink(t.Context(), false); err != nil || link != "" {
 		t.Errorf("a second link: %q, %v", link, err)
 	}
 	h2 := embedded(t)
-	link, err = h2.SetupLink(t.Context())
+	link, err = h2.SetupLink(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -208,9 +208,6 @@ func (s *Service) SetUp(ctx context.Context, token, email, name, password string
 	if _, err := s.needs.Accounts.Link(ctx, account.LinkSetup, token); err != nil {
 		return "", err
 	}
-	if none, err := s.needs.Accounts.Empty(ctx); err != nil || !none {
-		return "", errors.Join(account.ErrLink, err)
-	}
 	// The link goes first: of two who use it at a time one makes the account. A
 	// password that is refused must not use it up, so that is asked before.
 	if err := s.needs.Accounts.Fit(email, name, password); err != nil {
@@ -223,10 +220,11 @@ func (s *Service) SetUp(ctx context.Context, token, email, name, password string
 	return u.ID, err
 }
 
-// SetupLink is the address that makes the first account, or "" when there is one.
-func (s *Service) SetupLink(ctx context.Context) (string, error) {
+// SetupLink is the address that makes the first account, or "" when there is one and
+// another is not wanted. It is for whoever started this server, and works once, for 30 minutes.
+func (s *Service) SetupLink(ctx context.Context, another bool) (string, error) {
 	none, err := s.needs.Accounts.Empty(ctx)
-	if err != nil || !none {
+	if err != nil || !none && !another {
 		return "", err
 	}
 	token, err := s.needs.Accounts.Invite(ctx, access.Actor{Kind: access.System}, account.Link{Purpose: account.LinkSetup})
