@@ -39,7 +39,6 @@ const (
 	PasswordBad               // any other
 	PasskeyGood               // a passkey that has seen its person (user verification)
 	PasskeyTouch              // a passkey that was only touched
-	SocialGood                // another provider vouches for the person
 	CodeGood                  // a code of the authenticator app, or a recovery code
 	CodeBad                   // any other
 	Skip                      // no second proof is needed
@@ -49,8 +48,8 @@ const (
 
 // next is the machine: the state that an event leads to. What it does not name is not allowed.
 var next = [states][events]State{
-	Start:  {Name: Named, PasskeyGood: Done, SocialGood: Second},
-	Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done, SocialGood: Second},
+	Start:  {Name: Named, PasskeyGood: Done},
+	Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done},
 	Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done},
 }
 
@@ -69,7 +68,6 @@ const (
 	methodCode     = "otp"
 	methodRecovery = "rec"
 	methodPasskey  = "hwk"
-	methodSocial   = "fed"
 )
 
 // A Flow is one sign-in on its way. It is pure: see On.
@@ -118,7 +116,7 @@ func (f Flow) On(e Event, p Proof) (Flow, error) {
 		f.Typed = p.Typed
 	case Other:
 		f.Typed, f.Account, f.Strong, f.Methods, f.Passkey = "", "", false, nil, nil
-	case PasswordGood, SocialGood, PasskeyGood, PasskeyTouch:
+	case PasswordGood, PasskeyGood, PasskeyTouch:
 		if p.Account == "" || f.Only != "" && p.Account != f.Only || f.State == Second && p.Account != f.Account {
 			return f, ErrStep // a good proof, of somebody else
 		}

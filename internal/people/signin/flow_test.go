@@ -24,8 +24,8 @@ func TestTheMachineOfSigningIn(t *testing.T) {
 		Second: {State: Second, Typed: "anna", Account: "a", Strong: true},
 	}
 	want := map[State]map[Event]State{
-		Start:  {Name: Named, PasskeyGood: Done, SocialGood: Second},
-		Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done, SocialGood: Second},
+		Start:  {Name: Named, PasskeyGood: Done},
+		Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done},
 		Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done}, // never Skip: there are second proofs
 	}
 	for s := range states {
