@@ -581,14 +581,30 @@ func (s *Service) End(ctx context.Context, who access.Actor, user, id string) er
 
 // EndSession signs any session out.
 func (s *Service) EndSession(ctx context.Context, who access.Actor, id string) error {
-	return s.needs.Store.endSession(ctx, id, s.entry(who, "session:end", id))
+	if err := s.needs.Store.endSession(ctx, id, s.entry(who, "session:end", id)); err != nil {
+		return err
+	}
+	s.Ends.Publish(id)
+	return nil
 }
 
 // EndOthers signs a person out everywhere but in one session; "" is everywhere.
 func (s *Service) EndOthers(ctx context.Context, who access.Actor, user, but string) error {
 	e := s.entry(who, "session:end-others", but)
 	e.Resource, e.ID = "account", user
-	return s.needs.Store.endOthers(ctx, user, but, e)
+	all, err := s.needs.Store.sessionsOf(ctx, user)
+	if err != nil {
+		return fmt.Errorf("list sessions of account %s: %w", user, err)
+	}
+	if err := s.needs.Store.endOthers(ctx, user, but, e); err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.id != but {
+			s.Ends.Publish(r.id)
+		}
+	}
+	return nil
 }
 
 // Follow takes a session over a rise of its account's epoch that its own person made,

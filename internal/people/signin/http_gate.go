@@ -1,11 +1,13 @@
 package signin
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
@@ -30,6 +32,7 @@ func (s *Service) gatePages() map[string]func(v *visit) error {
 		"POST /signin/passkey/finish": s.postPasskey,
 
 		"POST /signin/lang": s.postLang,
+		"GET /signout":      s.getSignOut,
 		"POST /signout":     s.postSignOut,
 
 		"GET /signup":  s.getSignUp,
@@ -317,7 +320,47 @@ func (s *Service) postLang(v *visit) error {
 	return nil
 }
 
+// SignOutPage is the address that asks whether to sign out, and then leads to returnTo: an
+// address of a program that whoever calls has checked, or "". It is sealed, so that
+// nobody else can make one that leads elsewhere.
+func (s *Service) SignOutPage(returnTo string) (string, error) {
+	if returnTo == "" {
+		return s.needs.Origin() + "/signout", nil
+	}
+	sealed, err := s.needs.Keys.Purpose("signin-signout").Seal([]byte(returnTo), []byte("signin returnTo"))
+	if err != nil {
+		return "", err
+	}
+	return s.needs.Origin() + "/signout?to=" + base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+// returnTo opens what SignOutPage has sealed; "" for anything else.
+func (s *Service) returnTo(text string) string {
+	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(text) > 4096 {
+		return ""
+	}
+	plain, err := s.needs.Keys.Purpose("signin-signout").Open(sealed, []byte("signin returnTo"))
+	if err != nil {
+		return ""
+	}
+	return string(plain)
+}
+
+func (s *Service) getSignOut(v *visit) error {
+	to := v.r.URL.Query().Get("to")
+	if address := s.returnTo(to); address != "" {
+		guardHeaders(v.w.Header(), strings.Join(origins([]string{address}), " "))
+	} else {
+		to = ""
+	}
+	return s.show(v, "confirm", view{Key: "leave", Action: "/signout", Token: to}, nil)
+}
+
 func (s *Service) postSignOut(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
 	if v.in() {
 		if err := s.EndSession(v.r.Context(), person(v.user.ID), v.session.ID); err != nil && !errors.Is(err, ErrSession) {
 			return err
@@ -325,7 +368,7 @@ func (s *Service) postSignOut(v *visit) error {
 	}
 	v.setCookie(CookieSession, "", -1)
 	v.w.Header().Set("Clear-Site-Data", `"cache"`)
-	v.redirect("/signin?done=signout")
+	v.redirect(orElse(s.returnTo(v.r.PostForm.Get("token")), "/signin?done=signout"))
 	return nil
 }
 

@@ -695,6 +695,54 @@ func TestAPersonLetsProgramsAct(t *testing.T) {
 	}
 }
 
+// changed is a text with another first letter.
+func changed(text string) string {
+	if text[0] == 'B' {
+		return "C" + text[1:]
+	}
+	return "B" + text[1:]
+}
+
+func TestSigningOutLeadsBackToTheProgramThatAsked(t *testing.T) {
+	h := embedded(t)
+	h.person("anna@example.org")
+	b := h.browser()
+	b.signIn("anna@example.org", good)
+	ends := h.Ends.Subscribe(8)
+	defer ends.Close()
+	address, err := h.SignOutPage("https://client.example/bye?state=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := strings.TrimPrefix(address, "https://example.org")
+	if a := b.get(path); !strings.Contains(a.Header.Get("Content-Security-Policy"), "form-action 'self' https://client.example;") {
+		t.Errorf("the policy: %s", a.Header.Get("Content-Security-Policy"))
+	}
+	if b.get("/account"); b.path != "/account" {
+		t.Error("looking at the page has signed out")
+	}
+	_, to, _ := strings.Cut(path, "?to=")
+	for name, c := range map[string]struct{ token, want string }{
+		"as it was made": {to, "https://client.example/bye?state=1"},
+		"changed":        {changed(to), "/signin?done=signout"},
+		"somebody's own": {"https://evil.example/", "/signin?done=signout"},
+		"nothing":        {"", "/signin?done=signout"},
+	} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/signout", strings.NewReader(url.Values{"token": {c.token}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		h.Pages()["POST /signout"].ServeHTTP(w, r)
+		if got := w.Header().Get("Location"); got != c.want {
+			t.Errorf("%s: led to %q, want %q", name, got, c.want)
+		}
+	}
+	b.post("/signout", nil)
+	select {
+	case <-ends.C():
+	default:
+		t.Error("nobody was told that the session has ended")
+	}
+}
+
 func TestSignUpCanBeClosed(t *testing.T) {
 	h := embedded(t)
 	h.needs.SignUp = false

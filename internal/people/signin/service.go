@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -161,6 +162,10 @@ type Service struct {
 	posts *door.Limiter
 	texts catalogue
 	pages pageSet
+
+	// Ends tells which sessions people or operators have ended, by id. Those that end by
+	// themselves are not told: ask Ended.
+	Ends feed.Feed[string]
 }
 
 // New checks needs, and starts nothing.
