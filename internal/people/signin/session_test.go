@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
 
@@ -309,7 +310,7 @@ func TestTextsAreComplete(t *testing.T) {
 	}
 	for _, err := range []error{
 		account.ErrCredentials, account.ErrEmail, account.ErrName, account.ErrWeak, account.ErrBreached, account.ErrFrozen, account.ErrDisabled, account.ErrLink,
-		account.ErrField, account.ErrUsername, account.ErrUsernameTaken, account.ErrPhone, account.ErrPicture, account.ErrBusy, ErrFlow, ErrStep, ErrCode, ErrNoSignUp, errNotSame, errForm,
+		account.ErrField, account.ErrUsername, account.ErrUsernameTaken, account.ErrPhone, account.ErrPicture, account.ErrBusy, ErrFlow, ErrStep, ErrCode, ErrNoSignUp, errNotSame, errForm, rest.ErrTooLarge, errDeviceCode, ErrProof,
 	} {
 		if got := texts.problem("it", err); got == err.Error() {
 			t.Errorf("no Italian text for %q", err)
