@@ -300,6 +300,20 @@ func TestLinksWorkOnceForTheirPurposeAndTime(t *testing.T) {
 
 func (p Purpose) String() string { return " for " + string(p) }
 
+func TestAServerIsEmptyUntilItsFirstAccount(t *testing.T) {
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
+		s := service(t, d, nil)
+		for _, want := range []bool{true, false} {
+			if got, err := s.Empty(t.Context()); err != nil || got != want {
+				t.Errorf("Empty = %v, %v, want %v", got, err, want)
+			}
+			if want {
+				add(t, s)
+			}
+		}
+	})
+}
+
 func TestAFrozenAccountIsShutUntilItsPasswordIsNew(t *testing.T) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
 		ctx, s := t.Context(), service(t, d, nil)

@@ -13,7 +13,7 @@ import (
 func (s sqlStore) empty(ctx context.Context) (none bool, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		var some int
-		err := tx.QueryRow(ctx, `select count(1) from (select id from account limit 1) as some`).Scan(&some)
+		err := tx.QueryRow(ctx, `select count(1) from (select id from account limit 1) as first`).Scan(&some)
 		none = some == 0
 		return err
 	})

@@ -63,6 +63,42 @@ func TestSessionsEndByThemselves(t *testing.T) {
 	}
 }
 
+// What is over is removed, and nothing else is.
+func TestWhatIsOverIsSwept(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		u := h.person("anna@example.org")
+		old := h.in(u.Email)
+		h.Pass(idle / 2)
+		used := h.in(u.Email)
+		if _, _, err := h.Begin(t.Context(), tab, Beginning{Typed: u.Email}); err != nil {
+			t.Fatal(err)
+		}
+		h.Pass(flowLife)
+		if _, err := h.Look(t.Context(), used.Cookie); err != nil { // notes the use
+			t.Fatal(err)
+		}
+		if err := h.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.needs.Store.sessionByID(t.Context(), old.Session.ID); !errors.Is(err, ErrSession) {
+			t.Errorf("the old session: %v, want %v", err, ErrSession)
+		}
+		if r, err := h.needs.Store.sessionByID(t.Context(), used.Session.ID); err != nil || r.used != h.Now().UnixMicro() {
+			t.Errorf("the one in use: %+v, %v", r, err)
+		}
+		if known, err := h.knows(t.Context(), Client{Device: used.Device}, u.ID); err != nil || !known {
+			t.Errorf("the browser: %v, %v", known, err)
+		}
+		h.Pass(deviceLife)
+		if err := h.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if known, err := h.knows(t.Context(), Client{Device: used.Device}, u.ID); err != nil || known {
+			t.Errorf("the browser after 400 days: %v, %v", known, err)
+		}
+	})
+}
+
 func TestSessionsEndWithTheirAccount(t *testing.T) {
 	for name, end := range map[string]func(h *house, u account.User) error{
 		"disabled": func(h *house, u account.User) error {
