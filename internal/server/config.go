@@ -37,6 +37,8 @@ type Config struct {
 	TLSCert string // PEM file of a certificate that somebody else issued for Host; "" makes an own authority
 	TLSKey  string // PEM file of its key
 
+	SignUp string // "open": whoever can read mail makes an account; "closed": only the operator does; default open
+
 	HistoryFlush int // values in the history's log that start a flush to chunks; default 2,000,000, which take 40 MB of memory and 0.4 s of a start
 	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
 	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
@@ -52,7 +54,7 @@ type Config struct {
 	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
 	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
 	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
-	Quota []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
+	Quota          []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
@@ -104,6 +106,11 @@ func (c Config) Filled() (Config, error) {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		fail("tls-cert", "a certificate needs its key and a key its certificate (tls-key)")
+	}
+	switch c.SignUp = orElse(c.SignUp, "open"); c.SignUp {
+	case "open", "closed":
+	default:
+		fail("sign-up", "%q is neither open nor closed", c.SignUp)
 	}
 	if c.HistoryFlush < 0 {
 		fail("history-flush", "%d values are fewer than none", c.HistoryFlush)

@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -40,4 +43,46 @@ func (s *Server) Unerased(ctx context.Context) (int, error) {
 func (s *Server) Left(ctx context.Context, space string) (int, error) {
 	z, err := s.sizeOf(ctx, space)
 	return z.Devices + z.Things, err
+}
+
+// EraseDue erases the people whose time is over, as a part of Run does every few minutes.
+var EraseDue = (*Server).eraseDue
+
+// Leave has a person erased at the end of the days of grace.
+func (s *Server) Leave(ctx context.Context, user string) error {
+	if err := s.mayLeave(ctx, user); err != nil {
+		return err
+	}
+	_, err := s.accounts.Leave(ctx, access.Actor{Kind: access.User, ID: user}, user)
+	return err
+}
+
+// Gone says what is left of a person: nil when the proof is written and the key is gone.
+func (s *Server) Gone(ctx context.Context, user, space string) error {
+	e, err := s.accounts.Erasure(ctx, user)
+	if err != nil {
+		return err
+	}
+	if !e.Done() {
+		return errors.New("there is no proof")
+	}
+	if _, err := s.data.ring.Person(ctx, user); !errors.Is(err, keys.ErrErased) {
+		return fmt.Errorf("the person's key: %w", err)
+	}
+	if _, err := s.data.ring.Space(ctx, space); !errors.Is(err, keys.ErrErased) {
+		return fmt.Errorf("the space's key: %w", err)
+	}
+	if all, err := s.signin.Sessions(ctx, user); err != nil || len(all) > 0 {
+		return fmt.Errorf("%d sessions are left: %w", len(all), err)
+	}
+	if ids, err := s.apikeys.Living(ctx, user); err != nil || len(ids) > 0 {
+		return fmt.Errorf("%d API keys are left: %w", len(ids), err)
+	}
+	if all, err := s.orgs.Of(ctx, user); err != nil || len(all) > 0 {
+		return fmt.Errorf("a member of %d spaces: %w", len(all), err)
+	}
+	if n, err := s.Left(ctx, space); err != nil || n > 0 {
+		return fmt.Errorf("%d things and devices are left: %w", n, err)
+	}
+	return nil
 }

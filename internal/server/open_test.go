@@ -31,6 +31,9 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 	for pattern := range s.devPages() { // from this machine, with --dev
 		open = append(open, pattern)
 	}
+	for pattern := range s.signin.Pages() {
+		open = append(open, pattern)
+	}
 	for _, r := range s.Routes() {
 		if r.Open {
 			open = append(open, r.Pattern)

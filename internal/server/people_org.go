@@ -24,8 +24,9 @@ func (s *Server) orgNeeds() org.Needs {
 			u, err := s.accounts.Get(ctx, user)
 			return org.Person{Name: u.Name, Email: u.Email}, err
 		},
-		// Nobody signs in with more than a password yet.
-		Level: func(context.Context, access.Actor) (org.Level, error) { return org.Password, nil },
+		Level: func(_ context.Context, who access.Actor) (org.Level, error) {
+			return map[string]org.Level{"2": org.TwoStep, "3": org.Passkey, "1": org.Password}[who.ACR], nil
+		},
 		Count: s.countOf,
 		Erase: s.disband,
 		Invite: func(ctx context.Context, sp org.Space, address, link string) error {

@@ -51,6 +51,7 @@ func (s *Server) greet(a Addresses) {
 	if p.Fingerprint != "" {
 		fmt.Fprintf(s.world.Out, "  Clients trust    %s\n                   SHA-256 %s\n", s.wall.CAFile(), p.Fingerprint)
 	}
+	s.greetFirst()
 	program := orElse(s.world.Program, "ardesia")
 	fmt.Fprintf(s.world.Out, "\n  An account       %s user add --data %s --email you@example.org --name You\n  A key            %s apikey add --data %s --user you@example.org --name laptop\n\n",
 		program, s.cfg.Data, program, s.cfg.Data)

@@ -27,11 +27,12 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
-	"github.com/ardesia-iot/ardesia/internal/people/guard"
 	"github.com/ardesia-iot/ardesia/internal/people/factor"
+	"github.com/ardesia-iot/ardesia/internal/people/guard"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
+	"github.com/ardesia-iot/ardesia/internal/people/signin"
 	"github.com/ardesia-iot/ardesia/web"
 )
 
@@ -60,6 +61,7 @@ type Server struct {
 	guard     *guard.Service
 	factors   *factor.Service
 	tokens    *oauth.Service
+	signin    *signin.Service
 	authority *ca.Service
 	series    *series.Service
 	devices   *device.Service
@@ -89,7 +91,10 @@ func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
 	if s.data, err = openData(ctx, cfg, world.Now); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.people(ctx), s.fleet(ctx)); err != nil {
+	if err = s.people(ctx); err == nil {
+		err = s.fleet(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.data.close())
 	}
 	s.wall, err = edge.New(ctx, edge.Config{Dir: cfg.Data, Names: edge.Names(cfg.Host, cfg.SAN), Cert: cfg.TLSCert, Key: cfg.TLSKey}, s.data.ring, world.Log, world.Now)
@@ -126,15 +131,14 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if err = s.secondSteps(ctx); err != nil {
 		return err
 	}
-	s.tokens, err = oauth.New(ctx, s.oauthNeeds())
-	return err
+	if s.tokens, err = oauth.New(ctx, s.oauthNeeds()); err != nil {
+		return err
+	}
+	return s.peopleSignIn()
 }
 
 // fleet makes the rooms of the fleet, from the ground up.
 func (s *Server) fleet(ctx context.Context) (err error) {
-	if s.policy == nil {
-		return nil // people has said why
-	}
 	d, now, log := s.data, s.world.Now, s.log
 	if s.series, err = series.New(ctx, series.Needs{
 		Store: series.SQL(d.history), Keys: d.ring, Log: log, Now: now, Keep: s.orgs.Keep, Config: series.Config{FlushPoints: s.cfg.HistoryFlush},
@@ -173,6 +177,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		// Nobody gets into a space that is being erased, so the doors may open.
 		log.ErrorContext(ctx, "a space is not erased yet; trying again", "err", err)
 		s.eraseAgain()
+	}
+	if err := s.repairLeaving(ctx); err != nil {
+		log.ErrorContext(ctx, "a person is not erased yet; trying again", "err", err)
 	}
 	return errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx))
 }
@@ -286,6 +293,9 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "guard", Run: s.guard.Run},
+		{Name: "browsers", Run: s.signin.Run},
+		{Name: "notices", Run: s.runNotices},
+		{Name: "erasures of people", Run: s.runLeaving},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
 		{Name: "administration", Run: func(ctx context.Context) error { return s.runSocket(ctx, desk) }},
@@ -324,7 +334,7 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	d, err := door.New(door.Config{
 		Origins: []string{"*"}, KeyRate: door.Rate{PerMinute: s.cfg.APIRate}, OpenRate: door.Rate{PerMinute: s.cfg.OpenRate},
 	}, door.Needs{
-		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Enter: s.tokens.Enter, Done: counts.request,
+		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Done: counts.request,
 	})
 	if err != nil {
 		return nil, err
@@ -339,6 +349,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	}
 	for pattern, page := range s.devPages() {
 		mux.HandleFunc(pattern, page)
+	}
+	for pattern, page := range s.signin.Pages() {
+		mux.Handle(pattern, s.atOrigin(page))
 	}
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux

@@ -41,6 +41,7 @@ func Settings(c *Config) []Setting {
 		{Name: "metrics-addr", Usage: "Prometheus metrics, plain HTTP (default 127.0.0.1:9464)", Value: &c.Metrics},
 		{Name: "tls-cert", Usage: "PEM file of a certificate that somebody else issued (default: own authority in data/tls)", Value: &c.TLSCert},
 		{Name: "tls-key", Usage: "PEM file of that certificate's key", Value: &c.TLSKey},
+		{Name: "sign-up", Usage: "who makes accounts: open (whoever can read mail) or closed (the operator only) (default open)", Value: &c.SignUp},
 		{Name: "history-flush", Usage: "values that history keeps in its log before it writes them to chunks; fewer make a start after a crash faster and writing dearer (default 2000000)", Value: &c.HistoryFlush},
 		{Name: "api-rate", Usage: "requests per minute of one API key or user, a sixth of them at once (default 600; -1 for no limit)", Value: &c.APIRate},
 		{Name: "open-rate", Usage: "requests per minute of one address where no token is needed, as to get one (default 3000; -1 for no limit)", Value: &c.OpenRate},

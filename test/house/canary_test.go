@@ -65,7 +65,9 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	var user struct {
 		ID string `json:"id"`
 	}
-	h.Admin("user.add", map[string]string{"email": email, "name": c.word("name of a person"), "password": c.word("password") + "Aa1!x9"}, &user)
+	password := c.word("password") + "Aa1!x9"
+	h.Admin("user.add", map[string]string{"email": email, "name": c.word("name of a person"), "password": password}, &user)
+	c.person(t, h, email, password)
 	var space struct {
 		ID string `json:"id"`
 	}
@@ -255,6 +257,9 @@ func (c *canaries) look(t *testing.T, when string, ids bool, dirs ...string) {
 					return nil
 				}
 				return err
+			}
+			if e.IsDir() && e.Name() == "mail" {
+				return filepath.SkipDir // letters in clear, for an operator without a mail server: docs/operate.md
 			}
 			if !e.Type().IsRegular() {
 				return nil

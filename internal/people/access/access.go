@@ -94,6 +94,7 @@ type Actor struct {
 	Only    string // the only space that the API key enters; "" for all of its person's
 	Cap     Role   // the most that a service account's key may be in Only; "" for all that its person is
 	Role    Role   // in Space
+	ACR     string // how surely a User has signed in: "1" one proof, "2" two, "3" one that cannot be phished; else ""
 	Request string // the request's ID, for the journal and the log
 }
 

@@ -28,6 +28,8 @@ var (
 	ErrCredentials = problem.New(problem.Unauthenticated, "account-credentials", "E-mail address or password is wrong.")
 	// ErrDisabled is a person who was shut out.
 	ErrDisabled = problem.New(problem.Unauthenticated, "account-disabled", "This account is disabled.")
+	// ErrFrozen is a person who said that somebody else was at work in the account.
+	ErrFrozen = problem.New(problem.Unauthenticated, "account-frozen", "This account is frozen. Set a new password to open it again.")
 	// ErrBusy says that too many passwords are being checked at once.
 	ErrBusy = problem.New(problem.Unavailable, "account-busy", "Too many people sign in at this moment. Try again in a few seconds.").After(5 * time.Second)
 )
@@ -41,7 +43,12 @@ const (
 	maxName     = 128 // characters
 	maxEmail    = 254 // bytes; RFC 5321, section 4.5.3.1.3
 	minScore    = 3   // of zxcvbn, 0 to 4
-	judged      = 72  // characters that zxcvbn looks at: its work grows with the square, to 0.9 s for 256
+	// Grace is how long whoever asked to be erased may think again.
+	Grace = 7 * 24 * time.Hour
+	// Unproved is how long an account stays whose address nobody proves.
+	Unproved = 7 * 24 * time.Hour
+
+	judged = 72 // characters that zxcvbn looks at: its work grows with the square, to 0.9 s for 256
 )
 
 // A User is one person.
@@ -53,10 +60,22 @@ type User struct {
 	Epoch      int64  // rises when tokens of before must count no more
 	CreatedAt  time.Time
 	DisabledAt time.Time // zero: may come in
+	VerifiedAt time.Time // when the address was proved; zero: not yet
+	FrozenAt   time.Time // zero: not frozen
+	LeavingAt  time.Time // when the account will be erased; zero: it stays
 }
 
 // Disabled says whether the person is shut out.
 func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
+
+// Verified says whether the person has proved to read mail at the address.
+func (u User) Verified() bool { return !u.VerifiedAt.IsZero() }
+
+// Frozen says whether the person closed the account against somebody else.
+func (u User) Frozen() bool { return !u.FrozenAt.IsZero() }
+
+// Leaving says whether the account will be erased.
+func (u User) Leaving() bool { return !u.LeavingAt.IsZero() }
 
 // normal is the form of an address under which it is found again. Providers
 // that tell letter case apart in the local part are rarer than people who do not.
@@ -87,7 +106,7 @@ func checkPassword(password, email, name string, breached func(string) bool) err
 		return ErrWeak.With("A password is text in UTF-8.")
 	case utf8.RuneCountInString(password) < minPassword:
 		return ErrWeak.With("A password has at least 15 characters; a few words are easy to keep in mind.")
-	case breached(password):
+	case breached != nil && breached(password):
 		return ErrBreached
 	}
 	if letters := []rune(password); len(letters) > judged {

@@ -23,7 +23,11 @@ type Store interface {
 	list(ctx context.Context) ([]row, error) // by age
 	unsettled(ctx context.Context) ([]row, error)
 	settle(ctx context.Context, id string) error
+	// change may end with ErrTaken when fn has set another address.
 	change(ctx context.Context, id string, fn func(r *row), e journal.Entry) (row, error)
+	profiles
+	links
+	leavings
 }
 
 // row is a person as the database has it: address and name sealed.
@@ -34,6 +38,8 @@ type row struct {
 	passwordAt, epoch     int64
 	createdAt, disabledAt int64 // µs since 1970; 0 is never
 	settled               bool
+	verifiedAt, frozenAt  int64 // µs since 1970; 0 is never
+	leavingAt             int64
 }
 
 // Keys is what this room needs of the key ring: *keys.Ring.
@@ -58,6 +64,7 @@ type standing struct {
 	space    string
 	epoch    int64
 	disabled bool
+	frozen   bool
 }
 
 // believed is how long another process's change may go unseen here; our own counts at once.
@@ -70,6 +77,7 @@ type Service struct {
 	gate      *gate
 	dummy     string // the hash that is checked for people who do not exist
 	standings *cache.Fresh[string, standing]
+	painting  chan struct{} // holds one token while a picture is made: it takes memory
 
 	// Changes tells whose tokens and sessions must be looked at again, by id.
 	Changes feed.Feed[string]
@@ -80,11 +88,8 @@ func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Settle == nil || needs.Now == nil {
 		return nil, errors.New("accounts need Store, Keys, Settle and Now")
 	}
-	if needs.Breached == nil {
-		needs.Breached = func(string) bool { return false }
-	}
 	return &Service{
-		needs: needs, index: needs.Keys.MAC("account-email"), gate: newGate(), dummy: hash(uuid.NewString()),
+		needs: needs, painting: make(chan struct{}, 1), index: needs.Keys.MAC("account-email"), gate: newGate(), dummy: hash(uuid.NewString()),
 		standings: cache.NewFresh[string, standing](1<<14, believed, needs.Now),
 	}, nil
 }
@@ -110,16 +115,13 @@ func (s *Service) settle(ctx context.Context, r row) error {
 	return s.needs.Store.settle(ctx, r.id)
 }
 
-// Add makes an account with a private space.
+// Add makes an account with a private space. Whoever adds it vouches for the address.
 func (s *Service) Add(ctx context.Context, who access.Actor, email, name, password string) (User, error) {
-	if err := errors.Join(checkEmail(email), checkName(name)); err != nil {
+	r, err := s.draft(email, name, password)
+	if err != nil {
 		return User{}, err
 	}
-	if err := checkPassword(password, email, name, s.needs.Breached); err != nil {
-		return User{}, err
-	}
-	now := s.needs.Now().UnixMicro()
-	r := row{id: uuid.NewString(), space: uuid.NewString(), index: s.index([]byte(normal(email))), passwordAt: now, createdAt: now}
+	r.verifiedAt = r.createdAt
 	// The database has the last word; asking first spares a hash, and a key that nobody would use.
 	if _, err := s.needs.Store.byEmail(ctx, r.index); !errors.Is(err, ErrNotFound) {
 		if err == nil {
@@ -130,14 +132,59 @@ func (s *Service) Add(ctx context.Context, who access.Actor, email, name, passwo
 	if err := s.gate.do(ctx, func() { r.password = hash(password) }); err != nil {
 		return User{}, err
 	}
-	seal, err := s.needs.Keys.Person(ctx, r.id)
+	return s.add(ctx, who, r, email, name)
+}
+
+// SignUp makes an account for whoever asks, with an address that is still to be
+// proved. When there is one already it answers with that and ErrTaken, after the
+// same work, so that the caller can tell its owner, and nobody else.
+func (s *Service) SignUp(ctx context.Context, email, name, password string) (User, error) {
+	r, err := s.draft(email, name, password)
 	if err != nil {
-		return User{}, fmt.Errorf("key of account %s: %w", r.id, err)
-	}
-	if r.email, err = seal.Seal([]byte(email), keys.Place("account", "email", r.id)); err != nil {
 		return User{}, err
 	}
-	if r.name, err = seal.Seal([]byte(name), keys.Place("account", "name", r.id)); err != nil {
+	if err := s.gate.do(ctx, func() { r.password = hash(password) }); err != nil {
+		return User{}, err
+	}
+	there, err := s.needs.Store.byEmail(ctx, r.index)
+	if err == nil {
+		u, err := s.open(ctx, there)
+		return u, errors.Join(ErrTaken, err)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return User{}, err
+	}
+	return s.add(ctx, access.Actor{Kind: access.User, ID: r.id}, r, email, name)
+}
+
+// Fit says whether an account could be made with this, and keeps nothing.
+func (s *Service) Fit(email, name, password string) error {
+	_, err := s.draft(email, name, password)
+	return err
+}
+
+// draft is a person who is not kept yet, without sealed fields.
+func (s *Service) draft(email, name, password string) (row, error) {
+	if err := errors.Join(checkEmail(email), checkName(name)); err != nil {
+		return row{}, err
+	}
+	if err := s.checkPassword(password, email, name); err != nil {
+		return row{}, err
+	}
+	now := s.needs.Now().UnixMicro()
+	return row{id: uuid.NewString(), space: uuid.NewString(), index: s.index([]byte(normal(email))), passwordAt: now, createdAt: now}, nil
+}
+
+func (s *Service) checkPassword(password, email, name string) error {
+	return checkPassword(password, email, name, s.needs.Breached)
+}
+
+func (s *Service) add(ctx context.Context, who access.Actor, r row, email, name string) (User, error) {
+	var err error
+	if r.email, err = s.seal(ctx, r.id, "email", email); err != nil {
+		return User{}, err
+	}
+	if r.name, err = s.seal(ctx, r.id, "name", name); err != nil {
 		return User{}, err
 	}
 	if err := s.needs.Store.add(ctx, r, s.entry(who, "account:create", r.id)); err != nil {
@@ -147,6 +194,15 @@ func (s *Service) Add(ctx context.Context, who access.Actor, email, name, passwo
 		return User{}, err
 	}
 	return s.open(ctx, r)
+}
+
+// seal seals a field of the table account.
+func (s *Service) seal(ctx context.Context, id, column, text string) ([]byte, error) {
+	seal, err := s.needs.Keys.Person(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("key of account %s: %w", id, err)
+	}
+	return seal.Seal([]byte(text), keys.Place("account", column, id))
 }
 
 // Get finds a person by id.
@@ -175,13 +231,16 @@ func (s *Service) Find(ctx context.Context, text string) (User, error) {
 func (s *Service) Standing(ctx context.Context, id string) (space string, epoch int64, err error) {
 	now, err := s.standings.Get(id, func() (standing, error) {
 		r, err := s.needs.Store.byID(ctx, id)
-		return standing{r.space, r.epoch, r.disabledAt != 0}, err
+		return standing{r.space, r.epoch, r.disabledAt != 0, r.frozenAt != 0}, err
 	})
 	if err != nil {
 		return "", 0, err
 	}
 	if now.disabled {
 		return "", 0, ErrDisabled
+	}
+	if now.frozen {
+		return "", 0, ErrFrozen
 	}
 	return now.space, now.epoch, nil
 }
@@ -232,11 +291,16 @@ func (s *Service) Disable(ctx context.Context, who access.Actor, id string, disa
 
 // SetPassword gives a person another password; whoever is signed in must not stay so.
 func (s *Service) SetPassword(ctx context.Context, who access.Actor, id, password string) error {
+	return s.setPassword(ctx, who, id, password, "account:password", func(*row) {})
+}
+
+// setPassword sets a password, and whatever else fn sets with it.
+func (s *Service) setPassword(ctx context.Context, who access.Actor, id, password, action string, fn func(r *row)) error {
 	u, err := s.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := checkPassword(password, u.Email, u.Name, s.needs.Breached); err != nil {
+	if err := s.checkPassword(password, u.Email, u.Name); err != nil {
 		return err
 	}
 	var phc string
@@ -247,7 +311,8 @@ func (s *Service) SetPassword(ctx context.Context, who access.Actor, id, passwor
 	_, err = s.needs.Store.change(ctx, id, func(r *row) {
 		r.password, r.passwordAt = phc, now
 		r.epoch++
-	}, s.entry(who, "account:password", id))
+		fn(r)
+	}, s.entry(who, action, id))
 	if err != nil {
 		return err
 	}
@@ -255,8 +320,18 @@ func (s *Service) SetPassword(ctx context.Context, who access.Actor, id, passwor
 	return nil
 }
 
+// CheckPassword is Verify for a person who is known: ErrCredentials when it is another's.
+func (s *Service) CheckPassword(ctx context.Context, id, password string) error {
+	u, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	_, err = s.Verify(ctx, u.Email, password)
+	return err
+}
+
 // Verify finds the person who has this address and password. Any other pair is
-// ErrCredentials after the same work; ErrDisabled needs the right password.
+// ErrCredentials after the same work; ErrDisabled and ErrFrozen need the right password.
 func (s *Service) Verify(ctx context.Context, email, password string) (User, error) {
 	long := len(password) > maxPassword
 	if long {
@@ -282,6 +357,8 @@ func (s *Service) Verify(ctx context.Context, email, password string) (User, err
 		return User{}, ErrCredentials
 	case r.disabledAt != 0:
 		return User{}, ErrDisabled
+	case r.frozenAt != 0:
+		return User{}, ErrFrozen
 	}
 	if old {
 		if err := s.rehash(ctx, r, password); err != nil {
@@ -310,9 +387,9 @@ func (s *Service) rehash(ctx context.Context, r row, password string) error {
 }
 
 func (s *Service) open(ctx context.Context, r row) (User, error) {
-	u := User{ID: r.id, Space: r.space, Epoch: r.epoch, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
-	if r.disabledAt != 0 {
-		u.DisabledAt = time.UnixMicro(r.disabledAt).UTC()
+	u := User{
+		ID: r.id, Space: r.space, Epoch: r.epoch, CreatedAt: at(r.createdAt), DisabledAt: at(r.disabledAt),
+		VerifiedAt: at(r.verifiedAt), FrozenAt: at(r.frozenAt), LeavingAt: at(r.leavingAt),
 	}
 	seal, err := s.needs.Keys.Person(ctx, r.id)
 	if err != nil {
@@ -328,6 +405,14 @@ func (s *Service) open(ctx context.Context, r row) (User, error) {
 	}
 	u.Email, u.Name = string(email), string(name)
 	return u, nil
+}
+
+// at is a time of the database; 0 is never.
+func at(micro int64) time.Time {
+	if micro == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micro).UTC()
 }
 
 func (s *Service) entry(who access.Actor, action, id string) journal.Entry {

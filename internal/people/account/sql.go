@@ -15,10 +15,11 @@ func SQL(d *db.DB) Store { return sqlStore{d} }
 
 type sqlStore struct{ db *db.DB }
 
-const columns = `id, space, email, email_index, name, password, password_at, epoch, created_at, disabled_at, settled`
+const columns = `id, space, email, email_index, name, password, password_at, epoch, created_at, disabled_at, settled, verified_at, frozen_at, leaving_at`
 
 func scanRow(from db.Row) (r row, err error) {
-	err = from.Scan(&r.id, &r.space, &r.email, &r.index, &r.name, &r.password, &r.passwordAt, &r.epoch, &r.createdAt, &r.disabledAt, &r.settled)
+	err = from.Scan(&r.id, &r.space, &r.email, &r.index, &r.name, &r.password, &r.passwordAt, &r.epoch, &r.createdAt, &r.disabledAt, &r.settled,
+		&r.verifiedAt, &r.frozenAt, &r.leavingAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -27,8 +28,9 @@ func scanRow(from db.Row) (r row, err error) {
 
 func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `insert into account (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			r.id, r.space, r.email, r.index, r.name, r.password, r.passwordAt, r.epoch, r.createdAt, r.disabledAt, r.settled)
+		_, err := tx.Exec(ctx, `insert into account (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			r.id, r.space, r.email, r.index, r.name, r.password, r.passwordAt, r.epoch, r.createdAt, r.disabledAt, r.settled,
+			r.verifiedAt, r.frozenAt, r.leavingAt)
 		if errors.Is(err, db.ErrUnique) {
 			return ErrTaken
 		}
@@ -84,8 +86,12 @@ func (s sqlStore) change(ctx context.Context, id string, fn func(r *row), e jour
 			return err
 		}
 		fn(&r)
-		_, err := tx.Exec(ctx, `update account set password = $1, password_at = $2, epoch = $3, disabled_at = $4 where id = $5`,
-			r.password, r.passwordAt, r.epoch, r.disabledAt, id)
+		_, err := tx.Exec(ctx, `update account set password = $1, password_at = $2, epoch = $3, disabled_at = $4,
+			verified_at = $5, frozen_at = $6, leaving_at = $7, email = $8, email_index = $9, name = $10 where id = $11`,
+			r.password, r.passwordAt, r.epoch, r.disabledAt, r.verifiedAt, r.frozenAt, r.leavingAt, r.email, r.index, r.name, id)
+		if errors.Is(err, db.ErrUnique) {
+			return ErrTaken
+		}
 		if err != nil {
 			return fmt.Errorf("change account %s: %w", id, err)
 		}

@@ -252,6 +252,21 @@ func (s *Service) List(ctx context.Context, account string) ([]Key, error) {
 	return all, nil
 }
 
+// Living tells the client ids of a person's keys that are not revoked. It needs no key of the person.
+func (s *Service) Living(ctx context.Context, account string) ([]string, error) {
+	rows, err := s.needs.Store.of(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("API keys of account %s: %w", account, err)
+	}
+	var ids []string
+	for _, r := range rows {
+		if k := r.key(); k.Enabled {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids, nil
+}
+
 // Within tells the client ids of the keys that enter this space alone and are not revoked.
 func (s *Service) Within(ctx context.Context, space string) ([]string, error) {
 	rows, err := s.needs.Store.within(ctx, space)

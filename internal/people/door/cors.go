@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// cors lets browser apps of configured origins call the API. There are no
-// cookies here, so a wildcard gives a foreign page nothing that it does not
-// bring itself.
+// cors lets browser apps of configured origins call the API with a token. It never
+// allows credentials, and cookies count for requests of our own origin only, so a
+// wildcard gives a foreign page nothing that it does not bring itself.
 type cors struct {
 	any     bool
 	origins []string // scheme://host[:port], lower case

@@ -53,6 +53,10 @@ type Needs struct {
 	// Identify says who brings a bearer token; anything but a good one is ErrToken
 	// or another problem of kind Unauthenticated.
 	Identify func(ctx context.Context, token string) (access.Actor, error)
+	// Session says who sends a request without a bearer token by a browser's session, and
+	// whether it is somebody; it refuses what another origin makes a browser send. It may
+	// be nil: then cookies mean nothing.
+	Session func(r *http.Request) (who access.Actor, ok bool, err error)
 	// Enter takes the actor into the space that X-Organization names, or into its
 	// own when organization is "", and sets Space and Role.
 	Enter func(ctx context.Context, who access.Actor, organization string) (access.Actor, error)
@@ -341,8 +345,15 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string
 		who access.Actor
 		err error = ErrToken
 	)
-	if ok {
+	switch {
+	case ok:
 		who, err = d.needs.Identify(r.Context(), token)
+	case r.Header.Get("Authorization") == "" && d.needs.Session != nil:
+		// A request that brings a token never counts by its cookie.
+		var known bool
+		if who, known, err = d.needs.Session(r); err == nil && !known {
+			err = ErrToken
+		}
 	}
 	if err != nil {
 		// Only failures count, so that one guesser does not lock out the good

@@ -346,7 +346,7 @@ func (s *Service) Verify(ctx context.Context, token string) (access.Actor, error
 	if !slices.Contains(have.person.Audience, Audience) || !slices.Contains(words(have.person.Scope), ScopeIoT) {
 		return access.Actor{}, ErrScope
 	}
-	return access.Actor{Kind: access.User, ID: have.person.User, Client: have.person.Grant}, nil
+	return access.Actor{Kind: access.User, ID: have.person.User, Client: have.person.Grant, ACR: have.person.ACR}, nil
 }
 
 // look reads a token that counts at this moment, or ErrToken.

@@ -28,7 +28,7 @@ func moment(at int64) time.Time {
 	return time.UnixMicro(at).UTC()
 }
 
-const clientColumns = `id, name, space, secret, redirects, logouts, scopes, device, created_at`
+const clientColumns = `id, title, space, secret, redirects, logouts, scopes, device, created_at`
 
 func scanClient(from db.Row) (c Client, err error) {
 	var redirects, logouts, scopes string

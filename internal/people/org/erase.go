@@ -18,6 +18,8 @@ type Erasure struct {
 	Size    Size
 	BeganAt time.Time
 	DoneAt  time.Time // zero: not yet
+
+	withPerson bool // the private space of a person who is erased
 }
 
 // Done says whether the space is erased.
@@ -44,14 +46,26 @@ type erasing interface {
 // takes no one in, not even after a crash; what it has elsewhere is the caller's to
 // remove, and size says how much that is. It is repeatable.
 func (s *Service) Erase(ctx context.Context, who access.Actor, space string, size Size) (Erasure, error) {
+	return s.decide(ctx, who, Erasure{Space: space, Size: size})
+}
+
+// ErasePrivate decides that the private space of a person is erased, who is erased
+// at the same time. Else it is Erase.
+func (s *Service) ErasePrivate(ctx context.Context, who access.Actor, space string, size Size) (Erasure, error) {
+	return s.decide(ctx, who, Erasure{Space: space, Size: size, withPerson: true})
+}
+
+func (s *Service) decide(ctx context.Context, who access.Actor, e Erasure) (Erasure, error) {
 	// 2. Journal and intent in one transaction, which also takes the space away.
-	e := Erasure{Space: space, Actor: who.String(), Size: size, BeganAt: s.needs.Now().UTC().Truncate(time.Microsecond)}
+	e.Actor, e.BeganAt = who.String(), s.needs.Now().UTC().Truncate(time.Microsecond)
+	space := e.Space
 	e, err := s.needs.Store.erase(ctx, e, func(e Erasure) journal.Entry { return s.entry(who, "org:erase", space, e.Size.detail()) })
 	if err != nil {
 		return Erasure{}, err
 	}
 	s.roles.Changed()
 	s.shared.Changed()
+	e.withPerson = false
 	return e, nil
 }
 

@@ -47,7 +47,7 @@ func (s sqlStore) erase(ctx context.Context, e Erasure, entry func(Erasure) jour
 			return ErrNotFound
 		case err != nil:
 			return fmt.Errorf("find space %s: %w", e.Space, err)
-		case kind == Private:
+		case kind == Private && !e.withPerson:
 			return ErrErasePrivate
 		}
 		gone, err := tx.Exec(ctx, `delete from org_member where org = $1`, e.Space)

@@ -76,6 +76,11 @@ var rules = map[Kind]rule{
 	ManyFailures:    {0, "count", "when place link"},
 }
 
+// Takes are the fields that letters of this kind may have.
+func (k Kind) Takes() []string {
+	return append(strings.Fields(rules[k].must), strings.Fields(rules[k].may)...)
+}
+
 // trial is the letter by which an operator sees that letters arrive. Send does not know it.
 const trial Kind = "trial"
 

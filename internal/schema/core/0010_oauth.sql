@@ -5,7 +5,7 @@
 -- Programs that an administrator has registered. Our own are part of the program.
 create table oauth_client (
     id         text   not null primary key,
-    name       text   not null,             -- what the consent page calls it
+    title      text   not null,             -- what the consent page calls it
     space      text   not null,             -- whose it is; '' for the house's
     secret     bytea  not null,             -- SHA-256; empty: it cannot keep one
     redirects  text   not null,             -- a JSON list of addresses

@@ -10,11 +10,52 @@ CREATE TABLE account (
 	epoch bigint NOT NULL,
 	created_at bigint NOT NULL,
 	disabled_at bigint NOT NULL,
+	verified_at bigint NOT NULL DEFAULT 0,
+	frozen_at bigint NOT NULL DEFAULT 0,
+	leaving_at bigint NOT NULL DEFAULT 0,
 	CONSTRAINT account_email_index_key UNIQUE (email_index),
 	CONSTRAINT account_pkey PRIMARY KEY (id),
 	CONSTRAINT account_space_key UNIQUE (space)
 );
 CREATE INDEX account_by_age ON core.account USING btree (created_at, id);
+CREATE INDEX account_by_leaving ON core.account USING btree (leaving_at) WHERE (leaving_at > 0);
+CREATE INDEX account_by_unproved ON core.account USING btree (created_at) WHERE (verified_at = 0);
+CREATE TABLE account_erase (
+	account text NOT NULL,
+	space text NOT NULL,
+	actor text NOT NULL,
+	began_at bigint NOT NULL,
+	done_at bigint NOT NULL,
+	CONSTRAINT account_erase_pkey PRIMARY KEY (account)
+);
+CREATE TABLE account_link (
+	hash bytea NOT NULL,
+	purpose text NOT NULL,
+	account text NOT NULL,
+	epoch bigint NOT NULL,
+	sealed bytea NOT NULL,
+	made_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT account_link_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX account_link_by_account ON core.account_link USING btree (account, purpose, made_at);
+CREATE INDEX account_link_by_end ON core.account_link USING btree (expires_at);
+CREATE TABLE account_picture (
+	account text NOT NULL,
+	sealed bytea NOT NULL,
+	changed_at bigint NOT NULL,
+	CONSTRAINT account_picture_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_picture_pkey PRIMARY KEY (account)
+);
+CREATE TABLE account_profile (
+	account text NOT NULL,
+	username_index bytea,
+	sealed bytea NOT NULL,
+	changed_at bigint NOT NULL,
+	CONSTRAINT account_profile_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_profile_pkey PRIMARY KEY (account),
+	CONSTRAINT account_profile_username_index_key UNIQUE (username_index)
+);
 CREATE TABLE apikey (
 	id text NOT NULL,
 	account text NOT NULL,
@@ -182,7 +223,7 @@ CREATE TABLE journal_head (
 );
 CREATE TABLE oauth_client (
 	id text NOT NULL,
-	name text NOT NULL,
+	title text NOT NULL,
 	space text NOT NULL,
 	secret bytea NOT NULL,
 	redirects text NOT NULL,
@@ -383,6 +424,40 @@ CREATE TABLE shred (
 	at bigint NOT NULL,
 	CONSTRAINT shred_pkey PRIMARY KEY (kind, id)
 );
+CREATE TABLE signin_device (
+	hash bytea NOT NULL,
+	account text NOT NULL,
+	first_at bigint NOT NULL,
+	last_at bigint NOT NULL,
+	CONSTRAINT signin_device_pkey PRIMARY KEY (hash, account)
+);
+CREATE INDEX signin_device_by_account ON core.signin_device USING btree (account, last_at);
+CREATE INDEX signin_device_by_age ON core.signin_device USING btree (last_at);
+CREATE TABLE signin_flow (
+	hash bytea NOT NULL,
+	step bigint NOT NULL,
+	state bytea NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT signin_flow_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX signin_flow_by_end ON core.signin_flow USING btree (expires_at);
+CREATE TABLE signin_session (
+	id text NOT NULL,
+	hash bytea NOT NULL,
+	account text NOT NULL,
+	epoch bigint NOT NULL,
+	made_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	proved_at bigint NOT NULL,
+	ends_at bigint NOT NULL,
+	idle bigint NOT NULL,
+	methods text NOT NULL,
+	sealed bytea NOT NULL,
+	CONSTRAINT signin_session_hash_key UNIQUE (hash),
+	CONSTRAINT signin_session_pkey PRIMARY KEY (id)
+);
+CREATE INDEX signin_session_by_account ON core.signin_session USING btree (account, made_at);
+CREATE INDEX signin_session_by_end ON core.signin_session USING btree (ends_at);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,

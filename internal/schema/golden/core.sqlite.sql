@@ -9,9 +9,43 @@ CREATE TABLE account (
 	settled boolean not null,
 	epoch bigint not null,
 	created_at bigint not null,
-	disabled_at bigint not null
+	disabled_at bigint not null ,
+	verified_at bigint not null default 0,
+	frozen_at bigint not null default 0,
+	leaving_at bigint not null default 0
 );
 CREATE INDEX account_by_age on account (created_at, id);
+CREATE INDEX account_by_leaving on account (leaving_at) where leaving_at > 0;
+CREATE INDEX account_by_unproved on account (created_at) where verified_at = 0;
+CREATE TABLE account_erase (
+	account text not null primary key,
+	space text not null,
+	actor text not null,
+	began_at bigint not null,
+	done_at bigint not null
+);
+CREATE TABLE account_link (
+	hash bytea not null primary key,
+	purpose text not null,
+	account text not null,
+	epoch bigint not null,
+	sealed bytea not null,
+	made_at bigint not null,
+	expires_at bigint not null
+);
+CREATE INDEX account_link_by_account on account_link (account, purpose, made_at);
+CREATE INDEX account_link_by_end on account_link (expires_at);
+CREATE TABLE account_picture (
+	account text not null primary key references account (id),
+	sealed bytea not null,
+	changed_at bigint not null
+);
+CREATE TABLE account_profile (
+	account text not null primary key references account (id),
+	username_index bytea unique,
+	sealed bytea not null,
+	changed_at bigint not null
+);
 CREATE TABLE apikey (
 	id text not null primary key,
 	account text not null,
@@ -166,7 +200,7 @@ CREATE TABLE journal_head (
 );
 CREATE TABLE oauth_client (
 	id text not null primary key,
-	name text not null,
+	title text not null,
 	space text not null,
 	secret bytea not null,
 	redirects text not null,
@@ -352,6 +386,38 @@ CREATE TABLE shred (
 	primary key (kind,
 	id)
 );
+CREATE TABLE signin_device (
+	hash bytea not null,
+	account text not null,
+	first_at bigint not null,
+	last_at bigint not null,
+	primary key (hash,
+	account)
+);
+CREATE INDEX signin_device_by_account on signin_device (account, last_at);
+CREATE INDEX signin_device_by_age on signin_device (last_at);
+CREATE TABLE signin_flow (
+	hash bytea not null primary key,
+	step bigint not null,
+	state bytea not null,
+	expires_at bigint not null
+);
+CREATE INDEX signin_flow_by_end on signin_flow (expires_at);
+CREATE TABLE signin_session (
+	id text not null primary key,
+	hash bytea not null unique,
+	account text not null,
+	epoch bigint not null,
+	made_at bigint not null,
+	used_at bigint not null,
+	proved_at bigint not null,
+	ends_at bigint not null,
+	idle bigint not null,
+	methods text not null,
+	sealed bytea not null
+);
+CREATE INDEX signin_session_by_account on signin_session (account, made_at);
+CREATE INDEX signin_session_by_end on signin_session (ends_at);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,

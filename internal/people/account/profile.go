@@ -1,0 +1,254 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+)
+
+var (
+	// ErrField is a field of a profile that is too long or cannot be printed.
+	ErrField = problem.New(problem.Invalid, "account-field", "A field has at most 128 characters, in one line.")
+	// ErrUsername is a text that cannot be a user name.
+	ErrUsername = problem.New(problem.Invalid, "account-username", "A user name has 2 to 32 letters, digits, dots, hyphens and underscores, and begins with a letter or digit.")
+	// ErrUsernameTaken is a user name that somebody else has.
+	ErrUsernameTaken = problem.New(problem.Conflict, "account-username-taken", "Somebody else has this user name.")
+	// ErrPhone is a text that cannot be a telephone number.
+	ErrPhone = problem.New(problem.Invalid, "account-phone", "A telephone number has 4 to 32 digits, spaces and hyphens, and may begin with +.")
+)
+
+// maxField is how many characters a field of a profile may have.
+const maxField = 128
+
+// An Address is where a parcel or a bill goes. All of it may be empty.
+type Address struct {
+	Name     string `json:"name,omitempty"`
+	Street   string `json:"street,omitempty"`
+	Extra    string `json:"extra,omitempty"`
+	Postcode string `json:"postcode,omitempty"`
+	City     string `json:"city,omitempty"`
+	Region   string `json:"region,omitempty"`
+	Country  string `json:"country,omitempty"`
+}
+
+// fields are those of an address, to change or to check.
+func (a *Address) fields() []*string {
+	return []*string{&a.Name, &a.Street, &a.Extra, &a.Postcode, &a.City, &a.Region, &a.Country}
+}
+
+// A Profile is what a person may say, and need not.
+type Profile struct {
+	Username string  `json:"username,omitempty"` // others may see it; nobody signs in with it
+	Phone    string  `json:"phone,omitempty"`
+	Lang     string  `json:"lang,omitempty"` // of mails and pages: "en", "it"; "" asks the browser
+	Shipping Address `json:"shipping,omitzero"`
+	Billing  Address `json:"billing,omitzero"`
+}
+
+var (
+	username = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,31}$`)
+	phone    = regexp.MustCompile(`^\+?[0-9][0-9 ()./-]{3,31}$`)
+	language = regexp.MustCompile(`^([a-z]{2})?$`)
+)
+
+// trimmed is p without spaces around its fields, or says which of them cannot be kept.
+func (p Profile) trimmed() (Profile, error) {
+	fields := append([]*string{&p.Username, &p.Phone, &p.Lang}, p.Shipping.fields()...)
+	for _, f := range append(fields, p.Billing.fields()...) {
+		*f = strings.TrimSpace(*f)
+		if !utf8.ValidString(*f) || utf8.RuneCountInString(*f) > maxField || strings.ContainsFunc(*f, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return p, ErrField
+		}
+	}
+	switch {
+	case p.Username != "" && !username.MatchString(p.Username):
+		return p, ErrUsername
+	case p.Phone != "" && !phone.MatchString(p.Phone):
+		return p, ErrPhone
+	case !language.MatchString(p.Lang):
+		return p, ErrField
+	}
+	return p, nil
+}
+
+// profiles is the part of Store that profiles and pictures need.
+type profiles interface {
+	profile(ctx context.Context, id string) (sealed []byte, err error) // nil: none yet
+	// setProfile keeps the profile and the person's name, or is ErrUsernameTaken.
+	setProfile(ctx context.Context, id string, name, sealed, username []byte, at int64, e journal.Entry) error
+	picture(ctx context.Context, id string) (sealed []byte, err error)                         // nil: none
+	setPicture(ctx context.Context, id string, sealed []byte, at int64, e journal.Entry) error // nil removes it
+}
+
+// Profile tells what a person said.
+func (s *Service) Profile(ctx context.Context, id string) (p Profile, err error) {
+	sealed, err := s.needs.Store.profile(ctx, id)
+	if err != nil || sealed == nil {
+		return p, err
+	}
+	text, err := s.unseal(ctx, id, sealed, keys.Place("account_profile", "sealed", id))
+	if err != nil {
+		return p, fmt.Errorf("profile of account %s: %w", id, err)
+	}
+	return p, json.Unmarshal(text, &p)
+}
+
+// SetProfile keeps what a person says, name included.
+func (s *Service) SetProfile(ctx context.Context, who access.Actor, id, name string, p Profile) error {
+	name = strings.TrimSpace(name)
+	if err := checkName(name); err != nil {
+		return err
+	}
+	p, err := p.trimmed()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	seal, err := s.needs.Keys.Person(ctx, id)
+	if err != nil {
+		return fmt.Errorf("key of account %s: %w", id, err)
+	}
+	sealed, err := seal.Seal(text, keys.Place("account_profile", "sealed", id))
+	if err != nil {
+		return err
+	}
+	called, err := seal.Seal([]byte(name), keys.Place("account", "name", id))
+	if err != nil {
+		return err
+	}
+	var index []byte
+	if p.Username != "" {
+		index = s.needs.Keys.MAC("account-username")([]byte(strings.ToLower(p.Username)))
+	}
+	return s.needs.Store.setProfile(ctx, id, called, sealed, index, s.needs.Now().UnixMicro(), s.entry(who, "account:profile", id))
+}
+
+// Picture is a person's picture and its media type; nil when there is none.
+func (s *Service) Picture(ctx context.Context, id string) (image []byte, media string, err error) {
+	sealed, err := s.needs.Store.picture(ctx, id)
+	if err != nil || sealed == nil {
+		return nil, "", err
+	}
+	image, err = s.unseal(ctx, id, sealed, keys.Place("account_picture", "sealed", id))
+	if err != nil {
+		return nil, "", fmt.Errorf("picture of account %s: %w", id, err)
+	}
+	return image, mediaOf(image), nil
+}
+
+// SetPicture keeps a picture, made anew from what was uploaded; nil removes the one there is.
+func (s *Service) SetPicture(ctx context.Context, who access.Actor, id string, upload []byte) error {
+	if upload == nil {
+		return s.needs.Store.setPicture(ctx, id, nil, 0, s.entry(who, "account:picture-remove", id))
+	}
+	select {
+	case s.painting <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	image, err := paint(upload)
+	<-s.painting
+	if err != nil {
+		return err
+	}
+	seal, err := s.needs.Keys.Person(ctx, id)
+	if err != nil {
+		return fmt.Errorf("key of account %s: %w", id, err)
+	}
+	sealed, err := seal.Seal(image, keys.Place("account_picture", "sealed", id))
+	if err != nil {
+		return err
+	}
+	return s.needs.Store.setPicture(ctx, id, sealed, s.needs.Now().UnixMicro(), s.entry(who, "account:picture", id))
+}
+
+func (s *Service) unseal(ctx context.Context, id string, sealed, place []byte) ([]byte, error) {
+	seal, err := s.needs.Keys.Person(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return seal.Open(sealed, place)
+}
+
+// SetEmail gives a person another address, which the caller has seen proved; ErrTaken
+// when somebody else has it.
+func (s *Service) SetEmail(ctx context.Context, who access.Actor, id, email string) error {
+	if err := checkEmail(email); err != nil {
+		return err
+	}
+	sealed, err := s.seal(ctx, id, "email", email)
+	if err != nil {
+		return err
+	}
+	index, now := s.index([]byte(normal(email))), s.needs.Now().UnixMicro()
+	_, err = s.needs.Store.change(ctx, id, func(r *row) {
+		r.email, r.index, r.verifiedAt = sealed, index, now
+	}, s.entry(who, "account:email", id))
+	return err
+}
+
+// CheckEmail says whether a person could have this address: it is one, and nobody
+// else's. Only for whoever is signed in: it tells that somebody else has it.
+func (s *Service) CheckEmail(ctx context.Context, email string) error {
+	if err := checkEmail(email); err != nil {
+		return err
+	}
+	_, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(email))))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = ErrTaken
+	}
+	return err
+}
+
+// Prove notes that the person reads mail at the account's address.
+func (s *Service) Prove(ctx context.Context, who access.Actor, id string) error {
+	now := s.needs.Now().UnixMicro()
+	_, err := s.needs.Store.change(ctx, id, func(r *row) {
+		if r.verifiedAt == 0 {
+			r.verifiedAt = now
+		}
+	}, s.entry(who, "account:verify", id))
+	return err
+}
+
+// Freeze shuts an account against everybody until its person sets a new password.
+func (s *Service) Freeze(ctx context.Context, who access.Actor, id string) error {
+	now := s.needs.Now().UnixMicro()
+	_, err := s.needs.Store.change(ctx, id, func(r *row) {
+		if r.frozenAt == 0 {
+			r.frozenAt = now
+		}
+		r.epoch++
+	}, s.entry(who, "account:freeze", id))
+	if err == nil {
+		s.changed(id)
+	}
+	return err
+}
+
+// Recover sets a new password for whoever proved to read the account's mail: it proves
+// the address, opens a frozen account, and ends all sessions and tokens of before.
+func (s *Service) Recover(ctx context.Context, who access.Actor, id, password string) error {
+	now := s.needs.Now().UnixMicro()
+	return s.setPassword(ctx, who, id, password, "account:recover", func(r *row) {
+		r.frozenAt = 0
+		if r.verifiedAt == 0 {
+			r.verifiedAt = now
+		}
+	})
+}

@@ -1,0 +1,20 @@
+// Package signin is the room of browsers: how a person comes in with one, what it is
+// allowed to do afterwards, and the pages that people see on the way.
+//
+// Invariants:
+//   - Signing in is a machine of few states (flow.go). No step can be left out, done
+//     twice or done in another order, whatever a browser sends: the machine is kept here, each
+//     step counts once, and a flow belongs to the browser that began it.
+//   - What a page says, and how long it takes, does not depend on whether there is such
+//     an account. Only the mail tells.
+//   - A session is a random value in a cookie of which only the SHA-256 is kept. It gets
+//     another value at each proof, and ends with the account's epoch: a new password, a
+//     freeze, a disabled account.
+//   - What cannot be undone, or lets somebody in, needs a proof that is at most five minutes old.
+//   - Whatever changes something is asked for by POST from our own pages.
+//   - Pages work without script; none is inline, and no text from people is markup.
+//
+// Tables: signin_session, signin_device, signin_flow. Cookies: __Host-ardesia (session),
+// __Host-ardesia-device (a browser that was here before), __Host-ardesia-flow (which
+// browser began a flow), __Host-ardesia-lang. Pages: see Pages.
+package signin

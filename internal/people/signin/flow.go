@@ -1,0 +1,148 @@
+package signin
+
+import (
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+)
+
+var (
+	// ErrFlow is a sign-in that is over, too old, or another browser's.
+	ErrFlow = problem.New(problem.Precondition, "signin-flow", "This sign-in is over, or it took too long. Begin again.")
+	// ErrStep is a step that is not the next one, or that was taken before.
+	ErrStep = problem.New(problem.Conflict, "signin-step", "This step was taken already, perhaps in another window. Go on from here.")
+)
+
+// A State is how far a sign-in has come.
+type State uint8
+
+// The states of a sign-in.
+const (
+	None   State = iota // there is no such state: a table's word for "not allowed"
+	Start               // nobody has said who
+	Named               // somebody has said who
+	Second              // the first proof was good; another one may be needed
+	Done                // it is the person
+	Closed              // too many wrong proofs
+
+	states // how many there are
+)
+
+// An Event is what happens to a sign-in.
+type Event uint8
+
+// The events of a sign-in. The service makes them of what it has checked.
+const (
+	Name         Event = iota // a text that may be an address
+	Other                     // it is somebody else after all
+	PasswordGood              // the account's password
+	PasswordBad               // any other
+	PasskeyGood               // a passkey that has seen its person (user verification)
+	PasskeyTouch              // a passkey that was only touched
+	CodeGood                  // a code of the authenticator app, or a recovery code
+	CodeBad                   // any other
+	Skip                      // no second proof is needed
+
+	events // how many there are
+)
+
+// next is the machine: the state that an event leads to. What it does not name is not allowed.
+var next = [states][events]State{
+	Start:  {Name: Named, PasskeyGood: Done},
+	Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done},
+	Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done},
+}
+
+// How many wrong proofs a flow takes: of passwords, and of second proofs.
+const (
+	maxPasswords = 10
+	maxCodes     = 5
+)
+
+// flowLife is how long a sign-in may take.
+const flowLife = time.Hour
+
+// methods are the words of RFC 8176, section 2, for what was proved; "rec" is ours.
+const (
+	methodPassword = "pwd"
+	methodCode     = "otp"
+	methodRecovery = "rec"
+	methodPasskey  = "hwk"
+)
+
+// A Flow is one sign-in on its way. It is pure: see On.
+type Flow struct {
+	State State `json:"state"`
+	// Typed is what somebody said who they are. It may be nobody.
+	Typed string `json:"typed,omitempty"`
+	// Only is the one account that may come out: that of the session which asks for
+	// another proof. "" for any.
+	Only string `json:"only,omitempty"`
+	// Account is whose first proof was good; "" before.
+	Account string `json:"account,omitempty"`
+	// Strong says that the account has second proofs, so that Skip is not allowed.
+	Strong   bool     `json:"strong,omitempty"`
+	Methods  []string `json:"methods,omitempty"`
+	BadWords int      `json:"bad_words,omitempty"`
+	BadCodes int      `json:"bad_codes,omitempty"`
+
+	Browser []byte    `json:"browser"`           // SHA-256 of the cookie of the browser that began it
+	Session string    `json:"session,omitempty"` // the session to prove again
+	Keep    bool      `json:"keep,omitempty"`    // keep me signed in
+	To      string    `json:"to,omitempty"`      // path to go to at the end
+	Passkey []byte    `json:"passkey,omitempty"` // the challenge, sealed by the room of factors
+	BeganAt time.Time `json:"began_at"`
+}
+
+// A Proof is what comes with an event.
+type Proof struct {
+	Typed   string // of Name
+	Account string // of a good first proof, or of a passkey
+	Strong  bool   // of a good first proof: there are second ones
+	Method  string // of a good proof
+}
+
+// On is the flow after an event, or ErrStep when the event is not allowed now.
+func (f Flow) On(e Event, p Proof) (Flow, error) {
+	if f.State >= states || e >= events {
+		return f, ErrStep
+	}
+	to := next[f.State][e]
+	if to == None {
+		return f, ErrStep
+	}
+	switch e {
+	case Name:
+		f.Typed = p.Typed
+	case Other:
+		f.Typed, f.Account, f.Strong, f.Methods, f.Passkey = "", "", false, nil, nil
+	case PasswordGood, PasskeyGood, PasskeyTouch:
+		if p.Account == "" || f.Only != "" && p.Account != f.Only || f.State == Second && p.Account != f.Account {
+			return f, ErrStep // a good proof, of somebody else
+		}
+		if f.State != Second {
+			f.Account, f.Strong = p.Account, p.Strong
+		}
+	case PasswordBad:
+		if f.BadWords++; f.BadWords >= maxPasswords {
+			to = Closed
+		}
+	case CodeBad:
+		if f.BadCodes++; f.BadCodes >= maxCodes {
+			to = Closed
+		}
+	case Skip:
+		if f.Strong {
+			return f, ErrStep
+		}
+	case CodeGood:
+		if !f.Strong {
+			return f, ErrStep
+		}
+	}
+	if p.Method != "" && e != Skip {
+		f.Methods = append(append([]string(nil), f.Methods...), p.Method)
+	}
+	f.State = to
+	return f, nil
+}
