@@ -139,12 +139,13 @@ type wireUserInfo struct {
 // httpUserInfo takes a token from the Authorization header only: RFC 9700, section 4.3.2.
 func (s *Service) httpUserInfo(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
 	deny := func(status int, code string) error {
-		challenge := `Bearer realm="ardesia"`
+		challenge, body := `Bearer realm="ardesia"`, map[string]string{}
 		if code != "" {
 			challenge += `, error="` + code + `"`
+			body["error"] = code
 		}
 		w.Header().Set("WWW-Authenticate", challenge) // RFC 6750, section 3
-		return rest.Write(w, status, "application/json", map[string]string{"error": code})
+		return rest.Write(w, status, "application/json", body)
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "bearer") || token == "" || r.URL.RawQuery != "" {

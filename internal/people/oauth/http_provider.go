@@ -24,8 +24,8 @@ func (s *Service) providerRoutes() []door.Route {
 	all := []door.Route{
 		{Pattern: "GET /.well-known/openid-configuration", Out: wireDiscovery{}, Do: s.httpDiscovery},
 		{Pattern: "GET /.well-known/oauth-authorization-server", Out: wireDiscovery{}, Do: s.httpDiscovery},
-		{Pattern: "GET " + pathAuthorize, Do: s.httpAuthorize},
-		{Pattern: "POST " + pathAuthorize, Do: s.httpAuthorize},
+		{Pattern: "GET " + pathAuthorize, Status: http.StatusSeeOther, Do: s.httpAuthorize},
+		{Pattern: "POST " + pathAuthorize, Status: http.StatusSeeOther, Do: s.httpAuthorize},
 		{Pattern: "POST /oauth2/par", Status: http.StatusCreated, Out: wirePushed{}, Do: s.httpPush},
 		{Pattern: "POST /oauth2/token", Do: s.httpGrant},
 		{Pattern: "POST /oauth2/device", Out: wireDevice{}, Do: s.httpDevice},
@@ -33,8 +33,8 @@ func (s *Service) providerRoutes() []door.Route {
 		{Pattern: "POST /oauth2/revoke", Do: s.httpRevoke},
 		{Pattern: "GET /oauth2/userinfo", Out: wireUserInfo{}, Do: s.httpUserInfo},
 		{Pattern: "POST /oauth2/userinfo", Out: wireUserInfo{}, Do: s.httpUserInfo},
-		{Pattern: "GET " + pathLogout, Do: s.httpLogout},
-		{Pattern: "POST " + pathLogout, Do: s.httpLogout},
+		{Pattern: "GET " + pathLogout, Status: http.StatusSeeOther, Do: s.httpLogout},
+		{Pattern: "POST " + pathLogout, Status: http.StatusSeeOther, Do: s.httpLogout},
 	}
 	for i := range all {
 		all[i].Open = true
