@@ -6,7 +6,7 @@
 //	    ├ keyring key     wraps each row of the keyring database:
 //	    │   ├ space keys, person keys     made on first use, erased with whom they belong to
 //	    │   ├ purpose keys                one secret for sealing, one for blind indexes; per name by HKDF
-//	    │   └ signers                     P-256 private keys
+//	    │   └ signers                     P-256 and Ed25519 private keys
 //	    ├ backup key      wraps the key of each archive, so that archives outlive the root key
 //	    └ recovery key    public half; opens archives when the machine is lost
 //

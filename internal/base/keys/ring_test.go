@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
@@ -387,6 +388,45 @@ func TestSignersSignAndStay(t *testing.T) {
 	})
 }
 
+func TestEd25519SignersSignAndStay(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		g := h.ring(t)
+		s, err := g.Ed25519(t.Context(), "audit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := []byte("a checkpoint")
+		signature, err := s.Sign(nil, message, crypto.Hash(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		later, err := h.ring(t).Ed25519(t.Context(), "audit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ed25519.Verify(later.Public().(ed25519.PublicKey), message, signature) {
+			t.Error("the key of a later process does not verify")
+		}
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+			if got := fmt.Sprintf(format, s); got != "Ed25519 signer" {
+				t.Errorf("%s prints %q", format, got)
+			}
+		}
+		if _, err := g.Signer(t.Context(), "audit"); err == nil {
+			t.Error("an Ed25519 key is given out as one of P-256")
+		}
+		if _, err := g.Signer(t.Context(), "token"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Ed25519(t.Context(), "token"); err == nil {
+			t.Error("a P-256 key is given out as one of Ed25519")
+		}
+		if n, err := g.Check(t.Context()); err != nil || n < 2 {
+			t.Errorf("the check reads %d keys, %v", n, err)
+		}
+	})
+}
+
 func TestNamesAreChecked(t *testing.T) {
 	g := (&house{t.TempDir(), dbtest.Config(t, db.SQLite, dbtest.Keyring), noon}).ring(t)
 	for _, id := range []string{"", "a b", "a\n", "é", strings.Repeat("a", 129)} {
@@ -431,7 +471,7 @@ func TestNoKeyOfTheRingIsOnDiskInClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.(*signer).key.Bytes()
+	d, err := s.(*signer).key.(*ecdsa.PrivateKey).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
