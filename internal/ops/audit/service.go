@@ -82,6 +82,9 @@ type Needs struct {
 	cut func(step string) error
 }
 
+// Folder is where the log is in the data directory.
+const Folder = "audit"
+
 // signerName is the key of checkpoints in the key ring.
 const signerName = "audit-checkpoint"
 

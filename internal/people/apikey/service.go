@@ -51,7 +51,13 @@ type Service struct {
 
 	// Revoked tells the client ids of keys that ended.
 	Revoked feed.Feed[string]
+	// Refused tells of secrets that were wrong.
+	Refused feed.Feed[Refusal]
 }
+
+// A Refusal is a wrong secret, or a key that does not count any more. Its fields are
+// those of the key; empty where there is no such key.
+type Refusal struct{ Key, Account, Space string }
 
 // New checks needs.
 func New(needs Needs) (*Service, error) {
@@ -137,6 +143,7 @@ func (s *Service) Check(ctx context.Context, id, given string) (Key, error) {
 		want = make([]byte, len(sum)) // as much work for a key that is not there
 	}
 	if !secret.Equal(sum[:], want) || err != nil || !r.enabled {
+		s.Refused.Publish(Refusal{r.id, r.account, r.space})
 		return Key{}, ErrCredentials
 	}
 	if now := s.needs.Now(); now.Sub(time.UnixMicro(r.usedAt)) > usedEvery {
