@@ -28,7 +28,7 @@ func newAudit(ctx context.Context, cfg Config, d *data, needs audit.Needs) (*aud
 
 // openAudit makes the room of the audit log. It stands above all whose changes it keeps.
 func (s *Server) openAudit(ctx context.Context) (err error) {
-	s.audit, err = newAudit(ctx, s.cfg, s.data, audit.Needs{Admin: s.administers, Now: s.world.Now, Log: s.log})
+	s.audit, err = newAudit(ctx, s.cfg, s.data, audit.Needs{Admin: s.administers, Owner: s.apikeys.Owner, Now: s.world.Now, Log: s.log})
 	return err
 }
 

@@ -155,7 +155,11 @@ func (s *Service) index(ctx context.Context) error {
 		}
 		var all []concern
 		for _, r := range rows {
-			for _, person := range concerned(r.Entry) {
+			people, err := s.concerned(ctx, r.Entry)
+			if err != nil {
+				return err
+			}
+			for _, person := range people {
 				all = append(all, concern{person, r.Number, r.Action})
 			}
 		}
@@ -307,6 +311,9 @@ func (s *Service) setBack(ctx context.Context, at *position, root []byte) error 
 		if err := s.needs.cut("noted restore"); err != nil {
 			return err
 		}
+	}
+	if err := s.needs.Store.forget(ctx, at.number); err != nil {
+		return fmt.Errorf("forget whom entries concerned that are no more: %w", err)
 	}
 	if err := s.tree.append(ctx, at.size, [][]byte{encodeMark(at.number)}); err != nil {
 		return err

@@ -65,7 +65,7 @@ type concern struct {
 	action string
 }
 
-// Needs are what a Service is made of; all but Admin must be there.
+// Needs are what a Service is made of; all but Admin and Owner must be there.
 type Needs struct {
 	Store   Store
 	Journal *db.DB // the core database, which has the journal
@@ -75,6 +75,8 @@ type Needs struct {
 	Signer func(ctx context.Context, name string) (crypto.Signer, error)
 	// Admin tells in which spaces a person is an administrator; nil for none.
 	Admin func(ctx context.Context, user string) ([]string, error)
+	// Owner tells whose API key it is, "" for nobody's; nil when nobody knows.
+	Owner func(ctx context.Context, key string) (string, error)
 	Now   func() time.Time
 	Log   *slog.Logger
 
@@ -125,6 +127,9 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 	}
 	if needs.Admin == nil {
 		needs.Admin = func(context.Context, string) ([]string, error) { return nil, nil }
+	}
+	if needs.Owner == nil {
+		needs.Owner = func(context.Context, string) (string, error) { return "", nil }
 	}
 	if needs.cut == nil {
 		needs.cut = func(string) error { return nil }
@@ -263,7 +268,11 @@ func (s *Service) own(ctx context.Context, who access.Actor, action string, befo
 			}
 			for _, e := range found {
 				// Asked once more: what was indexed may be of a database that was set back since.
-				if slices.Contains(concerned(e), who.ID) && (who.Only == "" || e.Space == who.Only) {
+				people, err := s.concerned(ctx, e)
+				if err != nil {
+					return nil, err
+				}
+				if slices.Contains(people, who.ID) && (who.Only == "" || e.Space == who.Only) {
 					all = append(all, e)
 				}
 			}
@@ -276,8 +285,12 @@ func (s *Service) own(ctx context.Context, who access.Actor, action string, befo
 	return all, nil
 }
 
-// concerned are the people whom an entry is about.
-func concerned(e journal.Entry) []string {
+// personal are the nouns whose entries bear a person's id.
+var personal = []string{"account", "factor", "guard"}
+
+// concerned are the people whom an entry is about: who acted, also by a key, whose
+// account or key it is, and whom the detail calls "account".
+func (s *Service) concerned(ctx context.Context, e journal.Entry) ([]string, error) {
 	var all []string
 	add := func(id string) {
 		if id != "" && !slices.Contains(all, id) {
@@ -289,9 +302,16 @@ func concerned(e journal.Entry) []string {
 	if kind == access.User.String() || kind == access.APIKey.String() {
 		add(id)
 	}
-	if e.Resource == "account" {
+	if slices.Contains(personal, e.Resource) {
 		add(e.ID)
 	}
 	add(e.Detail["account"])
-	return all
+	if e.Resource == "apikey" && e.ID != "" {
+		owner, err := s.needs.Owner(ctx, e.ID)
+		if err != nil {
+			return nil, fmt.Errorf("owner of API key %s: %w", e.ID, err)
+		}
+		add(owner)
+	}
+	return all, nil
 }

@@ -163,6 +163,15 @@ func (s *Service) Alive(ctx context.Context, id string, version int64) error {
 	return err
 }
 
+// Owner tells whose a key is, revoked or not; "" when there is none.
+func (s *Service) Owner(ctx context.Context, id string) (string, error) {
+	r, err := s.needs.Store.get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return r.account, err
+}
+
 func (r row) key() Key {
 	k := Key{ID: r.id, Account: r.account, Space: r.space, Enabled: r.enabled, Version: r.version, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
 	if r.usedAt != 0 {
