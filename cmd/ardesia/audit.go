@@ -178,7 +178,7 @@ computed anew from all its entries; its checkpoint's signature is checked; each 
 compared with the journal in the database, and the journal's own chain of hashes too.
 
 Somebody who has the whole machine, keys included, can write all of it anew. What they cannot change is a
-checkpoint that you keep elsewhere: "ardesia audit checkpoint > FILE" now, "--against FILE" later.
+checkpoint that you keep elsewhere: "ardesia audit checkpoint -o FILE" now, "--against FILE" later.
 
 Ends with
   0  all is as it was written
@@ -248,18 +248,28 @@ func (r wireReport) end(known int) error {
 }
 
 func auditCheckpoint() *cobra.Command {
+	var file string
 	c := auditVerb("checkpoint", "Print what the log is now, signed, to keep it elsewhere", "audit.checkpoint", func() (any, error) { return struct{}{}, nil }, func(w io.Writer, answer json.RawMessage) error {
 		var a struct{ Checkpoint string }
 		if err := json.Unmarshal(answer, &a); err != nil {
 			return err
 		}
-		_, err := io.WriteString(w, a.Checkpoint)
-		return err
+		if file == "" {
+			_, err := io.WriteString(w, a.Checkpoint)
+			return err
+		}
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // an older one is worth more
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(f, a.Checkpoint)
+		return errors.Join(err, f.Sync(), f.Close())
 	})
 	c.Long = `Print the audit log's checkpoint: how many leaves it has, the root of their tree, and the house's
 signature. Keep it where nobody who has this machine can change it: on paper, in a mail, with
 somebody else. "ardesia audit verify --against FILE" proves later that nothing before it was changed.
 
 --format json has the key as well with which others can check the signature (c2sp.org/tlog-checkpoint).`
+	c.Flags().StringVarP(&file, "out", "o", "", "file that gets it instead; must not be there")
 	return c
 }

@@ -54,8 +54,14 @@ func TestAudit(t *testing.T) {
 		t.Errorf("the checkpoint is %q, %d", kept, code)
 	}
 	elsewhere := filepath.Join(t.TempDir(), "kept")
-	if err := os.WriteFile(elsewhere, []byte(kept), 0o600); err != nil {
-		t.Fatal(err)
+	if out, code := audited(t, data, "checkpoint", "--out", elsewhere); code != 0 || out != "" {
+		t.Errorf("a checkpoint into a file ends with %d: %s", code, out)
+	}
+	if text, err := os.ReadFile(elsewhere); err != nil || string(text) != kept {
+		t.Errorf("the file has %s, %v", text, err)
+	}
+	if _, code := audited(t, data, "checkpoint", "--out", elsewhere); code != 1 {
+		t.Errorf("a checkpoint over an older one ends with %d", code)
 	}
 	for format, read := range map[string]func([]byte, any) error{"json": json.Unmarshal, "jsonmini": json.Unmarshal, "yaml": func(b []byte, v any) error { return yaml.Unmarshal(b, v) }} {
 		out, code := audited(t, data, "show", "--action", "account:create", "--format", format)
