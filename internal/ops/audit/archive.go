@@ -147,6 +147,20 @@ func Load(dir string, r io.Reader) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("make the directory of the audit log: %w", err)
 	}
+	return files(r, func(name string, b []byte) error {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := put(path, b); err != nil {
+			return fmt.Errorf("restore %s of the audit log: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// files hands the files of a copy to fn, one by one: each is one that a log has, and bounded.
+func files(r io.Reader, fn func(name string, b []byte) error) error {
 	from := tar.NewReader(r)
 	for {
 		h, err := from.Next()
@@ -157,18 +171,14 @@ func Load(dir string, r io.Reader) error {
 			return fmt.Errorf("read the copy of the audit log: %w", err)
 		}
 		if !fileName.MatchString(h.Name) || h.Typeflag != tar.TypeReg || h.Size > maxFile {
-			return fmt.Errorf("read the copy of the audit log: it has a file that no log has")
+			return errors.New("read the copy of the audit log: it has a file that no log has")
 		}
 		b, err := io.ReadAll(io.LimitReader(from, maxFile))
 		if err != nil {
 			return fmt.Errorf("read %s of the copy of the audit log: %w", h.Name, err)
 		}
-		path := filepath.Join(dir, filepath.FromSlash(h.Name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := fn(h.Name, b); err != nil {
 			return err
-		}
-		if err := put(path, b); err != nil {
-			return fmt.Errorf("restore %s of the audit log: %w", h.Name, err)
 		}
 	}
 }
