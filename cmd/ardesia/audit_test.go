@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -119,7 +118,7 @@ func TestAudit(t *testing.T) {
 	for _, f := range files { // the last of them counts
 		b, err := os.ReadFile(f)
 		if err == nil {
-			err = os.WriteFile(f, bytes.Replace(b, []byte("ca:rotate"), []byte("ca:rotata"), 1), 0o600)
+			err = os.WriteFile(f, append([]byte{b[0], b[1], b[2] ^ 1}, b[3:]...), 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)

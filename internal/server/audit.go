@@ -17,19 +17,30 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // newAudit makes the room of the audit log on open data.
 func newAudit(ctx context.Context, cfg Config, d *data, needs audit.Needs) (*audit.Service, error) {
 	needs.Store, needs.Journal = audit.SQL(d.core), d.core
 	needs.Dir, needs.House, needs.Signer = filepath.Join(cfg.Data, audit.Folder), d.root.Store(), d.ring.Ed25519
+	needs.Seal = d.ring.Fixed(audit.LeafKey)
 	return audit.New(ctx, needs)
 }
 
 // openAudit makes the room of the audit log. It stands above all whose changes it keeps.
 func (s *Server) openAudit(ctx context.Context) (err error) {
-	s.audit, err = newAudit(ctx, s.cfg, s.data, audit.Needs{Admin: s.administers, Owner: s.apikeys.Owner, Now: s.world.Now, Log: s.log})
+	s.audit, err = newAudit(ctx, s.cfg, s.data, audit.Needs{There: s.spaceThere, Admin: s.administers, Owner: s.apikeys.Owner, Now: s.world.Now, Log: s.log})
 	return err
+}
+
+// spaceThere says whether a space is there and not being erased.
+func (s *Server) spaceThere(ctx context.Context, space string) (bool, error) {
+	_, err := s.orgs.Organization(ctx, space)
+	if errors.Is(err, org.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // administers tells in which spaces a person is an administrator now.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 )
@@ -32,7 +33,18 @@ func caller(t *testing.T, h *running, id, secret string) *client.Client {
 // A whole run leaves a log that proves, with an entry for each change and for what was
 // refused, and with nothing of what people entrust. People see what is theirs.
 func TestTheAuditLogOfARun(t *testing.T) {
-	cfg := config(t)
+	for _, e := range dbtest.Engines {
+		t.Run(e.String(), func(t *testing.T) {
+			cfg := config(t)
+			if e == db.Postgres {
+				cfg.Database = dbtest.Postgres(t)
+			}
+			auditARun(t, cfg)
+		})
+	}
+}
+
+func auditARun(t *testing.T, cfg Config) {
 	h := start(t, cfg)
 	const email, other, name, password, space, thing, board = "canary@mail.example", "canary2@mail.example", "Canary Person", "canary password five 7", "Canary Space", "Canary Thing", "canary-board"
 	var anna, boris struct{ ID, Space string }

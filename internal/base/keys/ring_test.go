@@ -427,6 +427,43 @@ func TestEd25519SignersSignAndStay(t *testing.T) {
 	})
 }
 
+// The same text at the same place is the same bytes, in every process; anything else is not.
+func TestFixedSealersSealTheSameToTheSame(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		g := h.ring(t)
+		a := g.Fixed("leaf")
+		sealed, err := a.Seal([]byte("text"), []byte("place"))
+		if err != nil || bytes.Contains(sealed, []byte("text")) {
+			t.Fatalf("sealed to %q, %v", sealed, err)
+		}
+		later := h.ring(t).Fixed("leaf")
+		if again, err := later.Seal([]byte("text"), []byte("place")); err != nil || !bytes.Equal(sealed, again) {
+			t.Errorf("a later process seals to %x, %v, want %x", again, err, sealed)
+		}
+		if plain, err := later.Open(sealed, []byte("place")); err != nil || string(plain) != "text" {
+			t.Errorf("opened %q, %v", plain, err)
+		}
+		flipped := bytes.Clone(sealed)
+		flipped[len(flipped)-1] ^= 1
+		for name, open := range map[string]func() ([]byte, error){
+			"another place":   func() ([]byte, error) { return a.Open(sealed, []byte("places")) },
+			"another name":    func() ([]byte, error) { return g.Fixed("leaves").Open(sealed, []byte("place")) },
+			"a flipped bit":   func() ([]byte, error) { return a.Open(flipped, []byte("place")) },
+			"half of it":      func() ([]byte, error) { return a.Open(sealed[:8], []byte("place")) },
+			"another purpose": func() ([]byte, error) { return g.Purpose("leaf").Open(sealed, []byte("place")) },
+		} {
+			if plain, err := open(); !errors.Is(err, ErrSeal) {
+				t.Errorf("%s: %q, %v, want ErrSeal", name, plain, err)
+			}
+		}
+		for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
+			if got := fmt.Sprintf(format, a); got != "fixed sealer" {
+				t.Errorf("%s prints %q", format, got)
+			}
+		}
+	})
+}
+
 func TestNamesAreChecked(t *testing.T) {
 	g := (&house{t.TempDir(), dbtest.Config(t, db.SQLite, dbtest.Keyring), noon}).ring(t)
 	for _, id := range []string{"", "a b", "a\n", "é", strings.Repeat("a", 129)} {

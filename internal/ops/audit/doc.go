@@ -18,7 +18,8 @@
 //     because a new signature over it would hide what somebody did.
 //   - A database that was set back does not stop the house: the log says to which entry
 //     (a mark), the journal says it too (audit:restored), and Verify tells of it for ever.
-//   - Leaves hold identifiers only, as the journal does, and are never taken back.
+//   - Leaves hold identifiers only, as the journal does, and are never taken back. On disk
+//     they are sealed, as all that this house writes; the tree over them proves without the key.
 //   - Refusals, which change nothing and so have no entry of their own, are counted and
 //     recorded by the minute (see Event), so that nobody can fill the log with them.
 //

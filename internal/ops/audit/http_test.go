@@ -26,6 +26,7 @@ func street(t *testing.T, h *house) http.Handler {
 	h.needs.Owner = func(_ context.Context, key string) (string, error) {
 		return map[string]string{"k1": "anna", "k2": "boris"}[key], nil
 	}
+	h.needs.There = func(_ context.Context, space string) (bool, error) { return space != "gone", nil }
 	h.start()
 	for _, e := range []journal.Entry{
 		{Actor: "system", Action: "account:create", Resource: "account", ID: "anna"},                                                         // 1
@@ -40,6 +41,8 @@ func street(t *testing.T, h *house) http.Handler {
 		{Actor: "device:d1", Space: "elsewhere", Action: "device:update", Resource: "device", ID: "d1"},                                      // 10
 		{Actor: "user:annabel", Space: "elsewhere", Action: "thing:create", Resource: "thing", ID: "anna"},                                   // 11
 		{Actor: "user:clara", Space: "elsewhere", Action: "access:denied", Resource: "thing", Detail: map[string]string{"of": "thing:read"}}, // 12
+		{Actor: "user:anna", Space: "gone", Action: "thing:create", Resource: "thing", ID: "t9"},                                             // 13
+		{Actor: "user:anna", Action: "apikey:create", Resource: "apikey", ID: "k1", Detail: map[string]string{"space": "gone"}},              // 14
 	} {
 		e.At = h.clock()
 		if err := h.db.Write(t.Context(), func(tx *db.Tx) error { return journal.Record(t.Context(), tx, e) }); err != nil {
@@ -107,7 +110,7 @@ func numbers(p wireActivity) string {
 }
 
 // People see what they did, what was done to them and what happens in their spaces, and
-// nothing of anybody else.
+// nothing of anybody else, nor of a space that was erased.
 func TestPeopleSeeTheirOwnEntries(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		handler := street(t, h)

@@ -40,7 +40,7 @@ func TestChildFollows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Needs{Store: SQL(d), Journal: d, Dir: said[4], House: "house1", Now: time.Now, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	s, err := New(t.Context(), Needs{Store: SQL(d), Journal: d, Dir: said[4], House: "house1", Seal: masked{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Signer: func(context.Context, string) (crypto.Signer, error) { return ed25519.NewKeyFromSeed(seed), nil }})
 	if err != nil {
 		t.Fatal(err)

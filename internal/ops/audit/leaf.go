@@ -65,8 +65,8 @@ func encodeMark(back int64) []byte {
 	return fmt.Appendf(nil, `{"back_to":%d}`, back)
 }
 
-// parseLeaf reads a leaf that encodeEntry or encodeMark made; any other, of one byte's
-// difference, is errLeaf.
+// parseLeaf reads an opened leaf that encodeEntry or encodeMark made; any other, of one
+// byte's difference, is errLeaf.
 func parseLeaf(b []byte) (leaf, error) {
 	if bytes.HasPrefix(b, []byte(`{"back_to":`)) {
 		var m wireMark

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -65,7 +66,7 @@ type concern struct {
 	action string
 }
 
-// Needs are what a Service is made of; all but Admin and Owner must be there.
+// Needs are what a Service is made of; all but There, Admin and Owner must be there.
 type Needs struct {
 	Store   Store
 	Journal *db.DB // the core database, which has the journal
@@ -73,6 +74,10 @@ type Needs struct {
 	House   string // the name that every checkpoint bears
 	// Signer has Ed25519 keys by name: (*keys.Ring).Ed25519.
 	Signer func(ctx context.Context, name string) (crypto.Signer, error)
+	// Seal seals leaves, each to the same bytes at each time: (*keys.Ring).Fixed of LeafKey.
+	Seal keys.Sealer
+	// There says whether a space is there and not being erased; nil when all are.
+	There func(ctx context.Context, space string) (bool, error)
 	// Admin tells in which spaces a person is an administrator; nil for none.
 	Admin func(ctx context.Context, user string) ([]string, error)
 	// Owner tells whose API key it is, "" for nobody's; nil when nobody knows.
@@ -86,6 +91,9 @@ type Needs struct {
 
 // Folder is where the log is in the data directory.
 const Folder = "audit"
+
+// LeafKey is the name of the key that seals leaves.
+const LeafKey = "audit-leaf"
 
 // signerName is the key of checkpoints in the key ring.
 const signerName = "audit-checkpoint"
@@ -122,11 +130,14 @@ type position struct {
 // New checks needs. It makes and changes nothing: Run does, so that Verify sees a
 // stopped house as it was left.
 func New(ctx context.Context, needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Journal == nil || needs.Dir == "" || needs.House == "" || needs.Signer == nil || needs.Now == nil || needs.Log == nil {
-		return nil, errors.New("the audit log needs Store, Journal, Dir, House, Signer, Now and Log")
+	if needs.Store == nil || needs.Journal == nil || needs.Dir == "" || needs.House == "" || needs.Signer == nil || needs.Seal == nil || needs.Now == nil || needs.Log == nil {
+		return nil, errors.New("the audit log needs Store, Journal, Dir, House, Signer, Seal, Now and Log")
 	}
 	if needs.Admin == nil {
 		needs.Admin = func(context.Context, string) ([]string, error) { return nil, nil }
+	}
+	if needs.There == nil {
+		needs.There = func(context.Context, string) (bool, error) { return true, nil }
 	}
 	if needs.Owner == nil {
 		needs.Owner = func(context.Context, string) (string, error) { return "", nil }
@@ -143,7 +154,7 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{needs: needs}
-	s.tree, err = openTree(ctx, needs.Dir, sign)
+	s.tree, err = openTree(ctx, needs.Dir, sign, needs.Seal)
 	return s, err
 }
 
@@ -212,7 +223,8 @@ type Page struct {
 
 // Activity tells what concerns who, the newest first: what they did themselves or by a
 // key, what was done with their account, and what happened in spaces that they administer now.
-// A key that enters one space sees what happened there alone.
+// A key that enters one space sees what happened there alone, and nobody is told anything
+// of a space that was erased.
 func (s *Service) Activity(ctx context.Context, who access.Actor, p Page) ([]journal.Entry, error) {
 	if p.Limit < 0 || p.Limit > maxPage || p.Before < 0 {
 		return nil, ErrPage
@@ -272,7 +284,12 @@ func (s *Service) own(ctx context.Context, who access.Actor, action string, befo
 				if err != nil {
 					return nil, err
 				}
-				if slices.Contains(people, who.ID) && (who.Only == "" || e.Space == who.Only) {
+				if !slices.Contains(people, who.ID) || who.Only != "" && e.Space != who.Only {
+					continue
+				}
+				if there, err := s.there(ctx, e); err != nil {
+					return nil, err
+				} else if there {
 					all = append(all, e)
 				}
 			}
@@ -283,6 +300,19 @@ func (s *Service) own(ctx context.Context, who access.Actor, action string, befo
 		}
 	}
 	return all, nil
+}
+
+// there says whether the spaces that an entry names are there.
+func (s *Service) there(ctx context.Context, e journal.Entry) (bool, error) {
+	for _, space := range []string{e.Space, e.Detail["space"]} {
+		if space == "" {
+			continue
+		}
+		if there, err := s.needs.There(ctx, space); err != nil || !there {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // personal are the nouns whose entries bear a person's id.

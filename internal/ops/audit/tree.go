@@ -17,6 +17,8 @@ import (
 	"github.com/transparency-dev/tessera/api/layout"
 	"github.com/transparency-dev/tessera/storage/posix"
 	"k8s.io/klog/v2"
+
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 )
 
 const (
@@ -32,6 +34,7 @@ const (
 type tree struct {
 	dir    string
 	sign   *signer
+	seal   keys.Sealer
 	driver tessera.Driver
 }
 
@@ -43,13 +46,13 @@ var quiet = sync.OnceFunc(func() {
 })
 
 // openTree makes nothing: the directory is made by begin.
-func openTree(ctx context.Context, dir string, sign *signer) (*tree, error) {
+func openTree(ctx context.Context, dir string, sign *signer, seal keys.Sealer) (*tree, error) {
 	quiet()
 	d, err := posix.New(ctx, posix.Config{Path: dir})
 	if err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
-	return &tree{dir: dir, sign: sign, driver: d}, nil
+	return &tree{dir: dir, sign: sign, seal: seal, driver: d}, nil
 }
 
 // begin makes the log if there is none, and says how many leaves it has.
@@ -91,7 +94,19 @@ func (t *tree) checkpoint() ([]byte, error) {
 	return os.ReadFile(filepath.Join(t.dir, layout.CheckpointPath))
 }
 
-// append adds leaves after the first size ones, and publishes a checkpoint. Nil means that
+// leafPlace is what leaves are bound to. That they are not moved is the tree's affair.
+var leafPlace = keys.Place("audit", "leaf")
+
+// leaf opens a leaf; any that is not ours is errLeaf.
+func (t *tree) leaf(b []byte) (leaf, error) {
+	plain, err := t.seal.Open(b, leafPlace)
+	if err != nil {
+		return leaf{}, errLeaf
+	}
+	return parseLeaf(plain)
+}
+
+// append seals leaves and adds them after the first size ones, and publishes a checkpoint. Nil means that
 // they are on disk and signed. On an error they are in the log all or not at all; size tells.
 //
 // Each call has an appender of its own, whose batches are as large as this one: so all
@@ -106,9 +121,20 @@ func (t *tree) append(ctx context.Context, size uint64, leaves [][]byte) error {
 	if now, err := r.IntegratedSize(own); err != nil || now != size {
 		return fmt.Errorf("the audit log has %d leaves and should have %d: %w", now, size, errors.Join(err, errState))
 	}
+	sealed := make([]*tessera.Entry, len(leaves))
+	for i, plain := range leaves {
+		b, err := t.seal.Seal(plain, leafPlace)
+		if err != nil {
+			return fmt.Errorf("seal leaf %d: %w", size+uint64(i), err)
+		}
+		if len(b) > maxLeaf {
+			return fmt.Errorf("leaf %d has %d bytes, more than %d", size+uint64(i), len(b), maxLeaf)
+		}
+		sealed[i] = tessera.NewEntry(b)
+	}
 	given := make([]tessera.IndexFuture, len(leaves))
-	for i, b := range leaves {
-		given[i] = a.Add(own, tessera.NewEntry(b))
+	for i, e := range sealed {
+		given[i] = a.Add(own, e)
 	}
 	for i, get := range given {
 		at, err := get()
@@ -221,7 +247,7 @@ func (t *tree) back(size uint64, fn func(l leaf) (bool, error)) error {
 			return fmt.Errorf("read the audit log: %w", err)
 		}
 		for i := len(all) - 1; i >= 0; i-- {
-			l, err := parseLeaf(all[i])
+			l, err := t.leaf(all[i])
 			if err != nil {
 				return fmt.Errorf("leaf %d in %s: %w", (index-1)*width+uint64(i), name, err)
 			}

@@ -39,7 +39,7 @@ func (s *Service) Verify(ctx context.Context, outside []byte) (Report, error) {
 	}
 	var marks []mark
 	if _, err := s.examineLog(&r, size, signed, m, outside, func(index uint64, b []byte) error {
-		l, err := parseLeaf(b)
+		l, err := s.tree.leaf(b)
 		switch {
 		case err != nil: // compare tells it
 		case l.mark:
@@ -239,7 +239,7 @@ func (s *Service) compare(ctx context.Context, r *Report, marks []mark) error {
 				}
 				continue
 			}
-			l, err := parseLeaf(b)
+			l, err := s.tree.leaf(b)
 			if err != nil {
 				r.bad(Finding{Code: "leaf-altered", Index: int64(at), Text: fmt.Sprintf("Leaf %d of the log is none that this program writes.", at)})
 				continue

@@ -18,7 +18,7 @@ import (
 func auditOf(t *testing.T, dir string, core *db.DB, ring *keys.Ring, store string) *audit.Service {
 	t.Helper()
 	s, err := audit.New(t.Context(), audit.Needs{Store: audit.SQL(core), Journal: core, Dir: filepath.Join(dir, audit.Folder), House: store,
-		Signer: ring.Ed25519, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
+		Signer: ring.Ed25519, Seal: ring.Fixed(audit.LeafKey), Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
