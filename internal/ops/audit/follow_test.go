@@ -336,6 +336,27 @@ func TestTheOperatorIsToldOfALogThatIsBehind(t *testing.T) {
 	}
 }
 
+// A log that does not prove is not proved again and again: that takes long when it is large.
+func TestWhatFailedIsLeftAloneForAWhile(t *testing.T) {
+	h := newHouse(t, db.SQLite)
+	h.act(3)
+	h.followed()
+	edit(t, h.file("checkpoint"), flip(30))
+	h.start()
+	if err := h.follow(t.Context(), false); err == nil {
+		t.Fatal("a log that does not prove is appended to")
+	}
+	edit(t, h.file("checkpoint"), flip(30)) // put right again
+	if err := h.follow(t.Context(), false); err == nil {
+		t.Error("tried again at once")
+	}
+	h.pass(againAfter)
+	if err := h.follow(t.Context(), false); err != nil {
+		t.Errorf("after a while: %v", err)
+	}
+	h.whole(3)
+}
+
 // Run appends what comes, and to the end when it is told to stop.
 func TestRunFollowsToTheEnd(t *testing.T) {
 	h := newHouse(t, db.SQLite)

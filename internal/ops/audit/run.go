@@ -21,6 +21,8 @@ const (
 	batch = 4096
 	// rememberEvery is how much younger than the database's memory the log may be.
 	rememberEvery = 10 * time.Second
+	// againAfter is how long what failed is left alone: to prove a large log takes seconds.
+	againAfter = 5 * time.Second
 	// lateAfter is how old an entry may be that is not in the log, before the operator is told.
 	lateAfter = time.Minute
 	// tellEvery is how often one and the same trouble is told.
@@ -55,12 +57,34 @@ func (s *Service) Follow(ctx context.Context) error { return s.follow(ctx, true)
 func (s *Service) follow(ctx context.Context, last bool) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	err := errors.Join(s.recordEvents(ctx, last), s.index(ctx), s.catchUp(ctx))
-	if e := s.remember(ctx, last); e != nil {
-		err = errors.Join(err, e)
+	err := s.recordEvents(ctx, last)
+	if err == nil && s.upToDate(ctx) {
+		return s.remember(ctx, last)
 	}
+	err = errors.Join(err, s.index(ctx))
+	if now := s.needs.Now(); last || s.failed == nil || now.Sub(s.failedAt) >= againAfter || now.Before(s.failedAt) {
+		if s.failed = s.catchUp(ctx); s.failed != nil {
+			s.failedAt = now
+		}
+	}
+	err = errors.Join(err, s.failed, s.remember(ctx, last))
 	s.late(ctx)
 	return err
+}
+
+// upToDate says whether there is nothing to do, with one look at the database.
+func (s *Service) upToDate(ctx context.Context) bool {
+	if !s.ready {
+		return false
+	}
+	end, hash, err := journal.End(ctx, s.needs.Journal)
+	if err != nil || end != s.at.number || end != s.indexed || !bytes.Equal(hash, s.at.hash) {
+		return false
+	}
+	s.size.Store(int64(s.at.size))
+	s.waiting.Store(0)
+	s.oldest.Store(0)
+	return true
 }
 
 // tell logs an error, but one and the same only now and then.

@@ -111,6 +111,8 @@ type Service struct {
 	rememSz  uint64     // guarded by turn: the size that the database remembers
 	rememAt  time.Time  // guarded by turn
 	swept    bool       // guarded by turn: sweep was begun
+	failed   error      // guarded by turn: why the log could not follow when that was last tried
+	failedAt time.Time  // guarded by turn
 	toldLate time.Time  // guarded by turn: when the log was last told that we are behind
 	told     string     // guarded by turn: the last error that the log was told
 	toldAt   time.Time  // guarded by turn
