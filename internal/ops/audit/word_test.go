@@ -32,6 +32,9 @@ func nouns() []string {
 // makers are the functions whose arguments, and the fields whose values, end up in entries.
 var makers = regexp.MustCompile(`(?i)entry|record|note|journal`)
 
+// asks are the functions that only ask whether somebody may.
+var asks = regexp.MustCompile(`(?i)^(allow|known|may|permit)`)
+
 // notJournal are texts of that form that mean something else there.
 var notJournal = []string{
 	"apikey:read", "apikey:write", "apikey:record", // of the policy
@@ -63,7 +66,7 @@ func actionsOf(f *ast.File) map[string]token.Pos {
 		case *ast.CallExpr:
 			name := called(n)
 			for _, arg := range n.Args {
-				if name == "Allow" || name == "Known" || name == "May" {
+				if asks.MatchString(name) {
 					skip(arg)
 				}
 				if lit, ok := arg.(*ast.BasicLit); ok && makers.MatchString(name) {
@@ -114,7 +117,7 @@ func called(c *ast.CallExpr) string {
 func TestEveryActionHasWords(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(filepath.ToSlash(path), "people/access/policy.go") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(filepath.ToSlash(path), "/people/access/") {
 			return err
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
