@@ -8,7 +8,7 @@ import (
 	"io/fs"
 )
 
-//go:embed welcome.html style.css
+//go:embed welcome.html mail.html style.css
 var files embed.FS
 
 // Welcome is the first page: what this server is and how to connect to it.

@@ -50,7 +50,7 @@ Then:        ardesia user add --data ./data --email you@example.org --name You`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(serve(), doctor(), backups(), restores(), config(), user(), space(), apikey(), device(), ca(), key(), journals(), audits())
+	root.AddCommand(serve(), doctor(), backups(), restores(), config(), user(), space(), apikey(), device(), ca(), key(), guards(), journals(), letters(), dataMap(), audits())
 	return root
 }
 

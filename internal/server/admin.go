@@ -61,6 +61,10 @@ var acts = map[string]act{
 	"ca.list":         with((*Server).caList),
 	"ca.revoke":       with((*Server).caRevoke),
 	"check":           with((*Server).check),
+	"mail.test":       with((*Server).mailTest),
+	"guard.show":      with((*Server).guardShow),
+	"guard.events":    with((*Server).guardEvents),
+	"guard.lift":      with((*Server).guardLift),
 	"journal.list":    with((*Server).journalList),
 	"key.rotate":      with((*Server).keyRotate),
 	"key.recovery":    with((*Server).keyRecovery),
@@ -346,6 +350,10 @@ func (s *Server) backup(ctx context.Context, in struct {
 	if in.Days < 0 || in.Days > maxKeepArchives {
 		return nil, errKeepArchives
 	}
+	// What was erased a moment ago shall not live on in the archive of keys.
+	if _, err := s.shredder.All(ctx); err != nil {
+		return nil, err
+	}
 	d := s.data
 	return backup.To(ctx, backup.Source{
 		Dir: s.cfg.Data, Root: d.root, Ring: d.ring, Core: d.core, History: d.history, Keyring: d.keyring,
@@ -355,7 +363,8 @@ func (s *Server) backup(ctx context.Context, in struct {
 
 // check reads everything that is stored, as doctor asks.
 func (s *Server) check(ctx context.Context, _ none) (any, error) {
-	all := append(s.data.examine(ctx), examineAudit(ctx, s.audit))
+	all := append(s.data.examine(ctx), examineGuard(s.guard, s.cfg)...)
+	all = append(all, examineAudit(ctx, s.audit))
 	out := make([]wireFinding, 0, len(all))
 	for _, f := range all {
 		out = append(out, wireFinding(f))

@@ -9,6 +9,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 )
 
 // Config is everything that an operator can say. The zero value of each field is
@@ -36,6 +38,18 @@ type Config struct {
 	HistoryFlush int // values in the history's log that start a flush to chunks; default 2,000,000, which take 40 MB of memory and 0.4 s of a start
 	APIRate      int // requests per minute of one API key or user, a sixth of them at once; default 600; below 0 is without limit
 	OpenRate     int // requests per minute of one address on routes that need no token; default 3,000; below 0 is without limit
+
+	SMTPAddr         string // host:port of the mail server for letters to people; "" puts them into Data/mail
+	SMTPUser         string // who signs in there; "" for nobody
+	SMTPPasswordFile string // whose first line is that user's password
+	SMTPTLS          string // starttls, implicit, or none on loopback; default implicit on port 465, else starttls
+	SMTPCA           string // PEM file of who signed the mail server's certificate; "" is whom this machine trusts
+	MailFrom         string // sender of letters; default Ardesia <ardesia@Host>
+
+	TokenRate      int      // tokens per minute of one API key; default 60; below 0 is without limit
+	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
+	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
+	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
@@ -87,6 +101,13 @@ func (c Config) Filled() (Config, error) {
 	}
 	if c.HistoryFlush < 0 {
 		fail("history-flush", "%d values are fewer than none", c.HistoryFlush)
+	}
+	c, mailWrong := c.withMail()
+	for key, err := range mailWrong {
+		fail(key, "%v", err)
+	}
+	if _, err := rest.ParseProxies(c.TrustedProxies); err != nil {
+		fail("trusted-proxies", "%v", err)
 	}
 	c.LogLevel = orElse(c.LogLevel, "info")
 	switch c.LogLevel {

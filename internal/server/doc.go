@@ -8,5 +8,5 @@
 // data last. [Server.Close] closes the databases and gives the lock back.
 //
 // Files of DIR: keys/, core.db, history.db, keyring.db, tls/ca.pem, tls/server.pem,
-// ca/device-ca.pem, lock; while a server runs also admin.sock and addresses.json.
+// ca/device-ca.pem, mail/ (letters, without a mail server), lock; while a server runs also admin.sock and addresses.json.
 package server

@@ -90,6 +90,7 @@ func Examine(ctx context.Context, cfg Config, now func() time.Time) []Finding {
 	for _, f := range examineCertificates(cfg, now()) {
 		add(f)
 	}
+	add(examineMail(ctx, cfg, now))
 	if !loopback(cfg.Metrics) {
 		add(Finding{Warn, "Metrics on " + cfg.Metrics + " can be read by others, without TLS.", "--metrics-addr 127.0.0.1:9464"})
 	}
@@ -176,6 +177,7 @@ func examineData(ctx context.Context, cfg Config, now func() time.Time) []Findin
 	defer d.close()
 	all := []Finding{{Good, "Keys and databases can be opened (" + databaseName(cfg) + ").", ""}}
 	all = append(all, d.examine(ctx)...)
+	all = append(all, examineGuardOf(ctx, d, cfg, now)...)
 	log, err := newAudit(ctx, cfg, d, audit.Needs{Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return append(all, Finding{Bad, "The audit log cannot be opened: " + err.Error(), restoreIt})

@@ -34,6 +34,10 @@ func newMetrics(s *Server) *metrics {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 	}
 	gauge("device_online", "Devices that are connected.", func() float64 { return float64(s.devices.Online()) })
+	gauge("post_letter_waiting", "Letters to people that wait to be sent.", func() float64 { return float64(s.letters.Counts().Waiting) })
+	counter("post_letter_sent_total", "Letters that a mail server took.", func() float64 { return float64(s.letters.Counts().Sent) })
+	counter("post_letter_failed_total", "Tries to send a letter that failed; there will be another.", func() float64 { return float64(s.letters.Counts().Failed) })
+	counter("post_letter_given_up_total", "Letters that nobody will get.", func() float64 { return float64(s.letters.Counts().GivenUp) })
 	gauge("mqtt_session", "MQTT sessions.", func() float64 { return float64(s.broker.Stats().Sessions) })
 	counter("mqtt_message_received_total", "Messages that clients sent.", func() float64 { return float64(s.broker.Stats().Received) })
 	counter("mqtt_message_sent_total", "Messages that were sent to clients.", func() float64 { return float64(s.broker.Stats().Sent) })
@@ -54,6 +58,7 @@ func newMetrics(s *Server) *metrics {
 	gauge("audit_entry_waiting", "Entries of the journal that are not in the audit log yet.", func() float64 { return float64(s.audit.Stats().Waiting) })
 	gauge("audit_lag_seconds", "Age of the oldest entry that is not in the audit log yet.", func() float64 { return s.audit.Stats().Lag.Seconds() })
 	counter("audit_event_total", "Refusals that were counted for the journal.", func() float64 { return float64(s.audit.Stats().Events) })
+	m.guard(s.guard)
 	counter("device_alert_total", "Devices that connected from two places in turns: credentials that seem stolen.", func() float64 { return float64(s.devices.AlertCount()) })
 	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })
 	counter("thing_malformed_total", "Messages that could not be read.", func() float64 { return float64(s.things.Counts().Malformed) })

@@ -28,6 +28,9 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 	for pattern := range s.pages().routes() {
 		open = append(open, pattern)
 	}
+	for pattern := range s.devPages() { // from this machine, with --dev
+		open = append(open, pattern)
+	}
 	for _, r := range s.Routes() {
 		if r.Open {
 			open = append(open, r.Pattern)

@@ -14,8 +14,10 @@ import (
 	_ "time/tzdata" // time zones of things, also on machines without a tz database
 
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
+	"github.com/ardesia-iot/ardesia/internal/base/mail"
 	"github.com/ardesia-iot/ardesia/internal/base/mqtt"
 	"github.com/ardesia-iot/ardesia/internal/base/run"
+	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -26,8 +28,11 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/factor"
+	"github.com/ardesia-iot/ardesia/internal/people/guard"
 	"github.com/ardesia-iot/ardesia/internal/people/oauth"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
+	"github.com/ardesia-iot/ardesia/internal/people/post"
 	"github.com/ardesia-iot/ardesia/web"
 )
 
@@ -51,6 +56,10 @@ type Server struct {
 	accounts  *account.Service
 	orgs      *org.Service
 	apikeys   *apikey.Service
+	mail      mail.Sender
+	letters   *post.Service
+	guard     *guard.Service
+	factors   *factor.Service
 	tokens    *oauth.Service
 	authority *ca.Service
 	series    *series.Service
@@ -60,6 +69,7 @@ type Server struct {
 	audit     *audit.Service
 	refused   refusals
 
+	shredder *shred.Shredder
 	erasures chan struct{} // holds one token; whoever has it brings erasures of spaces to their end
 	unerased chan struct{} // holds one word for Run: an erasure has failed
 	// cut is asked after each step of an erasure; an error ends it there, as a power
@@ -100,17 +110,26 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if s.orgs, err = org.New(org.Needs{Store: org.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
 		return err
 	}
-	if s.accounts, err = account.New(account.Needs{Store: account.SQL(d.core), Keys: d.ring, Settle: s.orgs.AddPrivate, Now: now}); err != nil {
+	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+		return err
+	}
+	if s.guard, err = newGuard(ctx, d, s.cfg, s.log, now, s.apikeys.Leaked); err != nil {
+		return err
+	}
+	if s.accounts, err = account.New(account.Needs{Store: account.SQL(d.core), Keys: d.ring, Settle: s.orgs.AddPrivate, Breached: s.guard.Breached, Now: now}); err != nil {
 		return err
 	}
 	if err := s.accounts.Repair(ctx); err != nil {
 		return err
 	}
-	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+	if err := s.openPost(); err != nil {
+		return err
+	}
+	if err = s.secondSteps(ctx); err != nil {
 		return err
 	}
 	s.tokens, err = oauth.New(ctx, oauth.Needs{
-		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Standing: s.accounts.Standing, Role: s.orgs.Role,
+		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Guard: s.guard, Standing: s.accounts.Standing, Role: s.orgs.Role,
 		// The house's own name keeps tokens of another environment out.
 		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
 	})
@@ -142,7 +161,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		return err
 	}
 	s.things, err = thing.New(thing.Needs{
-		Store: thing.SQL(d.core, d.ring), Series: s.series, Devices: s.devices, Policy: s.policy,
+		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
 		Organization: s.orgs.Organization, Now: now, Log: log,
 	})
 	if err != nil {
@@ -150,6 +169,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
 	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
+	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
+		return err
+	}
 	if err := s.devices.Repair(ctx); err != nil {
 		return err
 	}
@@ -158,7 +180,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		log.ErrorContext(ctx, "a space is not erased yet; trying again", "err", err)
 		s.eraseAgain()
 	}
-	return nil
+	return errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx))
 }
 
 // Where operators find what they hand to those who check boards.
@@ -195,7 +217,7 @@ func (l line) Drop(id string, reason error) {
 }
 
 // Close closes the data. Run must have returned.
-func (s *Server) Close(context.Context) error { return s.data.close() }
+func (s *Server) Close(context.Context) error { return errors.Join(s.guard.Close(), s.data.close()) }
 
 // Addresses waits until devices can connect and says where.
 func (s *Server) Addresses(ctx context.Context) (Addresses, error) {
@@ -220,7 +242,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.orgs.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -267,7 +289,10 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},
+		{Name: "destruction of keys", Run: s.shredder.Run},
+		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
+		{Name: "guard", Run: s.guard.Run},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
 		{Name: "administration", Run: func(ctx context.Context) error { return s.runSocket(ctx, desk) }},
@@ -320,16 +345,19 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	for pattern, page := range s.pages().routes() {
 		mux.HandleFunc(pattern, page)
 	}
+	for pattern, page := range s.devPages() {
+		mux.HandleFunc(pattern, page)
+	}
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux
 	// would answer a double slash with a redirect, which no client follows with its token.
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.behindProxies(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" && r.URL.Path == cleanPath(r.URL.Path) {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		routes.ServeHTTP(w, r)
-	}), nil
+	}))
 }
 
 // mqttPattern is open to anyone: the broker asks for the token.

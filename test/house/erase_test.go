@@ -68,7 +68,13 @@ func settle(t *testing.T, h *servertest.House, user string, key servertest.Key, 
 		ID string `json:"id"`
 	}
 	h.Admin("space.add", map[string]string{"user": user, "name": name + "-space"}, &made)
-	c := &colony{space: made.ID, name: name, c: inSpace(t, h, key, made.ID), secret: "a-secret-key-of-" + name}
+	return furnish(t, made.ID, name, inSpace(t, h, key, made.ID))
+}
+
+// furnish makes a device and a thing in a space.
+func furnish(t *testing.T, space, name string, admin *client.Client) *colony {
+	t.Helper()
+	c := &colony{space: space, name: name, c: admin, secret: "a-secret-key-of-" + name}
 	do := func(method, path string, in, out any) {
 		t.Helper()
 		if err := c.c.Do(t.Context(), method, path, in, out); err != nil {
@@ -211,15 +217,17 @@ func (l *line) ends(t *testing.T, who string) {
 // The promise as a whole: of two spaces one is erased. The other is as it was; of the
 // first nothing is told, and nothing can be opened, in the data directory and in
 // what earlier archives make of it.
-func TestErasedSpace(t *testing.T) {
+func TestErasedSpace(t *testing.T) { eachEngine(t, testErasedSpace) }
+
+// eachEngine runs a test in a house on each engine.
+func eachEngine(t *testing.T, test func(t *testing.T, h *servertest.House)) {
 	for _, e := range dbtest.Engines {
 		t.Run(e.String(), func(t *testing.T) {
-			h := servertest.Start(t, func(c *server.Config) {
+			test(t, servertest.Start(t, func(c *server.Config) {
 				if e == db.Postgres {
 					c.Database = dbtest.Postgres(t)
 				}
-			})
-			testErasedSpace(t, h)
+			}))
 		})
 	}
 }
@@ -502,6 +510,16 @@ func (c *colony) open(t *testing.T, root *keys.Root, cfg server.Config, name str
 // space: no key, and no text in any row.
 func (c *colony) isSealed(t *testing.T, where string, cfg server.Config) {
 	t.Helper()
+	ring, history := c.unlock(t, where, cfg)
+	if _, err := ring.Space(t.Context(), c.space); !errors.Is(err, keys.ErrErased) {
+		t.Errorf("%s: the space's key: %v, want %v", where, err, keys.ErrErased)
+	}
+	c.hasNoHistory(t, where, history)
+}
+
+// unlock opens the data that c names with all its keys, in whose rows as they are there is no text of the colony.
+func (c *colony) unlock(t *testing.T, where string, cfg server.Config) (*keys.Ring, *series.Service) {
+	t.Helper()
 	ctx := t.Context()
 	root, err := keys.OpenRoot(ctx, cfg.Data, keys.Options{Now: time.Now})
 	if err != nil {
@@ -510,7 +528,7 @@ func (c *colony) isSealed(t *testing.T, where string, cfg server.Config) {
 	opened := map[string]*db.DB{}
 	for _, name := range schema.Names {
 		opened[name] = c.open(t, root, cfg, name)
-		defer opened[name].Close()
+		t.Cleanup(func() { opened[name].Close() })
 		var rows bytes.Buffer
 		if err := opened[name].Dump(ctx, &rows); err != nil {
 			t.Fatal(err)
@@ -525,17 +543,19 @@ func (c *colony) isSealed(t *testing.T, where string, cfg server.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ring.Space(ctx, c.space); !errors.Is(err, keys.ErrErased) {
-		t.Errorf("%s: the space's key: %v, want %v", where, err, keys.ErrErased)
-	}
 	history, err := series.New(ctx, series.Needs{Store: series.SQL(opened[schema.History]), Keys: ring, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ring, history
+}
+
+func (c *colony) hasNoHistory(t *testing.T, where string, history *series.Service) {
+	t.Helper()
 	if p, ok := history.Last(c.own["property"]); ok {
 		t.Errorf("%s: the last value is %+v", where, p)
 	}
-	points, err := history.Raw(ctx, series.Query{Series: c.own["property"], Space: c.space, From: series.Earliest, To: series.Latest, Limit: 10})
+	points, err := history.Raw(t.Context(), series.Query{Series: c.own["property"], Space: c.space, From: series.Earliest, To: series.Latest, Limit: 10})
 	if len(points) > 0 || err != nil && !errors.Is(err, keys.ErrErased) {
 		t.Errorf("%s: the history has %+v, %v", where, points, err)
 	}

@@ -43,8 +43,13 @@ func openPostgres(ctx context.Context, cfg Config) (*DB, error) {
 	if n <= 0 {
 		n = postgresReaders
 	}
-	pool := postgresConnector{stdlib.GetConnector(*c)}
-	d := &DB{cfg: cfg, writer: sql.OpenDB(pool), readers: sql.OpenDB(pool)}
+	reading := c.Copy()
+	reading.RuntimeParams["default_transaction_read_only"] = "on" // also outside of a transaction, as on SQLite
+	d := &DB{
+		cfg:     cfg,
+		writer:  sql.OpenDB(postgresConnector{stdlib.GetConnector(*c)}),
+		readers: sql.OpenDB(postgresConnector{stdlib.GetConnector(*reading)}),
+	}
 	limit(d.writer, 1)
 	limit(d.readers, n)
 	if err := d.greet(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 )
 
 // books puts one shelf and three books there.
@@ -80,9 +81,63 @@ func TestOneRow(t *testing.T) {
 					}
 					return nil
 				}))
+				var got book
+				err := d.One(t.Context(), func(r db.Row) (err error) {
+					got, err = scanBook(r)
+					return err
+				}, c.text)
+				if got != c.want || !errors.Is(err, c.err) {
+					t.Errorf("without a transaction: %v, %v; want %v, %v", got, err, c.want, c.err)
+				}
 			})
 		}
 	})
+}
+
+// One is for reading, has the end of its context, and ends with the database.
+func TestOneIsARead(t *testing.T) {
+	each(t, func(t *testing.T, d *db.DB) {
+		books(t, d)
+		id := func(r db.Row) error { return r.Scan(new(int64)) }
+		if err := d.One(t.Context(), id, `insert into book (id, shelf, title) values (9, 'a', 'q') returning id`); err == nil {
+			t.Error("it wrote a row")
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if err := d.One(ctx, id, `select id from book where id = 5`); !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end of its context: %v, want %v", err, context.Canceled)
+		}
+		must(t, d.Close())
+		if err := d.One(t.Context(), id, `select id from book where id = 5`); err == nil {
+			t.Error("a closed database answered")
+		}
+	})
+}
+
+func BenchmarkRow(b *testing.B) {
+	for _, e := range dbtest.Engines {
+		d := dbtest.Open(b, config(b, e))
+		must(b, d.Write(b.Context(), func(tx *db.Tx) error {
+			return exec(b.Context(), `insert into shelf (id) values ('a')`)(tx)
+		}))
+		for name, read := range map[string]func() error{
+			"in a transaction": func() error {
+				return d.Read(b.Context(), func(tx *db.Tx) error {
+					return tx.QueryRow(b.Context(), `select id from shelf where id = $1`, "a").Scan(new(string))
+				})
+			},
+			"by itself": func() error {
+				return d.One(b.Context(), func(r db.Row) error { return r.Scan(new(string)) }, `select id from shelf where id = $1`, "a")
+			},
+		} {
+			b.Run(e.String()+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					must(b, read())
+				}
+			})
+		}
+	}
 }
 
 func TestColumn(t *testing.T) {

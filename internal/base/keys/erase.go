@@ -3,42 +3,65 @@ package keys
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 )
 
-// Erase destroys the key of a space, a person or a signer: what it sealed can never
-// be read again, here or in any archive of data. It does not matter whether there was such a key.
-// When it returns nil that is on disk; when it returns an error, call it again: each step may be repeated.
+// Erase destroys keys of one kind: what they sealed can never be read again, here or in any
+// archive of data. It does not matter whether there were such keys. When it returns nil that is on
+// disk; when it returns an error, call it again: each step may be repeated. Its time is Rewrap's,
+// however many ids there are: whoever has several gives them at once.
 //
 // The numbers are those of docs/acts/erase-space.md; steps 1 to 3, who may do it,
 // the entry in the journal and the rows of the rooms, are the caller's.
-func (g *Ring) Erase(ctx context.Context, kind, id string) error {
-	if kind != KindSpace && kind != KindPerson && kind != KindSigner {
-		return ErrName.With("A key to erase is of a space, a person or a signer.")
+func (g *Ring) Erase(ctx context.Context, kind string, ids ...string) error {
+	switch kind {
+	case KindSpace, KindPerson, KindSigner, KindThing, KindDevice:
+	default:
+		return ErrName.With("A key to erase is of a space, a person, a signer, a thing or a device.")
 	}
-	if err := checkName(id); err != nil {
-		return err
+	for _, id := range ids {
+		if err := checkName(id); err != nil {
+			return err
+		}
 	}
-	who := ref{kind, id}
-	// 4. The sealed key is overwritten, its id marked for ever, and the copies in memory made useless.
-	if err := g.table.mark(ctx, who, g.now()); err != nil {
-		return fmt.Errorf("erase key of %s: %w", who, err)
+	// 4. The sealed keys are overwritten, their ids marked for ever, and the copies in memory made useless.
+	for some := range slices.Chunk(ids, perErase) {
+		if err := g.table.mark(ctx, kind, some, g.now()); err != nil {
+			return fmt.Errorf("erase key of %s: %w", named(kind, some), err)
+		}
+		for _, id := range some {
+			g.drop(ref{kind, id})
+		}
+		if err := g.step("clear the row"); err != nil {
+			return err
+		}
+		if err := g.table.clear(ctx, kind, some); err != nil {
+			return fmt.Errorf("clear key of %s: %w", named(kind, some), err)
+		}
 	}
-	g.drop(who)
-	if err := g.step("clear the row"); err != nil {
-		return err
+	if len(ids) == 0 {
+		return nil
 	}
-	if err := g.table.clear(ctx, who); err != nil {
-		return fmt.Errorf("clear key of %s: %w", who, err)
-	}
-	// 5. What is left of the row in logs and dead pages of the database becomes useless too.
+	// 5. What is left of the rows in logs and dead pages of the database becomes useless too.
 	if err := g.Rewrap(ctx); err != nil {
-		return fmt.Errorf("erase what is left of key of %s: %w", who, err)
+		return fmt.Errorf("erase what is left of key of %s: %w", named(kind, ids), err)
 	}
 	return nil
+}
+
+// perErase is how many rows one transaction of Erase changes: others wait for it.
+const perErase = 500
+
+// named says which keys an error is about.
+func named(kind string, ids []string) string {
+	if len(ids) == 1 {
+		return ref{kind, ids[0]}.String()
+	}
+	return fmt.Sprintf("%s and %d more", ref{kind, ids[0]}, len(ids)-1)
 }
 
 // Erased tells the ids of one kind whose keys were erased, in order. After a restore with

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/secret"
 )
 
 // The kinds of keys that Erase takes.
@@ -23,6 +24,8 @@ const (
 	KindSpace  = "space"
 	KindPerson = "person"
 	KindSigner = "signer"
+	KindThing  = "thing"  // lies under the key of its space
+	KindDevice = "device" // the same
 
 	kindPurpose = "purpose"
 )
@@ -30,7 +33,7 @@ const (
 const (
 	// cached bounds the keys held in memory: between n and 2n, about 2 KiB each. At the
 	// bound the ones that were not used lately are read from the database again, some 50 µs.
-	cached = 4096
+	cached = 16384
 	// freshFor is for how long a key is used without a look whether it still
 	// exists: the time after which an erasure in one process has reached all others.
 	freshFor = 5 * time.Minute
@@ -248,7 +251,7 @@ func (g *Ring) drop(who ref) {
 	}
 }
 
-func (g *Ring) data(ctx context.Context, who ref) (Sealer, error) {
+func (g *Ring) data(ctx context.Context, who ref) (*sealer, error) {
 	key, err := g.keep(ctx, who, func() (any, error) {
 		b, err := g.secret(ctx, who, func() ([]byte, error) { return newKeyset(aead.XAES256GCM192BitNonceKeyTemplate()), nil })
 		if err != nil {
@@ -273,13 +276,73 @@ func (g *Ring) data(ctx context.Context, who ref) (Sealer, error) {
 
 // Space returns the data key of a space, which is made on first use. After Erase it is ErrErased.
 func (g *Ring) Space(ctx context.Context, spaceID string) (Sealer, error) {
-	return g.data(ctx, ref{KindSpace, spaceID})
+	return asSealer(g.data(ctx, ref{KindSpace, spaceID}))
 }
 
 // Person returns the data key of a person, which is made on first use. After Erase it is ErrErased.
 func (g *Ring) Person(ctx context.Context, userID string) (Sealer, error) {
-	return g.data(ctx, ref{KindPerson, userID})
+	return asSealer(g.data(ctx, ref{KindPerson, userID}))
 }
+
+// asSealer keeps a nil from becoming a Sealer that is not nil.
+func asSealer(s *sealer, err error) (Sealer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Thing returns the data key of a thing in a space, which is made on first use: ask only for
+// things that there are. It goes with either: after Erase of the thing or of the space it is ErrErased.
+func (g *Ring) Thing(ctx context.Context, spaceID, thingID string) (Sealer, error) {
+	return g.part(ctx, spaceID, ref{KindThing, thingID})
+}
+
+// Device is Thing for a device.
+func (g *Ring) Device(ctx context.Context, spaceID, deviceID string) (Sealer, error) {
+	return g.part(ctx, spaceID, ref{KindDevice, deviceID})
+}
+
+// part returns the key of what belongs to a space. In its row it is sealed under the key of the
+// space, and then as all others are: whoever erases the space erases all its parts at once.
+func (g *Ring) part(ctx context.Context, spaceID string, who ref) (Sealer, error) {
+	whole, err := g.data(ctx, ref{KindSpace, spaceID})
+	if err != nil {
+		return nil, err
+	}
+	place := Place("key", who.kind, who.id)
+	key, err := g.keep(ctx, who, func() (any, error) {
+		b, err := g.secret(ctx, who, func() ([]byte, error) {
+			fresh := secret.Random(keyBytes)
+			defer clear(fresh)
+			return whole.Seal(fresh, place)
+		})
+		if err != nil {
+			return nil, err
+		}
+		key, err := whole.Open(b, place)
+		if err != nil {
+			return nil, fmt.Errorf("open key of %s with the key of space %s: %w", who, spaceID, err)
+		}
+		defer clear(key)
+		k, err := newSealKey(partID, key)
+		if err != nil {
+			return nil, fmt.Errorf("read key of %s: %w", who, err)
+		}
+		return &sealer{keys: []*sealKey{k}, whole: whole, space: spaceID}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := key.(*sealer)
+	if s.space != spaceID {
+		return nil, fmt.Errorf("key of %s with the key of space %s: %w", who, spaceID, ErrSeal)
+	}
+	return s, nil
+}
+
+// partID stands for the only key that a part ever has, where a keyset's keys have theirs.
+const partID = 1
 
 // Purpose returns a key of the whole house for one purpose. Names come from our
 // own code; the same name is the same key, for ever and in every process.
@@ -330,6 +393,10 @@ func (g *Ring) MAC(name string) func(msg []byte) []byte {
 	if err != nil {
 		panic(fmt.Sprintf("keys: derive the index key for %q: %v", name, err))
 	}
+	return mac(key)
+}
+
+func mac(key []byte) func(msg []byte) []byte {
 	pool := sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
 	return func(msg []byte) []byte {
 		h := pool.Get().(hash.Hash)

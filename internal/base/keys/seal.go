@@ -73,6 +73,14 @@ type Appender interface {
 type sealer struct {
 	keys   []*sealKey // the first one seals, all of them open; never empty, never changed
 	erased atomic.Bool
+
+	whole *sealer // of a part: the key of its space, with which it goes; else nil
+	space string  // the id of that space
+}
+
+// gone says whether s, or what it is a part of, was erased.
+func (s *sealer) gone() bool {
+	return s.erased.Load() || s.whole != nil && s.whole.erased.Load()
 }
 
 // sealKey is one 256-bit key of a sealer.
@@ -128,16 +136,20 @@ func (k *sealKey) derive(salt []byte) (*salted, error) {
 		}
 		k.long.Encrypt(block, block)
 	}
-	block, err := aes.NewCipher(derived[:])
-	if err != nil {
-		return nil, err
-	}
+	gcm, err := newGCM(derived[:])
 	clear(derived[:])
-	gcm, err := cipher.NewGCM(block)
 	if err != nil {
 		return nil, err
 	}
 	return &salted{salt: [saltBytes]byte(salt), gcm: gcm}, nil
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // forSealing returns the key for this process's salt, and a new one after perSalt messages.
@@ -197,7 +209,7 @@ func (s *sealer) Open(sealed, aad []byte) ([]byte, error) { return s.AppendOpen(
 
 // AppendSeal implements Appender.
 func (s *sealer) AppendSeal(dst, plain, aad []byte) ([]byte, error) {
-	if s.erased.Load() {
+	if s.gone() {
 		return dst, ErrErased
 	}
 	k := s.keys[0]
@@ -223,7 +235,7 @@ func (s *sealer) AppendSeal(dst, plain, aad []byte) ([]byte, error) {
 
 // AppendOpen implements Appender.
 func (s *sealer) AppendOpen(dst, sealed, aad []byte) ([]byte, error) {
-	if s.erased.Load() {
+	if s.gone() {
 		return dst, ErrErased
 	}
 	if len(sealed) < Overhead {

@@ -63,21 +63,23 @@ func lostRace(err error) bool {
 
 // find returns the row, or sql.ErrNoRows.
 func (t table) find(ctx context.Context, who ref) (row, error) {
-	var found row
-	err := t.db.Read(ctx, func(tx *db.Tx) error {
-		var err error
-		found, err = find(ctx, tx, who)
-		return err
-	})
+	found := row{ref: who}
+	err := t.db.One(ctx, found.scan, textFind, who.kind, who.id)
 	return found, err
+}
+
+const textFind = `select wrapped_by, sealed, erased_at from key where kind = $1 and id = $2`
+
+func (r *row) scan(from db.Row) error {
+	var erasedAt sql.NullInt64
+	err := from.Scan(&r.wrappedBy, &r.sealed, &erasedAt)
+	r.erased = erasedAt.Valid
+	return err
 }
 
 func find(ctx context.Context, tx *db.Tx, who ref) (row, error) {
 	found := row{ref: who}
-	var erasedAt sql.NullInt64
-	err := tx.QueryRow(ctx, `select wrapped_by, sealed, erased_at from key where kind = $1 and id = $2`, who.kind, who.id).
-		Scan(&found.wrappedBy, &found.sealed, &erasedAt)
-	found.erased = erasedAt.Valid
+	err := found.scan(tx.QueryRow(ctx, textFind, who.kind, who.id))
 	return found, err
 }
 
@@ -109,27 +111,35 @@ func (t table) add(ctx context.Context, who ref, first uint32, seal func(by uint
 	return kept, err
 }
 
-// mark overwrites the sealed key with noise and marks its id as erased for ever.
-func (t table) mark(ctx context.Context, who ref, at time.Time) error {
+// mark overwrites sealed keys with noise and marks their ids as erased for ever.
+func (t table) mark(ctx context.Context, kind string, ids []string, at time.Time) error {
 	return t.write(ctx, func(tx *db.Tx) error {
-		length := 0
-		if old, err := find(ctx, tx, who); err == nil {
-			length = len(old.sealed)
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return err
+		for _, id := range ids {
+			length := 0
+			if old, err := find(ctx, tx, ref{kind, id}); err == nil {
+				length = len(old.sealed)
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at, erased_at) values ($1, $2, 0, $3, $4, $4)
+				on conflict (kind, id) do update set wrapped_by = 0, sealed = excluded.sealed, erased_at = coalesce(key.erased_at, excluded.erased_at)`,
+				kind, id, secret.Random(length), at.UnixMicro()); err != nil {
+				return err
+			}
 		}
-		_, err := tx.Exec(ctx, `insert into key (kind, id, wrapped_by, sealed, made_at, erased_at) values ($1, $2, 0, $3, $4, $4)
-			on conflict (kind, id) do update set wrapped_by = 0, sealed = excluded.sealed, erased_at = coalesce(key.erased_at, excluded.erased_at)`,
-			who.kind, who.id, secret.Random(length), at.UnixMicro())
-		return err
+		return nil
 	})
 }
 
 // clear takes away the noise that mark left. Two transactions, so that the noise reaches the disk.
-func (t table) clear(ctx context.Context, who ref) error {
+func (t table) clear(ctx context.Context, kind string, ids []string) error {
 	return t.write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `update key set sealed = null where kind = $1 and id = $2 and erased_at is not null`, who.kind, who.id)
-		return err
+		for _, id := range ids {
+			if _, err := tx.Exec(ctx, `update key set sealed = null where kind = $1 and id = $2 and erased_at is not null`, kind, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -163,20 +163,19 @@ func scanCertificate(from db.Row) (Certificate, error) {
 
 func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
 
-func (s sqlStore) bySerial(ctx context.Context, serial [16]byte) (c Certificate, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		c, err = scanCertificate(tx.QueryRow(ctx, `select `+certificateColumns+` from ca_certificate where serial = $1`, serial[:]))
-		return err
-	})
-	return c, err
+func (s sqlStore) bySerial(ctx context.Context, serial [16]byte) (Certificate, error) {
+	return s.one(ctx, `select `+certificateColumns+` from ca_certificate where serial = $1`, serial[:])
 }
 
-func (s sqlStore) get(ctx context.Context, space, device, id string) (c Certificate, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		c, err = scanCertificate(tx.QueryRow(ctx, `select `+certificateColumns+` from ca_certificate
-			where space = $1 and device = $2 and id = $3`, space, device, id))
+func (s sqlStore) get(ctx context.Context, space, device, id string) (Certificate, error) {
+	return s.one(ctx, `select `+certificateColumns+` from ca_certificate where space = $1 and device = $2 and id = $3`, space, device, id)
+}
+
+func (s sqlStore) one(ctx context.Context, text string, args ...any) (c Certificate, err error) {
+	err = s.db.One(ctx, func(from db.Row) error {
+		c, err = scanCertificate(from)
 		return err
-	})
+	}, text, args...)
 	return c, err
 }
 

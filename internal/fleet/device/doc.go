@@ -5,7 +5,7 @@
 //   - A device belongs to one space for ever. Every query names the space, except
 //     the one that finds a device by its ID when it connects.
 //   - Name, serial number, hardware id, addresses, tags and what the board reports
-//     are sealed under the space's data key; a space whose key is erased has none.
+//     are sealed under the device's own key, which goes with the device and with its space.
 //   - A secret key is never stored and cannot be read again; what is stored is a
 //     keyed hash that is bound to the device.
 //   - One session per device: the last one that connected. Whether a device is

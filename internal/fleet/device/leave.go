@@ -16,15 +16,15 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, space, id string
 	if err := ours(who, space); err != nil {
 		return err
 	}
-	seal, err := s.needs.Keys.Space(ctx, space)
-	if err != nil {
-		return fmt.Errorf("key of space %s: %w", space, err)
-	}
 	// 1. The intent. From here on nobody gets in.
 	detail := map[string]string{"force": fmt.Sprint(hard)}
 	r, err := s.needs.Store.change(ctx, space, id, func(r *row) error {
 		if r.leaving == leavingHard || !hard && !r.DeletedAt.IsZero() {
 			return ErrNotFound
+		}
+		seal, err := s.key(ctx, space, id)
+		if err != nil {
+			return err
 		}
 		d, err := r.open(seal)
 		if err != nil {
@@ -134,7 +134,7 @@ func (s *Service) leave(ctx context.Context, who access.Actor, r row) error {
 	if err := s.cut(3); err != nil {
 		return err
 	}
-	// 4. It is gone, or hidden.
+	// 4. It is gone, with the intent to destroy its key, or hidden.
 	if r.leaving == leavingHard {
 		s.forget(r.ID)
 		return s.needs.Store.remove(ctx, r.Space, r.ID, s.entry(who, r.Space, "device:remove", r.ID, nil))

@@ -44,7 +44,7 @@ func (s *Service) Published(ctx context.Context, x *Session, to topic.Topic, pay
 	case topic.CommandUp:
 		s.command(ctx, x, payload, acknowledged, done)
 	case topic.DeviceOut:
-		s.output(x, payload, acknowledged, done)
+		s.output(ctx, x, payload, acknowledged, done)
 	default:
 		done(nil)
 	}
@@ -67,13 +67,13 @@ func (s *Service) command(ctx context.Context, x *Session, payload []byte, ackno
 	case command.LastValuesBegin:
 		done(s.tellLastValues(ctx, x))
 	case command.DeviceBegin:
-		s.learn(x, facts{LibVersion: c.Version}, acknowledged, done)
+		s.learn(ctx, x, facts{LibVersion: c.Version}, acknowledged, done)
 	case command.WiFiFWVersion:
-		s.learn(x, facts{WiFiFW: c.Version}, acknowledged, done)
+		s.learn(ctx, x, facts{WiFiFW: c.Version}, acknowledged, done)
 	case command.DeviceNetConfig:
-		s.learn(x, facts{NetConfig: netConfig(c)}, acknowledged, done)
+		s.learn(ctx, x, facts{NetConfig: netConfig(c)}, acknowledged, done)
 	case command.OtaBegin:
-		s.learn(x, facts{OTASHA256: hex.EncodeToString(c.SHA256[:])}, acknowledged, done)
+		s.learn(ctx, x, facts{OTASHA256: hex.EncodeToString(c.SHA256[:])}, acknowledged, done)
 	default:
 		// OtaProgress is for the room that sends updates; TimezoneUp is never sent by
 		// known boards; the rest is what only we send.
@@ -86,9 +86,14 @@ type facts map[Fact]string
 
 // learn takes what a device says of itself. What we know already costs nothing:
 // boards say all of it at every connect.
-func (s *Service) learn(x *Session, f facts, acknowledged bool, done func(error)) {
+func (s *Service) learn(ctx context.Context, x *Session, f facts, acknowledged bool, done func(error)) {
 	now := s.now()
 	x.mu.Lock()
+	if err := s.recall(ctx, x); err != nil {
+		x.mu.Unlock()
+		done(err)
+		return
+	}
 	var news Reported
 	for fact, value := range f {
 		value = cut(value, maxFact)
@@ -115,6 +120,24 @@ func (s *Service) learn(x *Session, f facts, acknowledged bool, done func(error)
 	}
 }
 
+// recall opens what is stored of x's reports, once: a board that only connects costs no
+// key. The caller holds x.mu.
+func (s *Service) recall(ctx context.Context, x *Session) error {
+	if x.sealed == nil {
+		return nil
+	}
+	seal, err := s.key(ctx, x.Space, x.Device)
+	if err != nil {
+		return err
+	}
+	r := row{Device: Device{ID: x.Device}, reported: x.sealed}
+	if x.reported, err = r.openReported(seal); err != nil {
+		return err
+	}
+	x.sealed = nil
+	return nil
+}
+
 // netConfig is the network of a device as one line of JSON. There are no passwords in it.
 func netConfig(c command.DeviceNetConfig) string {
 	text := func(a netip.Addr) string {
@@ -139,7 +162,7 @@ func netConfig(c command.DeviceNetConfig) string {
 }
 
 // output takes a pack of generation 1 on /a/d/{device}/e/o; section 4.3.
-func (s *Service) output(x *Session, payload []byte, acknowledged bool, done func(error)) {
+func (s *Service) output(ctx context.Context, x *Session, payload []byte, acknowledged bool, done func(error)) {
 	x.mu.Lock()
 	x.talks = true
 	x.mu.Unlock()
@@ -169,7 +192,7 @@ func (s *Service) output(x *Session, payload []byte, acknowledged bool, done fun
 			}
 		}
 	}
-	s.learn(x, f, acknowledged, done)
+	s.learn(ctx, x, f, acknowledged, done)
 }
 
 // Subscribed is told that the device of x listens on a topic, after the broker has

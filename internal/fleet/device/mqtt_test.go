@@ -248,7 +248,7 @@ func TestAcknowledgedReportsAreOnDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seal, err := h.ring.Space(t.Context(), space)
+		seal, err := h.ring.Device(t.Context(), space, d.ID)
 		if err != nil {
 			t.Fatal(err)
 		}

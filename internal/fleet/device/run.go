@@ -17,7 +17,8 @@ const (
 	saveEvery     = time.Second      // comings, goings and unacknowledged reports
 	activityEvery = 5 * time.Minute  // when devices were last heard of
 	batchSize     = 500              // devices in one transaction
-	keepStatuses  = 200              // status events of one device
+	keepStatuses  = 200              // status events of one device that anybody is shown
+	trimAfter     = 50               // as many more may be on disk until the oldest go
 	maxPending    = 100_000          // devices that the disk has still to hear of
 	verifyTime    = 10 * time.Second // to look at one session again
 )
@@ -32,6 +33,7 @@ type StatusEvent struct {
 type saving struct {
 	space, device string
 	events        []StatusEvent // in order; at most keepStatuses
+	trim          bool          // take away what nobody is shown any more
 	activity      time.Time     // zero: nothing new
 	facts         Reported
 	seal          keys.Sealer   // for facts
@@ -244,10 +246,13 @@ func (s *Service) saveBatch(ctx context.Context, batch []*saving, failed error) 
 				continue
 			}
 			var err error
-			if p.seal, err = s.needs.Keys.Space(ctx, p.space); err != nil {
-				p.facts = nil // the space was erased: nobody will miss them
-				finish(p, fmt.Errorf("key of space %s: %w", p.space, err))
+			if p.seal, err = s.key(ctx, p.space, p.device); err != nil {
+				p.facts = nil // it was erased: nobody will miss them
+				finish(p, err)
 			}
+		}
+		for _, p := range batch {
+			s.trimInTime(p)
 		}
 		failed = s.needs.Store.save(ctx, batch)
 	}
@@ -261,6 +266,20 @@ func (s *Service) saveBatch(ctx context.Context, batch []*saving, failed error) 
 		}
 	}
 	return failed
+}
+
+// trimInTime lets p take away the oldest events with the first that are written, and then whenever
+// trimAfter more are on disk: looking for them costs as much as all else about a coming. s.flushing is held.
+func (s *Service) trimInTime(p *saving) {
+	if len(p.events) == 0 {
+		return
+	}
+	n, known := s.written[p.device]
+	n += len(p.events)
+	if p.trim = !known || n > trimAfter; p.trim {
+		n = 0
+	}
+	s.written[p.device] = n
 }
 
 func finish(p *saving, err error) {
@@ -299,6 +318,9 @@ func (s *Service) forget(device string) {
 	p := s.pending[device]
 	delete(s.pending, device)
 	s.mu.Unlock()
+	s.flushing.Lock()
+	delete(s.written, device)
+	s.flushing.Unlock()
 	if p != nil {
 		finish(p, ErrGone)
 	}
@@ -317,6 +339,7 @@ func (s *Service) repairPresence(ctx context.Context) error {
 		for _, r := range rows[:n] {
 			p := &saving{space: r.Space, device: r.ID}
 			p.events = []StatusEvent{{At: s.nextEventTime(), Connected: false}}
+			p.trim = true
 			batch = append(batch, p)
 		}
 		s.mu.Unlock()

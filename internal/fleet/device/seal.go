@@ -57,11 +57,16 @@ func (r *row) close(d Device, seal keys.Sealer, hardwareIndex func([]byte) []byt
 		return fmt.Errorf("seal device %s: %w", d.ID, err)
 	}
 	r.Device = d
-	r.hardwareIndex = nil
-	if d.HardwareID != "" && d.DeletedAt.IsZero() {
-		r.hardwareIndex = hardwareIndex([]byte(d.HardwareID)) // a deleted device does not keep its board from others
-	}
+	r.index(hardwareIndex)
 	return r.closeReported(d.Reported, seal)
+}
+
+// index takes the board of r's device; a deleted device does not keep its board from others.
+func (r *row) index(hardwareIndex func([]byte) []byte) {
+	r.hardwareIndex = nil
+	if r.HardwareID != "" && r.DeletedAt.IsZero() {
+		r.hardwareIndex = hardwareIndex([]byte(r.HardwareID))
+	}
 }
 
 func (r *row) closeReported(facts Reported, seal keys.Sealer) error {

@@ -23,11 +23,13 @@ import (
 // Store is what Service needs of a database. A method that takes an entry writes
 // it in the same transaction as its change; nil means that both are on disk.
 type Store interface {
-	add(ctx context.Context, r row, limit int, e journal.Entry) error    // or ErrTooMany, ErrHardwareTaken, ErrIDTaken
+	// add keeps what close makes of r once nothing else can be refused: or ErrTooMany, ErrHardwareTaken, ErrIDTaken.
+	add(ctx context.Context, r row, limit int, close func(r *row) error, e journal.Entry) error
 	byID(ctx context.Context, id string) (row, error)                    // in any space; or ErrNotFound
 	get(ctx context.Context, space, id string) (row, error)              // deleted or not; or ErrNotFound
 	list(ctx context.Context, space string, deleted bool) ([]row, error) // by age
 	leaving(ctx context.Context) ([]row, error)                          // of all spaces
+	among(ctx context.Context, ids []string) ([]row, error)              // those of ids that there are, in any space
 	change(ctx context.Context, space, id string, fn func(r *row) error, e journal.Entry) (row, error)
 	remove(ctx context.Context, space, id string, e journal.Entry) error // repeatable
 
@@ -94,7 +96,8 @@ type Line interface {
 
 // Keys is what this room needs of the key ring: *keys.Ring.
 type Keys interface {
-	Space(ctx context.Context, space string) (keys.Sealer, error)
+	Device(ctx context.Context, space, id string) (keys.Sealer, error)
+	Erased(ctx context.Context, kind string) ([]string, error)
 	MAC(name string) func(msg []byte) []byte
 }
 
@@ -162,7 +165,8 @@ type Service struct {
 	underWay bool                // guarded by mu: something is neither pending nor yet on disk
 	lastAt   time.Time           // guarded by mu: of the last status event; they never share a time
 
-	flushing sync.Mutex // held while pending goes to disk, so that batches keep their order
+	flushing sync.Mutex     // held while pending goes to disk, so that batches keep their order
+	written  map[string]int // guarded by flushing: by device, status events since the oldest went
 	wake     chan struct{}
 	recheck  chan *Session
 	all      chan struct{} // every session is to be looked at again
@@ -190,6 +194,7 @@ func New(needs Needs) (*Service, error) {
 		sessions:      make(map[string]*Session),
 		barred:        make(map[string]bar),
 		pending:       make(map[string]*saving),
+		written:       make(map[string]int),
 		wake:          make(chan struct{}, 1),
 		recheck:       make(chan *Session, 1024),
 		all:           make(chan struct{}, 1),
@@ -216,6 +221,34 @@ func (s *Service) Repair(ctx context.Context) error {
 		}
 	}
 	return s.repairPresence(ctx)
+}
+
+// EraseAgain removes the devices of which an older archive of data has brought rows back: their
+// keys are gone, so nobody can read them. It comes before anything is served.
+func (s *Service) EraseAgain(ctx context.Context) error {
+	gone, err := s.needs.Keys.Erased(ctx, keys.KindDevice)
+	if err != nil {
+		return err
+	}
+	back, err := s.needs.Store.among(ctx, gone)
+	if err != nil {
+		return fmt.Errorf("look for devices that were erased: %w", err)
+	}
+	for _, r := range back {
+		if err := s.clear(ctx, access.Actor{Kind: access.System}, r); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("remove device %s again, whose key is gone: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// key is what seals the row of a device that there is.
+func (s *Service) key(ctx context.Context, space, id string) (keys.Sealer, error) {
+	seal, err := s.needs.Keys.Device(ctx, space, id)
+	if err != nil {
+		return nil, fmt.Errorf("key of device %s: %w", id, err)
+	}
+	return seal, nil
 }
 
 // ours is the second lock behind the policy: the space that an actor may name.
@@ -264,15 +297,21 @@ func (s *Service) create(ctx context.Context, who access.Actor, d Device, action
 	}
 	d.CreatedAt = s.now()
 	d.UpdatedAt, d.DeletedAt, d.LastActivityAt = d.CreatedAt, time.Time{}, time.Time{}
-	seal, err := s.needs.Keys.Space(ctx, d.Space)
+	r := row{Device: d}
+	r.index(s.hardwareIndex)
+	err := s.needs.Store.add(ctx, r, s.needs.Limit, func(r *row) error {
+		seal, err := s.key(ctx, d.Space, d.ID)
+		if err != nil {
+			return err
+		}
+		return r.close(d, seal, s.hardwareIndex)
+	}, s.entry(who, d.Space, action, d.ID, map[string]string{"type": d.Type}))
+	if errors.Is(err, keys.ErrErased) {
+		if _, gone := s.needs.Organization(ctx, d.Space); gone == nil {
+			return Device{}, ErrIDTaken // not the space was erased, but a device with that ID
+		}
+	}
 	if err != nil {
-		return Device{}, fmt.Errorf("key of space %s: %w", d.Space, err)
-	}
-	var r row
-	if err := r.close(d, seal, s.hardwareIndex); err != nil {
-		return Device{}, err
-	}
-	if err := s.needs.Store.add(ctx, r, s.needs.Limit, s.entry(who, d.Space, action, d.ID, map[string]string{"type": d.Type})); err != nil {
 		return Device{}, err
 	}
 	s.Changes.Publish(Change{Created, d.Space, d.ID, d.CreatedAt})
@@ -320,9 +359,9 @@ func (s *Service) Get(ctx context.Context, who access.Actor, space, id string, d
 	if !r.DeletedAt.IsZero() && !deleted || r.leaving == leavingHard {
 		return Device{}, ErrNotFound
 	}
-	seal, err := s.needs.Keys.Space(ctx, space)
+	seal, err := s.key(ctx, space, id)
 	if err != nil {
-		return Device{}, fmt.Errorf("key of space %s: %w", space, err)
+		return Device{}, err
 	}
 	d, err := r.open(seal)
 	if err != nil {
@@ -365,17 +404,14 @@ func (s *Service) List(ctx context.Context, who access.Actor, space string, f Fi
 	if err != nil {
 		return nil, fmt.Errorf("list devices of space %s: %w", space, err)
 	}
-	if len(rows) == 0 {
-		return nil, nil // without making a key for a space that has nothing
-	}
-	seal, err := s.needs.Keys.Space(ctx, space)
-	if err != nil {
-		return nil, fmt.Errorf("key of space %s: %w", space, err)
-	}
 	all := make([]Device, 0, len(rows))
 	for i := range rows {
 		if f.Owner != "" && rows[i].Owner != f.Owner || rows[i].leaving == leavingHard {
 			continue
+		}
+		seal, err := s.key(ctx, space, rows[i].ID)
+		if err != nil {
+			return nil, err
 		}
 		d, err := rows[i].open(seal)
 		if err != nil {
@@ -400,14 +436,14 @@ func (s *Service) update(ctx context.Context, who access.Actor, space, id, actio
 	if err := ours(who, space); err != nil {
 		return Device{}, err
 	}
-	seal, err := s.needs.Keys.Space(ctx, space)
-	if err != nil {
-		return Device{}, fmt.Errorf("key of space %s: %w", space, err)
-	}
 	var after Device
-	_, err = s.needs.Store.change(ctx, space, id, func(r *row) error {
+	_, err := s.needs.Store.change(ctx, space, id, func(r *row) error {
 		if r.leaving != staying {
 			return ErrNotFound
+		}
+		seal, err := s.key(ctx, space, id)
+		if err != nil {
+			return err
 		}
 		before, err := r.open(seal)
 		if err != nil {

@@ -49,6 +49,7 @@ type Session struct {
 	saved  atomic.Int64      // what of that is on disk
 
 	mu       sync.Mutex
+	sealed   []byte   // guarded by mu: reported as stored, until somebody asks; then nil
 	reported Reported // guarded by mu; as stored or about to be
 	told     string   // guarded by mu: the thing that it knows of
 	asked    bool     // guarded by mu: speaks generation 2
@@ -168,14 +169,7 @@ func (s *Service) session(ctx context.Context, r row, x *Session) (*Session, err
 	if err := s.entrance(ctx, r.Space); err != nil {
 		return nil, err
 	}
-	seal, err := s.needs.Keys.Space(ctx, r.Space)
-	if err != nil {
-		return nil, fmt.Errorf("key of space %s: %w", r.Space, err)
-	}
-	if x.reported, err = r.openReported(seal); err != nil {
-		return nil, err
-	}
-	x.Device, x.Space, x.Owner = r.ID, r.Space, r.Owner
+	x.Device, x.Space, x.Owner, x.sealed = r.ID, r.Space, r.Owner, r.reported
 	x.saved.Store(r.LastActivityAt.UnixMicro())
 	x.Touch(s.needs.Now())
 	return x, nil

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -59,15 +60,14 @@ func TestAuthenticateByCertificate(t *testing.T) {
 		if _, err := r.AuthenticateCertificate(t.Context(), leaf, other.ID, address); !errors.Is(err, ErrClientID) {
 			t.Errorf("under another client id = %v, want %v", err, ErrClientID)
 		}
-		// A certificate of a device that is in another space, as if IDs could be reused.
-		if err := r.Delete(t.Context(), editor, space, other.ID, true); err != nil {
+		// A certificate of a device that is in another space, as if devices could move.
+		_, foreign := r.certify(other.ID)
+		if err := h.db.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), `update device set space = $1 where id = $2`, stranger.Space, other.ID)
+			return err
+		}); err != nil {
 			t.Fatal(err)
 		}
-		moved := Device{ID: other.ID, Type: "opta"}
-		if _, err := r.create(t.Context(), stranger, moved, "device:create"); err != nil {
-			t.Fatal(err)
-		}
-		_, foreign := r.certify(other.ID) // by an editor of space, who is not asked here
 		if _, err := r.AuthenticateCertificate(t.Context(), foreign, other.ID, address); !errors.Is(err, ErrCredentials) {
 			t.Errorf("certificate of another space = %v, want %v", err, ErrCredentials)
 		}
@@ -354,6 +354,22 @@ func TestStatusEventsAreBounded(t *testing.T) {
 		if err != nil || len(events) != keepStatuses || events[0].Connected {
 			t.Errorf("%d events, the newest %v, %v", len(events), events[0], err)
 		}
+		// On disk there are a few more, and not more and more.
+		for range 2 * trimAfter {
+			r.Connected(x)
+			h.pass(time.Second)
+			r.Disconnected(x)
+			if err := r.save(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var rows int
+		if err := h.db.One(t.Context(), func(from db.Row) error { return from.Scan(&rows) }, `select count(*) from device_status where device = $1`, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		if rows < keepStatuses || rows > keepStatuses+trimAfter {
+			t.Errorf("%d events are on disk, want %d to %d", rows, keepStatuses, keepStatuses+trimAfter)
+		}
 	})
 }
 
@@ -495,7 +511,7 @@ func TestManyComeAndGo(t *testing.T) {
 					}
 					r.Connected(x)
 					told := make(chan error, 1)
-					r.learn(x, facts{LibVersion: fmt.Sprint(j)}, true, func(err error) { told <- err })
+					r.learn(t.Context(), x, facts{LibVersion: fmt.Sprint(j)}, true, func(err error) { told <- err })
 					if err := <-told; err != nil {
 						done <- err
 						return

@@ -5,10 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/shred"
 )
 
 // SQL is the Store in the system of record.
@@ -46,10 +51,10 @@ func scanRow(from db.Row) (row, error) {
 func micro(t int64) time.Time { return time.UnixMicro(t).UTC() }
 
 func (s sqlStore) one(ctx context.Context, text string, args ...any) (r row, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scanRow(tx.QueryRow(ctx, text, args...))
+	err = s.db.One(ctx, func(from db.Row) error {
+		r, err = scanRow(from)
 		return err
-	})
+	}, text, args...)
 	return r, err
 }
 
@@ -86,7 +91,26 @@ func (s sqlStore) wasOnline(ctx context.Context) ([]row, error) {
 	return s.many(ctx, `select `+columns+` from device where online order by id`)
 }
 
-func (s sqlStore) add(ctx context.Context, r row, limit int, e journal.Entry) error {
+// among names no space either: the start looks for what was erased.
+func (s sqlStore) among(ctx context.Context, ids []string) (found []row, err error) {
+	for part := range slices.Chunk(ids, perStatement) {
+		places, args := make([]string, len(part)), make([]any, len(part))
+		for i, id := range part {
+			places[i], args[i] = "$"+strconv.Itoa(i+1), id
+		}
+		some, err := s.many(ctx, `select `+columns+` from device where id in (`+strings.Join(places, ", ")+`) order by id`, args...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+// perStatement is how many IDs are looked for by one statement.
+const perStatement = 500
+
+func (s sqlStore) add(ctx context.Context, r row, limit int, close func(r *row) error, e journal.Entry) error {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		var n int64
 		if err := tx.QueryRow(ctx, `select count(*) from device where space = $1`, r.Space).Scan(&n); err != nil {
@@ -100,6 +124,24 @@ func (s sqlStore) add(ctx context.Context, r row, limit int, e journal.Entry) er
 		}
 		if n > 0 {
 			return ErrIDTaken
+		}
+		if r.hardwareIndex != nil {
+			if err := tx.QueryRow(ctx, `select count(*) from device where hardware_index = $1`, r.hardwareIndex).Scan(&n); err != nil {
+				return err
+			}
+			if n > 0 {
+				return ErrHardwareTaken
+			}
+		}
+		gone, err := shred.Intended(ctx, tx, keys.KindDevice, r.ID)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return ErrIDTaken
+		}
+		if err := close(&r); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, `insert into device (`+columns+`)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, null, $11, $12, null, '', $13, 0)`,
@@ -157,6 +199,9 @@ func (s sqlStore) remove(ctx context.Context, space, id string, e journal.Entry)
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
 			return err // it was removed before
 		}
+		if err := shred.Intend(ctx, tx, keys.KindDevice, id, space, e.At); err != nil {
+			return err
+		}
 		return journal.Record(ctx, tx, e)
 	})
 }
@@ -192,7 +237,7 @@ func saveOne(ctx context.Context, tx *db.Tx, p *saving) error {
 			return err
 		}
 	}
-	if len(p.events) == 0 {
+	if !p.trim {
 		return nil
 	}
 	_, err = tx.Exec(ctx, `delete from device_status where space = $1 and device = $2 and at < (

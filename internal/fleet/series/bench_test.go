@@ -122,7 +122,7 @@ func day(b *testing.B, h *house, property, space string, kind int) {
 	for range 86_400 {
 		batch = f.Next(batch[:0])
 		p := batch[kind]
-		p.Series, p.Space = property, space
+		p.Series, p.Thing, p.Space = property, "t", space
 		if points = append(points, p); len(points) == 3600 {
 			h.append(points...)
 			points = points[:0]

@@ -3,7 +3,7 @@ package series
 import "math"
 
 // A chunk is a run of points of one series, stored as one row: a head that answers for
-// the whole, and a body with the points. Both are sealed under the key of the space.
+// the whole, and a body with the points. Both are sealed under the key of the thing.
 //
 // Body: version, number of points, instants, kinds, and a column for each kind there is.
 // Instants: unit in µs, first, and the distances from it in that unit as integers.

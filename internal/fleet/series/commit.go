@@ -31,10 +31,10 @@ const commitWithin = 30 * time.Second
 
 // A seriesRow is a row of the table series.
 type seriesRow struct {
-	id              int64
-	property, space string
-	lastAt          int64
-	last            []byte // sealed; nil if there is none
+	id                     int64
+	property, thing, space string
+	lastAt                 int64
+	last                   []byte // sealed; nil if there is none
 }
 
 // A change is what one commit writes.
@@ -58,7 +58,7 @@ type committer struct {
 	states  []*state // one per point of the entries that are not refused
 	fresh   []*state
 	known   map[string]*state // fresh ones by property
-	spaces  []*space          // with points, in order of appearance
+	things  []*thing          // with points, in order of appearance
 	text    int
 	body    []byte
 	sealed  []byte
@@ -118,7 +118,7 @@ func (c *committer) commit(ctx context.Context) error {
 // write resolves, encodes and commits.
 func (c *committer) write(ctx context.Context) error {
 	c.stamp++
-	c.states, c.fresh, c.spaces, c.text = c.states[:0], c.fresh[:0], c.spaces[:0], 0
+	c.states, c.fresh, c.things, c.text = c.states[:0], c.fresh[:0], c.things[:0], 0
 	clear(c.known)
 	m := c.s.mem
 	for i := range c.batches {
@@ -136,7 +136,7 @@ func (c *committer) write(ctx context.Context) error {
 		}
 		for j := range b.points {
 			st := c.states[states+j]
-			st.space.sect.add(st.id, b.points[j].At.UnixMicro(), &b.points[j].Value)
+			st.thing.sect.add(st.id, b.points[j].At.UnixMicro(), &b.points[j].Value)
 		}
 		c.text += b.text
 	}
@@ -146,19 +146,19 @@ func (c *committer) write(ctx context.Context) error {
 	m.mu.RLock()
 	ch := change{undo: c.undo, seq: m.seq + 1, next: m.nextID}
 	m.mu.RUnlock()
-	c.body = append(c.body[:0], logVersion)
-	for _, sp := range c.spaces {
-		if len(sp.sect.plain) == 0 {
+	c.body = beginRow(c.body[:0], ch.next+int64(len(c.fresh)))
+	for _, th := range c.things {
+		if len(th.sect.plain) == 0 {
 			continue // its only batch was refused
 		}
 		var err error
-		if c.body, err = appendSection(c.body, sp.key, ch.seq, sp.id, sp.sect.plain, &c.sealed); err != nil {
-			// Not wrapped: that a space was erased just now is no answer to the others.
-			return fmt.Errorf("seal points of space %s: %v", sp.id, err)
+		if c.body, err = appendSection(c.body, th.key, ch.seq, th.id, th.sect.plain, &c.sealed); err != nil {
+			// Not wrapped: that a thing was erased just now is no answer to the others.
+			return fmt.Errorf("seal points of thing %s: %v", th.id, err)
 		}
 	}
 	for _, st := range c.fresh {
-		ch.fresh = append(ch.fresh, seriesRow{id: st.id, property: st.property, space: st.space.id})
+		ch.fresh = append(ch.fresh, seriesRow{id: st.id, property: st.property, thing: st.thing.id, space: st.thing.space})
 	}
 	ch.body = c.body
 	if err := c.s.store.commit(ctx, &ch); err != nil {
@@ -191,22 +191,23 @@ func (c *committer) resolve(ctx context.Context, points []Point) error {
 		c.introduce(points, states)
 	}
 	for i, st := range states {
-		if st.space.id != points[i].Space {
-			return ErrSpace
+		th := st.thing
+		if th.id != points[i].Thing || th.space != points[i].Space {
+			return ErrOwner
 		}
-		if st.space.stamp == c.stamp {
+		if th.stamp == c.stamp {
 			continue
 		}
-		key, err := c.s.keys.Space(ctx, st.space.id)
+		key, err := c.s.keys.Thing(ctx, th.space, th.id)
 		if err != nil {
 			if p := (*problem.Problem)(nil); errors.As(err, &p) {
 				return err
 			}
-			return fmt.Errorf("key of space %s: %w", st.space.id, err)
+			return fmt.Errorf("key of thing %s: %w", th.id, err)
 		}
-		st.space.key, st.space.stamp = key, c.stamp
-		st.space.sect.reset()
-		c.spaces = append(c.spaces, st.space)
+		th.key, th.stamp = key, c.stamp
+		th.sect.reset()
+		c.things = append(c.things, th)
 	}
 	return nil
 }
@@ -225,7 +226,7 @@ func (c *committer) introduce(points []Point, states []*state) {
 			st = &state{
 				id:       m.nextID + int64(len(c.fresh)),
 				property: strings.Clone(p.Series), // the caller's may be part of a large message
-				space:    m.space(p.Space),
+				thing:    m.thing(p.Thing, p.Space),
 				tail:     tail{known: true},
 			}
 			c.known[st.property] = st

@@ -10,7 +10,7 @@
 //   - What a caller was told is kept, or what anybody was shown, is on disk.
 //   - A point is in the log, in chunks, or, between two steps of a flush, in both; never in neither.
 //     Of two points of a series at one instant the one that was written later counts.
-//   - Every row is sealed under the key of its space, at its own place: a row that is moved,
+//   - Every row is sealed under the key of its thing, at its own place: a row that is moved,
 //     cut or changed is an error that names it. A row of the log that is missing stops the start.
 //   - Answers are of one moment: a flush in between is noticed, and the question asked again.
 //   - Memory is bounded: by the queue, by the log, and by what one query may read.

@@ -43,7 +43,7 @@ func (s *Service) EraseSpace(ctx context.Context, space string) error {
 		m.mu.RLock()
 		var states []*state
 		for _, st := range m.series {
-			if st.space.id == space {
+			if st.thing.space == space {
 				states = append(states, st)
 			}
 		}

@@ -47,6 +47,7 @@ type plan struct {
 	carried       int64 // rows of the log from here to -1 go
 	from, to      int64 // and these
 	points, bytes int   // of all these rows
+	next          int64 // numbers of series from here on were never used
 }
 
 // begin takes from memory what a flush writes, and decides what it carries over:
@@ -55,7 +56,7 @@ type plan struct {
 func (m *memory) begin(all bool, limit int) *plan {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := &plan{carried: m.carry, from: m.cut + 1, to: m.seq, points: m.points, bytes: m.bytes}
+	p := &plan{carried: m.carry, from: m.cut + 1, to: m.seq, points: m.points, bytes: m.bytes, next: m.nextID}
 	m.flushes++
 	var few [carryBelow][]*state // by number of points: those with the fewest cost most to write
 	for _, st := range m.dirty {
@@ -188,13 +189,14 @@ func (s *Service) cutLog(ctx context.Context, p *plan) error {
 
 // carryRows writes what a plan carries over as rows of the log, below the oldest.
 func (s *Service) carryRows(ctx context.Context, p *plan) (rows []logRow, points, bytes int, err error) {
-	// By space, so that each has one section in a row.
+	// By thing, so that each has one section in a row.
 	slices.SortFunc(p.carry, func(a, b job) int {
-		return cmp.Or(cmp.Compare(a.st.space.id, b.st.space.id), cmp.Compare(a.st.id, b.st.id))
+		return cmp.Or(cmp.Compare(a.st.thing.id, b.st.thing.id), cmp.Compare(a.st.id, b.st.id))
 	})
 	var sect section
 	var tmp []byte
-	row := logRow{body: []byte{logVersion}}
+	row := logRow{body: beginRow(nil, p.next)}
+	empty := len(row.body)
 	for i := range p.carry {
 		j := &p.carry[i]
 		pts := j.batch.points()
@@ -204,28 +206,28 @@ func (s *Service) carryRows(ctx context.Context, p *plan) (rows []logRow, points
 		}
 		points += pts.len()
 		full := len(row.body)+len(sect.plain) > carryRow
-		if !full && i+1 < len(p.carry) && p.carry[i+1].st.space == j.st.space {
+		if !full && i+1 < len(p.carry) && p.carry[i+1].st.thing == j.st.thing {
 			continue
 		}
-		key, err := s.keys.Space(ctx, j.st.space.id)
+		key, err := s.keys.Thing(ctx, j.st.thing.space, j.st.thing.id)
 		switch {
 		case errors.Is(err, keys.ErrErased):
 			sect.reset()
 		case err != nil:
-			return nil, 0, 0, fmt.Errorf("key of space %s: %w", j.st.space.id, err)
+			return nil, 0, 0, fmt.Errorf("key of thing %s: %w", j.st.thing.id, err)
 		default:
 			// Rows are numbered downwards: the order among carried rows does not matter,
 			// because no series is in two of them with one instant.
 			row.seq = p.carried - int64(len(rows)) - 1
-			if row.body, err = appendSection(row.body, key, row.seq, j.st.space.id, sect.plain, &tmp); err != nil {
-				return nil, 0, 0, fmt.Errorf("seal points of space %s: %w", j.st.space.id, err)
+			if row.body, err = appendSection(row.body, key, row.seq, j.st.thing.id, sect.plain, &tmp); err != nil {
+				return nil, 0, 0, fmt.Errorf("seal points of thing %s: %w", j.st.thing.id, err)
 			}
 			sect.reset()
 		}
-		if full || i+1 == len(p.carry) && len(row.body) > 1 {
+		if full || i+1 == len(p.carry) && len(row.body) > empty {
 			bytes += len(row.body)
 			rows = append(rows, row)
-			row = logRow{body: []byte{logVersion}}
+			row = logRow{body: beginRow(nil, p.next)}
 		}
 	}
 	return rows, points, bytes, nil

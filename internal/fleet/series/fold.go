@@ -120,12 +120,12 @@ func (s *Service) writeChunks(ctx context.Context, jobs []job) error {
 
 // write folds one job and its last value.
 func (f *folder) write(ctx context.Context, j *job, newest map[int64]chunkRow) error {
-	key, err := f.s.keys.Space(ctx, j.st.space.id)
+	key, err := f.s.keys.Thing(ctx, j.st.thing.space, j.st.thing.id)
 	if errors.Is(err, keys.ErrErased) {
 		return nil // nobody can ever read it: its points go with the log
 	}
 	if err != nil {
-		return fmt.Errorf("key of space %s: %w", j.st.space.id, err)
+		return fmt.Errorf("key of thing %s: %w", j.st.thing.id, err)
 	}
 	if err := f.fold(ctx, key, j, newest[j.st.id]); err != nil {
 		return err

@@ -139,30 +139,31 @@ func FuzzSection(f *testing.F) {
 	})
 }
 
-// A row of the log is taken apart into the spaces and sealed sections that it was made
+// A row of the log is taken apart into the things and sealed sections that it was made
 // of, or refused.
 func FuzzRow(f *testing.F) {
-	row := appendSpace([]byte{logVersion}, "0190a0b0-0000-7000-8000-00000000000b")
+	row := appendID(beginRow(nil, 7), "0190a0b0-0000-7000-8000-00000000000b")
 	row = append(row, 3, 1, 2, 3)
 	f.Add(row)
-	f.Add(append(appendSpace(row, "s"), 0))
+	f.Add(append(appendID(row, "t"), 0))
 	f.Add([]byte{logVersion, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		again := []byte{logVersion}
+		var tail []byte
 		sections := 0
-		err := eachSection(b, func(space string, sealed []byte) error {
-			again = append(appendUint(appendSpace(again, space), uint64(len(sealed))), sealed...)
+		next, err := eachSection(b, func(thing string, sealed []byte) error {
+			tail = append(appendUint(appendID(tail, thing), uint64(len(sealed))), sealed...)
 			sections++
 			return nil
 		})
 		if err != nil {
 			return
 		}
-		if err := eachSection(again, func(space string, sealed []byte) error {
+		again, err := eachSection(append(beginRow(nil, next), tail...), func(thing string, sealed []byte) error {
 			sections--
 			return nil
-		}); err != nil || sections != 0 {
-			t.Fatalf("%d sections too many (%v)", sections, err)
+		})
+		if err != nil || sections != 0 || again != next {
+			t.Fatalf("%d sections too many, free from %d and not %d (%v)", sections, again, next, err)
 		}
 	})
 }

@@ -10,13 +10,14 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 )
 
-// A row of the log is all points of one group commit. It is a version and a section
-// per space, sealed under the key of that space: so nobody reads a space without its
+// A row of the log is all points of one group commit. It is a version, a number that is above
+// those of all series that there were, so that none is used again while the log remembers it, and a section
+// per thing, sealed under the key of that thing: so nobody reads a thing without its
 // key, and destroying the key reaches every copy of the log.
 //
-// Section: the space (16 bytes if its id is a UUID, after a zero; else length and
+// Section: the thing (16 bytes if its id is a UUID, after a zero; else length and
 // bytes), length, and sealed points. A sealed section opens only in its row and for
-// its space.
+// its thing.
 //
 // Point: a tag, what has changed since the point before, and the value.
 const logVersion = 1
@@ -29,7 +30,12 @@ const (
 	tagFree   = 0xc0 // not used
 )
 
-// A section collects the points of one space in one commit.
+// beginRow writes the head of a row.
+func beginRow(dst []byte, next int64) []byte {
+	return appendUint(append(dst, logVersion), uint64(next))
+}
+
+// A section collects the points of one thing in one commit.
 type section struct {
 	plain  []byte
 	series int64 // of the point before
@@ -118,15 +124,15 @@ func readSection(plain []byte, fn func(series, at int64, v Value) error) error {
 	return nil
 }
 
-// appendSpace writes the id of a space.
-func appendSpace(dst []byte, id string) []byte {
+// appendID writes the id of a thing.
+func appendID(dst []byte, id string) []byte {
 	if raw, ok := parseUUID(id); ok {
 		return append(append(dst, 0), raw[:]...)
 	}
 	return append(appendUint(dst, uint64(len(id))), id...)
 }
 
-func (r *reader) space() string {
+func (r *reader) id() string {
 	if n := r.size(maxID); n > 0 {
 		return string(r.bytes(n))
 	}
@@ -138,7 +144,7 @@ func (r *reader) space() string {
 	return strings.Join([]string{s[:8], s[8:12], s[12:16], s[16:20], s[20:]}, "-")
 }
 
-// parseUUID reads the one way of writing a UUID that space writes: lower case with dashes.
+// parseUUID reads the one way of writing a UUID that reader.id writes: lower case with dashes.
 func parseUUID(s string) (raw [16]byte, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return raw, false
@@ -163,18 +169,18 @@ func parseUUID(s string) (raw [16]byte, ok bool) {
 }
 
 // logPlace is what a section is bound to.
-func logPlace(dst []byte, seq int64, space string) []byte {
-	return keys.AppendPlace(dst, "series_log", strconv.FormatInt(seq, 10), space)
+func logPlace(dst []byte, seq int64, thing string) []byte {
+	return keys.AppendPlace(dst, "series_log", strconv.FormatInt(seq, 10), thing)
 }
 
 // appendSection writes a section, sealed. tmp is memory that it may use.
-func appendSection(dst []byte, key keys.Sealer, seq int64, space string, plain []byte, tmp *[]byte) ([]byte, error) {
-	sealed, err := seal(key, (*tmp)[:0], plain, logPlace(nil, seq, space))
+func appendSection(dst []byte, key keys.Sealer, seq int64, thing string, plain []byte, tmp *[]byte) ([]byte, error) {
+	sealed, err := seal(key, (*tmp)[:0], plain, logPlace(nil, seq, thing))
 	if err != nil {
 		return dst, err
 	}
 	*tmp = sealed
-	dst = appendUint(appendSpace(dst, space), uint64(len(sealed)))
+	dst = appendUint(appendID(dst, thing), uint64(len(sealed)))
 	return append(dst, sealed...), nil
 }
 
@@ -196,21 +202,24 @@ func open(key keys.Sealer, dst, sealed, place []byte) ([]byte, error) {
 	return append(dst, plain...), err
 }
 
-// eachSection calls fn for the sections of a row.
-func eachSection(body []byte, fn func(space string, sealed []byte) error) error {
+// eachSection calls fn for the sections of a row, and says from where on numbers of series are free.
+func eachSection(body []byte, fn func(thing string, sealed []byte) error) (next int64, err error) {
 	r := reader{b: body}
 	if r.byte() != logVersion {
-		return errCodec
+		return 0, errCodec
+	}
+	if next = int64(r.uint()); next < 0 {
+		return 0, errCodec
 	}
 	for len(r.b) > 0 {
-		space := r.space()
+		thing := r.id()
 		sealed := r.bytes(r.size(len(r.b)))
 		if r.bad {
-			return errCodec
+			return 0, errCodec
 		}
-		if err := fn(space, sealed); err != nil {
-			return fmt.Errorf("points of space %s: %w", space, err)
+		if err := fn(thing, sealed); err != nil {
+			return 0, fmt.Errorf("points of thing %s: %w", thing, err)
 		}
 	}
-	return r.err()
+	return next, r.err()
 }

@@ -11,7 +11,7 @@ import (
 type state struct {
 	id       int64
 	property string
-	space    *space
+	thing    *thing
 
 	gone   bool // erased: what still arrives for it is dropped
 	has    bool // there is a last value
@@ -34,9 +34,11 @@ type tail struct {
 	points     int // 0: there is no chunk
 }
 
-// A space is shared by all its series. The fields but id belong to the committer.
-type space struct {
+// A thing is shared by all its series. The fields below the first two belong to the committer.
+type thing struct {
 	id    string
+	space string
+
 	sect  section
 	stamp uint64 // of the commit that sect and key belong to
 	key   keys.Sealer
@@ -95,7 +97,7 @@ func (st *state) record(at int64, v Value) {
 type memory struct {
 	mu      sync.RWMutex
 	series  map[string]*state // guarded by mu; by property
-	spaces  map[string]*space // guarded by mu
+	things  map[string]*thing // guarded by mu; those of erased series stay until a start
 	nextID  int64             // guarded by mu; numbers from here on were never used
 	dirty   []*state          // guarded by mu; those with pending points
 	seq     int64             // guarded by mu; the newest row of the log that is applied
@@ -108,17 +110,17 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{series: make(map[string]*state), spaces: make(map[string]*space), nextID: 1, shrunk: make(chan struct{})}
+	return &memory{series: make(map[string]*state), things: make(map[string]*thing), nextID: 1, shrunk: make(chan struct{})}
 }
 
-// space returns the one for id. The caller holds mu for writing.
-func (m *memory) space(id string) *space {
-	sp := m.spaces[id]
-	if sp == nil {
-		sp = &space{id: strings.Clone(id)}
-		m.spaces[sp.id] = sp
+// thing returns the one for id, which belongs to space when nobody knew it. The caller holds mu for writing.
+func (m *memory) thing(id, space string) *thing {
+	th := m.things[id]
+	if th == nil {
+		th = &thing{id: strings.Clone(id), space: strings.Clone(space)}
+		m.things[th.id] = th
 	}
-	return sp
+	return th
 }
 
 // touch puts st on the list of those with pending points. The caller holds mu for writing.

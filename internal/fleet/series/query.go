@@ -58,21 +58,21 @@ var spanPool = sync.Pool{New: func() any { return new(span) }}
 
 // scan finds the series of q; run then reads it. There is none, which is no error, if
 // the series has no points, is of another space, all that is asked for is too old, or
-// the space was erased.
+// the thing was erased.
 func (s *Service) scan(ctx context.Context, q *Query) (*queryScan, error) {
 	m := s.mem
 	m.mu.RLock()
 	st := m.series[q.Series]
 	m.mu.RUnlock()
-	if st == nil || st.space.id != q.Space {
+	if st == nil || st.thing.space != q.Space {
 		return nil, nil
 	}
-	key, err := s.keys.Space(ctx, q.Space)
+	key, err := s.keys.Thing(ctx, q.Space, st.thing.id)
 	if errors.Is(err, keys.ErrErased) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("key of space %s: %w", q.Space, err)
+		return nil, fmt.Errorf("key of thing %s: %w", st.thing.id, err)
 	}
 	r := &queryScan{s: s, st: st, key: key, from: earliest, to: latest, desc: q.Desc, page: maxPage, most: s.limits.decoded}
 	if !q.From.IsZero() {
@@ -263,7 +263,7 @@ func (s *Service) Raw(ctx context.Context, q Query) ([]Point, error) {
 				i = g.points.len() - 1 - i
 			}
 			out = append(out, Point{
-				Series: r.st.property, Space: r.st.space.id,
+				Series: r.st.property, Thing: r.st.thing.id, Space: r.st.thing.space,
 				At: time.UnixMicro(g.points.at[i]).UTC(), Value: g.points.value(i),
 			})
 		}
@@ -523,7 +523,7 @@ func (s *Service) Sample(ctx context.Context, q Query) ([]Point, error) {
 		case len(out) == limit:
 			return false
 		}
-		out = append(out, Point{Series: r.st.property, Space: r.st.space.id, At: time.UnixMicro(at).UTC(), Value: v()})
+		out = append(out, Point{Series: r.st.property, Thing: r.st.thing.id, Space: r.st.thing.space, At: time.UnixMicro(at).UTC(), Value: v()})
 		return true
 	}
 	r.each = func(g segment) bool {

@@ -18,12 +18,12 @@ func (s *Service) recover(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	byID := make(map[int64]*state)
-	sealers := make(map[string]keys.Sealer)
+	sealers := make(map[*thing]keys.Sealer)
 	lost := 0
 	var plain []byte
 
 	series := func(r seriesRow) error {
-		st := &state{id: r.id, property: r.property, space: m.space(r.space)}
+		st := &state{id: r.id, property: r.property, thing: m.thing(r.thing, r.space)}
 		if r.last != nil {
 			st.has, st.lastAt, st.sealed = true, r.lastAt, r.last
 		}
@@ -44,32 +44,37 @@ func (s *Service) recover(ctx context.Context) error {
 			m.seq = r.seq
 		}
 		m.bytes += len(r.body)
-		err := eachSection(r.body, func(space string, sealed []byte) error {
-			key, known := sealers[space]
+		next, err := eachSection(r.body, func(id string, sealed []byte) error {
+			th := m.things[id]
+			if th == nil {
+				lost++ // its series were erased, and their points were not cut yet
+				return nil
+			}
+			key, known := sealers[th]
 			if !known {
 				var err error
-				key, err = s.keys.Space(ctx, space)
+				key, err = s.keys.Thing(ctx, th.space, id)
 				if err != nil && !errors.Is(err, keys.ErrErased) {
 					return err
 				}
-				sealers[space] = key // nil for a space that was erased: nobody can read its points
+				sealers[th] = key // nil for a thing that was erased: nobody can read its points
 			}
 			if key == nil {
+				lost++
 				return nil
 			}
 			var err error
-			if plain, err = open(key, plain[:0], sealed, logPlace(nil, r.seq, space)); err != nil {
+			if plain, err = open(key, plain[:0], sealed, logPlace(nil, r.seq, id)); err != nil {
 				return err
 			}
-			return readSection(plain, func(id, at int64, v Value) error {
+			return readSection(plain, func(number, at int64, v Value) error {
 				m.points++
-				m.nextID = max(m.nextID, id+1) // no number is used twice while the log remembers it
-				st := byID[id]
+				st := byID[number]
 				if st == nil {
 					lost++ // the series was erased, and its points were not cut yet
 					return nil
 				}
-				if st.space.id != space {
+				if st.thing != th {
 					return errCodec
 				}
 				st.record(at, v)
@@ -80,6 +85,7 @@ func (s *Service) recover(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("history log, row %d: %w", r.seq, err)
 		}
+		m.nextID = max(m.nextID, next)
 		return nil
 	}
 	if err := s.store.load(ctx, series, row); err != nil {

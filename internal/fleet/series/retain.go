@@ -52,35 +52,35 @@ func (s *Service) Retain(ctx context.Context) (removed int64, err error) {
 }
 
 // floors are the floors of the spaces that have one.
-func (s *Service) floors(ctx context.Context) (floors map[*space]int64, failed error) {
+func (s *Service) floors(ctx context.Context) (floors map[string]int64, failed error) {
 	m := s.mem
-	floors = make(map[*space]int64)
+	floors = make(map[string]int64)
 	m.mu.RLock()
 	for _, st := range m.series {
-		floors[st.space] = earliest
+		floors[st.thing.space] = earliest
 	}
 	m.mu.RUnlock()
-	for sp := range floors {
-		at, err := s.floor(ctx, sp.id)
+	for space := range floors {
+		at, err := s.floor(ctx, space)
 		if err != nil {
 			failed = err
 		}
 		if err != nil || at == earliest {
-			delete(floors, sp)
+			delete(floors, space)
 			continue
 		}
-		floors[sp] = at
+		floors[space] = at
 	}
 	return floors, failed
 }
 
 // olderThan lists the series that may have chunks before the floor of their space.
-func (s *Service) olderThan(floors map[*space]int64) (ids, ends []int64) {
+func (s *Service) olderThan(floors map[string]int64) (ids, ends []int64) {
 	m := s.mem
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, st := range m.series {
-		end, has := floors[st.space]
+		end, has := floors[st.thing.space]
 		if !has {
 			continue
 		}

@@ -28,7 +28,7 @@ func TestRetainRemovesWhatIsOld(t *testing.T) {
 		h.start()
 		other := points("b", 0, 10)
 		for i := range other {
-			other[i].Space = "t"
+			other[i].Thing, other[i].Space = "u", "t"
 		}
 		h.append(other...)
 		for n := range 10 { // one chunk a day
@@ -104,7 +104,7 @@ func TestUnknownAgeKeepsAll(t *testing.T) {
 	h.start()
 	other := points("b", 0, 10)
 	for i := range other {
-		other[i].Space = "t"
+		other[i].Thing, other[i].Space = "u", "t"
 	}
 	h.append(append(other, points("a", 0, 10)...)...)
 	if err := h.Flush(t.Context()); err != nil {

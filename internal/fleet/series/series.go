@@ -68,7 +68,8 @@ func (v Value) same(w Value) bool {
 // A Point is one value of one property at one instant.
 type Point struct {
 	Series string    // the property's UUID
-	Space  string    // the space that owns the property; it never changes
+	Thing  string    // the thing that has the property, whose key seals it; it never changes
+	Space  string    // the space that owns the thing; it never changes
 	At     time.Time // UTC; what is finer than a microsecond is cut off
 	Value  Value
 }
@@ -80,7 +81,7 @@ const (
 	MaxBatchText   = 8 << 20  // bytes of text in one Append or Enqueue
 	MaxChunkPoints = 3600     // an hour at one per second
 	maxChunkText   = 1 << 20  // bytes of text in one chunk
-	maxID          = 128      // bytes of a series' or a space's id
+	maxID          = 128      // bytes of the id of a series, a thing or a space
 )
 
 // chunkSpan bounds the time between the first and the last point of a chunk.
@@ -98,8 +99,10 @@ var (
 
 // check says what is wrong with a point on its own.
 func (p *Point) check() error {
-	if p.Series == "" || len(p.Series) > maxID || p.Space == "" || len(p.Space) > maxID {
-		return ErrNoSeries
+	for _, id := range [...]string{p.Series, p.Thing, p.Space} {
+		if id == "" || len(id) > maxID {
+			return ErrNoSeries
+		}
 	}
 	if at := p.At.UnixMicro(); at < earliest || at >= latest {
 		return ErrTime
@@ -200,12 +203,12 @@ type Bin struct {
 
 // What a caller can act on.
 var (
-	ErrNoSeries    = problem.New(problem.Invalid, "series-id", "A point needs the ID of its property and of its space.")
+	ErrNoSeries    = problem.New(problem.Invalid, "series-id", "A point needs the IDs of its property, its thing and its space.")
 	ErrTime        = problem.New(problem.Invalid, "series-time", "The time of a value must lie between 1842-01-01 and 2242-01-01.")
 	ErrKind        = problem.New(problem.Invalid, "series-kind", "The value is of no kind that history holds.")
 	ErrText        = problem.New(problem.TooLarge, "series-text", "A text value may have up to 65536 bytes.")
 	ErrBatch       = problem.New(problem.TooLarge, "series-batch", "Too many values at once: send up to 65536 of them, with up to 8 MiB of text.")
-	ErrSpace       = problem.New(problem.Conflict, "series-space", "The property's history belongs to another space.")
+	ErrOwner       = problem.New(problem.Conflict, "series-owner", "The property's history belongs to another thing or space.")
 	ErrInterval    = problem.New(problem.Invalid, "series-interval", "The width of a bin must be at least one microsecond.")
 	ErrAggregation = problem.New(problem.Invalid, "series-aggregation", "There is no such aggregation.")
 	ErrTooMuch     = problem.New(problem.Invalid, "series-too-much", "The interval is too small, or the range too large: this would read more than ten million values. Ask for less.")

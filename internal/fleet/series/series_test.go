@@ -236,6 +236,7 @@ const machineSeries = 3
 
 func (c machine) id(i int) string    { return fmt.Sprintf("property-%d-%d", c.round, i) }
 func (c machine) space(i int) string { return fmt.Sprintf("space-%d-%d", c.round, i%2) }
+func (c machine) thing(i int) string { return fmt.Sprintf("thing-%d-%d", c.round, i%4) }
 
 func (c machine) run(r *rapid.T) {
 	ctx := context.Background()
@@ -256,7 +257,7 @@ func (c machine) run(r *rapid.T) {
 				kind := series.Kind(rapid.IntRange(0, 4).Draw(r, "kind"))
 				noise := rapid.Int64Range(0, 1<<40).Draw(r, "noise")
 				for n := range rapid.SampledFrom([]int{1, 2, 30, 400, 2500}).Draw(r, "n") {
-					points = append(points, series.Point{Series: c.id(i), Space: c.space(i), At: at, Value: someValue(kind, noise+int64(n*n))})
+					points = append(points, series.Point{Series: c.id(i), Thing: c.thing(i), Space: c.space(i), At: at, Value: someValue(kind, noise+int64(n*n))})
 					at = at.Add(step)
 				}
 				if at.After(clock) {

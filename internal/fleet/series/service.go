@@ -67,8 +67,8 @@ var errTaken = errors.New("another server writes to this history")
 // Keys is what Service needs of the key ring. It is asked anew for each act, so that an
 // erased key is not used any more.
 type Keys interface {
-	// Space is the key of a space, made on first use; keys.ErrErased once it was erased.
-	Space(ctx context.Context, id string) (keys.Sealer, error)
+	// Thing is the key of a thing, made on first use; keys.ErrErased once it or its space was erased.
+	Thing(ctx context.Context, space, id string) (keys.Sealer, error)
 }
 
 // Config is what an operator may change. Zero is the default of each field.
@@ -220,13 +220,13 @@ func (s *Service) Last(series string) (Point, bool) {
 		m.mu.RUnlock()
 		return Point{}, false
 	}
-	p := Point{Series: st.property, Space: st.space.id, At: time.UnixMicro(st.lastAt).UTC(), Value: st.last}
+	p := Point{Series: st.property, Thing: st.thing.id, Space: st.thing.space, At: time.UnixMicro(st.lastAt).UTC(), Value: st.last}
 	sealed := st.sealed
 	m.mu.RUnlock()
 	if sealed == nil {
 		return p, true
 	}
-	// Opened on first use: a start need not ask for the keys of all spaces.
+	// Opened on first use: a start need not ask for the keys of all things.
 	v, err := s.openLast(p, sealed)
 	if err != nil {
 		s.log.Error("history: a last value cannot be read", "err", err)
@@ -242,7 +242,7 @@ func (s *Service) Last(series string) (Point, bool) {
 }
 
 func (s *Service) openLast(p Point, sealed []byte) (Value, error) {
-	key, err := s.keys.Space(context.Background(), p.Space)
+	key, err := s.keys.Thing(context.Background(), p.Space, p.Thing)
 	if err != nil {
 		return Value{}, errLast(p, err)
 	}

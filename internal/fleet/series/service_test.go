@@ -18,9 +18,9 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 )
 
-// point is a value of series id in space "s", n seconds after noon.
+// point is a value of series id of thing "t" in space "s", n seconds after noon.
 func point(id string, n int, v series.Value) series.Point {
-	return series.Point{Series: id, Space: "s", At: noon.Add(time.Duration(n) * time.Second), Value: v}
+	return series.Point{Series: id, Thing: "t", Space: "s", At: noon.Add(time.Duration(n) * time.Second), Value: v}
 }
 
 func points(id string, from, to int) []series.Point {
@@ -76,8 +76,10 @@ func TestPointsThatAreRefused(t *testing.T) {
 		"none":          {nil, nil},
 		"no series":     {with(func(p *series.Point) { p.Series = "" }), series.ErrNoSeries},
 		"no space":      {with(func(p *series.Point) { p.Space = "" }), series.ErrNoSeries},
+		"no thing":      {with(func(p *series.Point) { p.Thing = "" }), series.ErrNoSeries},
 		"endless id":    {with(func(p *series.Point) { p.Series = strings.Repeat("x", 129) }), series.ErrNoSeries},
-		"another space": {with(func(p *series.Point) { p.Space = "t" }), series.ErrSpace},
+		"another space": {with(func(p *series.Point) { p.Space = "t" }), series.ErrOwner},
+		"another thing": {with(func(p *series.Point) { p.Thing = "u" }), series.ErrOwner},
 		"before 1842":   {with(func(p *series.Point) { p.At = series.Earliest.Add(-time.Microsecond) }), series.ErrTime},
 		"in 2242":       {with(func(p *series.Point) { p.At = series.Latest }), series.ErrTime},
 		"no time":       {with(func(p *series.Point) { p.At = time.Time{} }), series.ErrTime},
@@ -495,11 +497,23 @@ func TestLateValueInALargeBin(t *testing.T) {
 // power was cut.
 func TestPowerCutInAnErasure(t *testing.T) {
 	dbtest.Each(t, dbtest.History, func(t *testing.T, d *db.DB) {
-		for _, after := range []bool{false, true} {
+		for _, c := range []struct {
+			after bool
+			thing string // of what is erased; "t" is also that of what stays
+		}{{false, "t"}, {true, "t"}, {false, "u"}} {
+			points := func(id string, from, to int) []series.Point {
+				all := points(id, from, to)
+				for i := range all {
+					if id != "stays" {
+						all[i].Thing = c.thing
+					}
+				}
+				return all
+			}
 			for left := 0; ; left++ {
 				h := open(t, d, series.Config{})
 				h.stop()
-				h.fragile = &series.Fragile{Left: -1, After: after}
+				h.fragile = &series.Fragile{Left: -1, After: c.after}
 				h.start()
 				h.append(append(points("stays", 0, 100), points("gone", 0, 4000)...)...)
 				if err := h.Flush(t.Context()); err != nil {
@@ -556,14 +570,20 @@ func TestPowerCutInAnErasure(t *testing.T) {
 	})
 }
 
-// A space whose key was destroyed is gone from the log, from chunks and from a start,
-// whether or not anyone erased its rows.
-func TestSpaceWithoutKey(t *testing.T) {
+// A thing whose key was destroyed, or that of its space, is gone from the log, from chunks and
+// from a start, whether or not anyone erased its rows.
+func TestThingWithoutKey(t *testing.T) {
+	for whose, id := range map[string]string{"of the thing": "t", "of its space": "s"} {
+		t.Run(whose, func(t *testing.T) { thingWithoutKey(t, id) })
+	}
+}
+
+func thingWithoutKey(t *testing.T, gone string) {
 	dbtest.Each(t, dbtest.History, func(t *testing.T, d *db.DB) {
 		h := open(t, d, series.Config{})
 		other := points("b", 0, 300)
 		for i := range other {
-			other[i].Space = "0190a0b0-0000-7000-8000-00000000000b"
+			other[i].Thing, other[i].Space = "0190a0b0-0000-7000-8000-00000000000c", "0190a0b0-0000-7000-8000-00000000000b"
 		}
 		h.append(append(points("a", 0, 300), other...)...)
 		if err := h.Flush(t.Context()); err != nil {
@@ -571,16 +591,16 @@ func TestSpaceWithoutKey(t *testing.T) {
 		}
 		h.append(points("a", 300, 310)...)
 		h.append(append(points("a", 310, 320), other[:10]...)...)
-		h.keys.Erase("s")
+		h.keys.Erase(gone)
 		h.stop()
 		h.start() // the log has rows that nobody can open
 		h.want("a")
 		if _, ok := h.Last("a"); ok {
-			t.Error("a space without key has a last value")
+			t.Error("a thing without key has a last value")
 		}
 		compare(t, series.Query{}, h.all("b", other[0].Space), other, samePoint)
 		if err := h.Append(t.Context(), points("a", 0, 1)); !errors.Is(err, keys.ErrErased) {
-			t.Errorf("append to a space without key says %v", err)
+			t.Errorf("append to a thing without key says %v", err)
 		}
 		h.append(other...)
 		if err := h.EraseSpace(t.Context(), "s"); err != nil {

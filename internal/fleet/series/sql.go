@@ -20,13 +20,13 @@ type sqlStore struct{ db *db.DB }
 func (s sqlStore) load(ctx context.Context, each func(seriesRow) error, row func(logRow) error) error {
 	return s.db.Read(ctx, func(tx *db.Tx) error {
 		rows, err := tx.Query(ctx, `
-			SELECT id, property, space, COALESCE(at, 0), value FROM series LEFT JOIN series_last ON series = id ORDER BY id`)
+			SELECT id, property, thing, space, COALESCE(at, 0), value FROM series LEFT JOIN series_last ON series = id ORDER BY id`)
 		if err != nil {
 			return fmt.Errorf("read the list of series: %w", err)
 		}
 		if err := scan(rows, func() error {
 			var r seriesRow
-			if err := rows.Scan(&r.id, &r.property, &r.space, &r.lastAt, &r.last); err != nil {
+			if err := rows.Scan(&r.id, &r.property, &r.thing, &r.space, &r.lastAt, &r.last); err != nil {
 				return fmt.Errorf("read the list of series: %w", err)
 			}
 			return each(r)
@@ -67,7 +67,7 @@ func (s sqlStore) commit(ctx context.Context, c *change) error {
 			}
 		}
 		if err := inRows(ctx, tx, len(c.fresh), textSeries, func(list []any, i int) []any {
-			return append(list, c.fresh[i].id, c.fresh[i].property, c.fresh[i].space)
+			return append(list, c.fresh[i].id, c.fresh[i].property, c.fresh[i].thing, c.fresh[i].space)
 		}); err != nil {
 			return fmt.Errorf("add %d series: %w", len(c.fresh), err)
 		}
@@ -109,7 +109,7 @@ func saveLasts(n int) string {
 }
 
 func addSeries(n int) string {
-	return `INSERT INTO series (id, property, space) VALUES ` + rowsOf(n, 3)
+	return `INSERT INTO series (id, property, thing, space) VALUES ` + rowsOf(n, 4)
 }
 
 // The texts that are used, by the number of rows.

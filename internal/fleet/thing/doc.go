@@ -9,8 +9,8 @@
 //     tags of living properties are unique in their thing.
 //   - What is acknowledged to a device or a person, or shown to anyone, is on disk.
 //   - Values are kept by fleet/series only. What people wrote (names, webhook
-//     addresses, tags) is sealed with the space's key and found by keyed hashes, so
-//     that a database file shows none of it.
+//     addresses, tags) is sealed with the thing's own key, which goes with the thing
+//     and with its space, and found by keyed hashes, so that a database file shows none of it.
 //   - A value that a device reports is never refused because of the property's
 //     minimum and maximum: those are for people to read.
 //   - A device is never closed out for what it says: a message or record that cannot

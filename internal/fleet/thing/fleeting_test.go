@@ -15,7 +15,7 @@ func TestFleetingPointsComeBack(t *testing.T) {
 		"integer": integer(math.MinInt64), "on": truthy(1), "off": truthy(0), "text": text("a b\x00 c"), "empty": text(""), "object": object(`{"a":1}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := series.Point{Series: "id", Space: "space", At: at, Value: v}
+			p := series.Point{Series: "id", Thing: "thing", Space: "space", At: at, Value: v}
 			kept := wrap(p)
 			if kept.Series != "id/last" || !kept.At.Equal(fleetingAt) || kept.Value.Kind != series.Text {
 				t.Errorf("kept as %+v", kept)
@@ -34,7 +34,7 @@ func FuzzUnwrap(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p, ok := unwrap(series.Point{Series: "id/last", Space: "s", At: fleetingAt, Value: text(s)})
+		p, ok := unwrap(series.Point{Series: "id/last", Thing: "t", Space: "s", At: fleetingAt, Value: text(s)})
 		if !ok {
 			return
 		}

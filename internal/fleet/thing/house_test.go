@@ -104,7 +104,7 @@ func newHouse(t testing.TB, core *db.DB) *house {
 	must(err)
 	policy, err := access.New()
 	must(err)
-	h.Service, err = New(Needs{Store: SQL(core, h.ring), Series: h.history, Devices: h.devices, Policy: policy,
+	h.Service, err = New(Needs{Store: SQL(core, h.ring), Keys: h.ring, Series: h.history, Devices: h.devices, Policy: policy,
 		Organization: organization, Now: h.clock, Log: log})
 	must(err)
 	h.Bind(h.keep, nil)

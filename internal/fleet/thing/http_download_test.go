@@ -110,7 +110,7 @@ func TestDownloadOfALongHistory(t *testing.T) {
 	const n = 9*series.MaxChunkPoints + 1
 	points := make([]series.Point, n)
 	for i := range points {
-		points[i] = series.Point{Series: id(a, "n"), Space: a.Space, At: h.clock().Add(time.Duration(i) * time.Millisecond), Value: series.Value{Kind: series.Int, Int: int64(i)}}
+		points[i] = series.Point{Series: id(a, "n"), Thing: a.ID, Space: a.Space, At: h.clock().Add(time.Duration(i) * time.Millisecond), Value: series.Value{Kind: series.Int, Int: int64(i)}}
 	}
 	for part := range slices.Chunk(points, 4096) {
 		if err := h.history.Append(t.Context(), part); err != nil {

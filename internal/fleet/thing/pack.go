@@ -100,7 +100,7 @@ func (rd *reader) read(dst []series.Point, records []senml.Record) []series.Poin
 		} else if at = recordTime(rec.At, rd.arrival); at.Equal(rd.arrival) {
 			at = l.arrive(at)
 		}
-		dst = append(dst, series.Point{Series: l.property, Space: rd.route.space, At: at, Value: v})
+		dst = append(dst, series.Point{Series: l.property, Thing: rd.route.thing, Space: rd.route.space, At: at, Value: v})
 	}
 	return dst
 }

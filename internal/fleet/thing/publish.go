@@ -110,7 +110,7 @@ func (s *Service) point(r *route, down bool, w *Write, now time.Time) (series.Po
 		}
 		limit = MaxTextDown
 	}
-	p := series.Point{Series: l.property, Space: r.space, At: now}
+	p := series.Point{Series: l.property, Thing: r.thing, Space: r.space, At: now}
 	switch {
 	case !w.At.IsZero():
 		if p.At = w.At.UTC().Truncate(time.Microsecond); p.At.Before(clockSet) || p.At.After(now.Add(maxAhead)) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -39,6 +40,7 @@ type upkeep interface {
 	eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error)
 	erasing(ctx context.Context, n int) ([]string, error)
 	erased(ctx context.Context, series []string) error
+	among(ctx context.Context, ids []string) ([]owned, error)
 	zones(ctx context.Context) ([]string, error)
 	inZone(ctx context.Context, zone, after string, n int) ([]string, error)
 }
@@ -80,9 +82,19 @@ type Devices interface {
 	List(ctx context.Context, who access.Actor, space string, f device.Filter) ([]device.Device, error)
 }
 
+// Keyring is what this room needs of the key ring beside Store: *keys.Ring.
+type Keyring interface {
+	// Erased tells the IDs of a kind whose keys were destroyed.
+	Erased(ctx context.Context, kind string) ([]string, error)
+}
+
+// owned is the ID of a thing, and that of its space.
+type owned struct{ thing, space string }
+
 // Needs are what a Service is made of; all must be there.
 type Needs struct {
 	Store   Store
+	Keys    Keyring
 	Series  Series
 	Devices Devices
 	Policy  *access.Policy
@@ -142,11 +154,11 @@ type Service struct {
 	stale chan struct{} // holds one word for Run: there is something to erase
 }
 
-// New checks needs. Bind comes next.
+// New checks needs. Bind and EraseAgain come next.
 func New(needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Series == nil || needs.Devices == nil || needs.Policy == nil ||
+	if needs.Store == nil || needs.Keys == nil || needs.Series == nil || needs.Devices == nil || needs.Policy == nil ||
 		needs.Organization == nil || needs.Now == nil || needs.Log == nil {
-		return nil, errors.New("things need Store, Series, Devices, Policy, Organization, Now and Log")
+		return nil, errors.New("things need Store, Keys, Series, Devices, Policy, Organization, Now and Log")
 	}
 	return &Service{
 		needs:  needs,
@@ -243,6 +255,11 @@ func (s *Service) create(ctx context.Context, who access.Actor, t Thing, steal b
 		moved, err := s.needs.Store.add(ctx, t, steal, s.entry(who, action, t.ID, detail))
 		if !named && errors.Is(err, ErrNameTaken) && n < maxUntitled {
 			continue
+		}
+		if errors.Is(err, keys.ErrErased) {
+			if _, gone := s.needs.Organization(ctx, t.Space); gone == nil {
+				return Thing{}, ErrIDErased // not the space was erased, but a thing with that ID
+			}
 		}
 		if err != nil {
 			return Thing{}, err
@@ -416,58 +433,6 @@ func (s *Service) moveLast(ctx context.Context, before, after Thing) error {
 	}
 	if err := s.needs.Series.Append(ctx, points); err != nil {
 		return fmt.Errorf("move last values of thing %s: %w", after.ID, err)
-	}
-	return nil
-}
-
-// Delete hides a thing, or removes it and all its values for good with hard. Its
-// device is free in both cases. A hidden one comes back by Update.
-func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard bool) error {
-	if err := ours(who); err != nil {
-		return err
-	}
-	if !hard {
-		_, err := s.change(ctx, who, id, step{action: "thing:delete"}, func(t *Thing) error {
-			if t.Deleted() {
-				return ErrNotFound
-			}
-			t.DeletedAt = s.now()
-			return nil
-		})
-		return err
-	}
-	// 1. The rows go, and the intent to erase the values comes. Run finishes what is
-	// interrupted. The numbers are those of docs/acts/erase-thing.md.
-	lost, device, err := s.needs.Store.erase(ctx, who.Space, id, "", s.entry(who, "thing:erase", id, nil))
-	if err != nil {
-		return err
-	}
-	gone := Thing{ID: id, Space: who.Space}
-	had := gone
-	had.Device = device
-	s.attached(had, gone, "")
-	return s.eraseSeries(ctx, lost)
-}
-
-// eraseSeries removes the values of erased properties.
-func (s *Service) eraseSeries(ctx context.Context, properties []string) error {
-	if len(properties) == 0 {
-		return nil
-	}
-	// 2. The values go, those on their way first: nothing comes for them any more.
-	s.routes.settle()
-	ids := make([]string, 0, 2*len(properties))
-	for _, p := range properties {
-		ids = append(ids, p, fleeting(p))
-	}
-	if err := s.needs.Series.Erase(ctx, ids); err != nil {
-		word(s.stale) // Run tries again
-		return fmt.Errorf("erase %d series: %w", len(ids), err)
-	}
-	// 3. The intent goes.
-	if err := s.needs.Store.erased(ctx, properties); err != nil {
-		word(s.stale)
-		return err
 	}
 	return nil
 }

@@ -13,16 +13,17 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/shred"
 )
 
-// SQL is the Store on one of our databases. ring seals what people wrote.
+// SQL is the Store on one of our databases. ring seals what people wrote, each thing's under its own key.
 func SQL(d *db.DB, ring Keys) Store {
 	return sqlStore{db: d, ring: ring, mac: ring.MAC("thing-index")}
 }
 
 // Keys is what the store needs of the key ring.
 type Keys interface {
-	Space(ctx context.Context, space string) (keys.Sealer, error)
+	Thing(ctx context.Context, space, id string) (keys.Sealer, error)
 	MAC(name string) func(msg []byte) []byte
 }
 
@@ -30,6 +31,20 @@ type sqlStore struct {
 	db   *db.DB
 	ring Keys
 	mac  func([]byte) []byte
+}
+
+// sealers give the keys of the things of one space by their ids. They make one on first use, so
+// they are asked only for things that there are.
+type sealers func(thing string) (keys.Sealer, error)
+
+func (s sqlStore) sealers(ctx context.Context, space string) sealers {
+	return func(thing string) (keys.Sealer, error) {
+		seal, err := s.ring.Thing(ctx, space, thing)
+		if err != nil {
+			return nil, fmt.Errorf("key of thing %s: %w", thing, err)
+		}
+		return seal, nil
+	}
 }
 
 // perStatement is how many IDs are looked for by one statement.
@@ -53,7 +68,11 @@ func (r *thingRow) fields() []any {
 }
 
 // thing opens what is sealed.
-func (r *thingRow) thing(seal keys.Sealer) (Thing, error) {
+func (r *thingRow) thing(of sealers) (Thing, error) {
+	seal, err := of(r.ID)
+	if err != nil {
+		return Thing{}, err
+	}
 	t := r.Thing
 	t.Device, t.Sketch, t.SketchVersion, t.Template = r.device.String, r.sketch.String, r.sketchVersion.String, r.template.String
 	t.CreatedAt, t.UpdatedAt, t.DeletedAt = fromMicros(r.createdMicros), fromMicros(r.updatedMicros), fromNullMicros(r.deletedMicros)
@@ -82,18 +101,14 @@ func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid:
 
 // find reads one thing with its tags and properties, deleted ones too; or ErrNotFound.
 func (s sqlStore) find(ctx context.Context, space, id string) (t Thing, err error) {
-	seal, err := s.ring.Space(ctx, space)
-	if err != nil {
-		return Thing{}, fmt.Errorf("key of space %s: %w", space, err)
-	}
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		t, err = s.load(ctx, tx, seal, space, id)
+		t, err = s.load(ctx, tx, s.sealers(ctx, space), space, id)
 		return err
 	})
 	return t, err
 }
 
-func (s sqlStore) load(ctx context.Context, tx *db.Tx, seal keys.Sealer, space, id string) (Thing, error) {
+func (s sqlStore) load(ctx context.Context, tx *db.Tx, of sealers, space, id string) (Thing, error) {
 	var r thingRow
 	err := tx.QueryRow(ctx, `select `+thingColumns+` from thing where id = $1 and space = $2`, id, space).Scan(r.fields()...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -102,15 +117,15 @@ func (s sqlStore) load(ctx context.Context, tx *db.Tx, seal keys.Sealer, space, 
 	if err != nil {
 		return Thing{}, fmt.Errorf("find thing %s: %w", id, err)
 	}
-	t, err := r.thing(seal)
+	t, err := r.thing(of)
 	if err != nil {
 		return Thing{}, err
 	}
 	all := []Thing{t}
-	if err := s.loadTags(ctx, tx, seal, all); err != nil {
+	if err := s.loadTags(ctx, tx, of, all); err != nil {
 		return Thing{}, err
 	}
-	if err := s.loadProperties(ctx, tx, seal, all); err != nil {
+	if err := s.loadProperties(ctx, tx, of, all); err != nil {
 		return Thing{}, err
 	}
 	return all[0], nil
@@ -124,9 +139,7 @@ func (s sqlStore) route(ctx context.Context, device, id string) (Thing, error) {
 		where, key = `id = $1`, id
 	}
 	var space string
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(ctx, `select id, space from thing where `+where+` and deleted_at is null`, key).Scan(&id, &space)
-	})
+	err := s.db.One(ctx, func(r db.Row) error { return r.Scan(&id, &space) }, `select id, space from thing where `+where+` and deleted_at is null`, key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Thing{}, ErrNotFound
 	}
@@ -146,27 +159,24 @@ func (s sqlStore) route(ctx context.Context, device, id string) (Thing, error) {
 // list reads the things that f selects, oldest first, with their tags; with their
 // properties when f asks for them.
 func (s sqlStore) list(ctx context.Context, space string, f Filter) (all []Thing, err error) {
-	seal, err := s.ring.Space(ctx, space)
-	if err != nil {
-		return nil, fmt.Errorf("key of space %s: %w", space, err)
-	}
+	of := s.sealers(ctx, space)
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		all, err = s.selectThings(ctx, tx, seal, space, f)
+		all, err = s.selectThings(ctx, tx, of, space, f)
 		if err != nil {
 			return err
 		}
-		if err := s.loadTags(ctx, tx, seal, all); err != nil {
+		if err := s.loadTags(ctx, tx, of, all); err != nil {
 			return err
 		}
 		if f.Properties {
-			return s.loadProperties(ctx, tx, seal, all)
+			return s.loadProperties(ctx, tx, of, all)
 		}
 		return s.loadCounts(ctx, tx, space, all)
 	})
 	return all, err
 }
 
-func (s sqlStore) selectThings(ctx context.Context, tx *db.Tx, seal keys.Sealer, space string, f Filter) ([]Thing, error) {
+func (s sqlStore) selectThings(ctx context.Context, tx *db.Tx, of sealers, space string, f Filter) ([]Thing, error) {
 	q := query{text: `select ` + thingColumns + ` from thing where space = $1`, args: []any{space}}
 	if f.IDs != nil || f.Devices != nil {
 		q.text = `select ` + thingColumns + ` from thing where ` + ofSpace + `$1`
@@ -194,7 +204,7 @@ func (s sqlStore) selectThings(ctx context.Context, tx *db.Tx, seal keys.Sealer,
 		if err := rows.Scan(r.fields()...); err != nil {
 			return nil, err
 		}
-		t, err := r.thing(seal)
+		t, err := r.thing(of)
 		if err != nil {
 			return nil, err
 		}
@@ -234,10 +244,6 @@ func (q *query) list(ids []string) string {
 // add keeps a new thing with its tags and properties. moved is the thing that lost
 // its device to it, "" for none.
 func (s sqlStore) add(ctx context.Context, t Thing, steal bool, e journal.Entry) (moved string, err error) {
-	seal, err := s.ring.Space(ctx, t.Space)
-	if err != nil {
-		return "", fmt.Errorf("key of space %s: %w", t.Space, err)
-	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		var n int
 		if err := tx.QueryRow(ctx, `select count(*) from thing where id = $1`, t.ID).Scan(&n); err != nil {
@@ -247,6 +253,21 @@ func (s sqlStore) add(ctx context.Context, t Thing, steal bool, e journal.Entry)
 			return ErrIDTaken
 		}
 		if moved, err = s.takeDevice(ctx, tx, t, steal); err != nil {
+			return err
+		}
+		if err := s.nameFree(ctx, tx, t); err != nil {
+			return err
+		}
+		gone, err := shred.Intended(ctx, tx, keys.KindThing, t.ID)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return ErrIDErased
+		}
+		// The key comes last, when nothing that was asked for can be refused any more.
+		seal, err := s.sealers(ctx, t.Space)(t.ID)
+		if err != nil {
 			return err
 		}
 		if err := s.insertThing(ctx, tx, seal, t); err != nil {
@@ -266,12 +287,9 @@ func (s sqlStore) add(ctx context.Context, t Thing, steal bool, e journal.Entry)
 // change reads a thing, lets act change it, and keeps what is different. moved is
 // the thing that lost its device to it, "" for none.
 func (s sqlStore) change(ctx context.Context, space, id string, act func(t *Thing) (Act, error)) (before, after Thing, moved string, err error) {
-	seal, err := s.ring.Space(ctx, space)
-	if err != nil {
-		return Thing{}, Thing{}, "", fmt.Errorf("key of space %s: %w", space, err)
-	}
+	of := s.sealers(ctx, space)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if before, err = s.load(ctx, tx, seal, space, id); err != nil {
+		if before, err = s.load(ctx, tx, of, space, id); err != nil {
 			return err
 		}
 		after = before
@@ -285,6 +303,10 @@ func (s sqlStore) change(ctx context.Context, space, id string, act func(t *Thin
 			if moved, err = s.takeDevice(ctx, tx, after, a.Steal); err != nil {
 				return err
 			}
+		}
+		seal, err := of(id)
+		if err != nil {
+			return err
 		}
 		if err := s.updateThing(ctx, tx, seal, after); err != nil {
 			return err
@@ -346,6 +368,18 @@ func (s sqlStore) updateThing(ctx context.Context, tx *db.Tx, seal keys.Sealer, 
 	return nameTaken(err, "change thing "+t.ID)
 }
 
+// nameFree looks whether a living thing of the space has the name of t, as the index does.
+func (s sqlStore) nameFree(ctx context.Context, tx *db.Tx, t Thing) error {
+	var n int
+	if err := tx.QueryRow(ctx, `select count(*) from thing where space = $1 and name_mac = $2 and deleted_at is null`, t.Space, s.nameMAC(t)).Scan(&n); err != nil {
+		return fmt.Errorf("look for the name of thing %s: %w", t.ID, err)
+	}
+	if n > 0 {
+		return ErrNameTaken
+	}
+	return nil
+}
+
 // nameTaken reads a failed insert or update of a thing: the ID and the device were
 // looked at before, so only the name can be there already.
 func nameTaken(err error, doing string) error {
@@ -382,7 +416,7 @@ func (s sqlStore) erase(ctx context.Context, space, id, property string, e journ
 			return ErrPropertyNotFound
 		}
 		for _, series := range lost {
-			if _, err := tx.Exec(ctx, `insert into thing_erase (series, space, at) values ($1, $2, $3)`, series, space, e.At.UnixMicro()); err != nil {
+			if _, err := tx.Exec(ctx, `insert into thing_erase (series, space, at) values ($1, $2, $3) on conflict (series) do nothing`, series, space, e.At.UnixMicro()); err != nil {
 				return fmt.Errorf("remember series %s: %w", series, err)
 			}
 		}
@@ -395,6 +429,9 @@ func (s sqlStore) erase(ctx context.Context, space, id, property string, e journ
 			}
 			if _, err := tx.Exec(ctx, `delete from thing where id = $1 and space = $2`, id, space); err != nil {
 				return fmt.Errorf("erase thing %s: %w", id, err)
+			}
+			if err := shred.Intend(ctx, tx, keys.KindThing, id, space, e.At); err != nil {
+				return err
 			}
 		}
 		return journal.Record(ctx, tx, e)
@@ -423,6 +460,28 @@ func (s sqlStore) erased(ctx context.Context, ids []string) error {
 		}
 		return nil
 	})
+}
+
+// among finds those of ids that things have, deleted ones too, whatever their space.
+func (s sqlStore) among(ctx context.Context, ids []string) (found []owned, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		found = nil
+		for part := range slices.Chunk(ids, perStatement) {
+			var q query
+			some, err := db.All(ctx, tx, scanOwned, `select id, space from thing where id in (`+q.list(part)+`) order by id`, q.args...)
+			if err != nil {
+				return err
+			}
+			found = append(found, some...)
+		}
+		return nil
+	})
+	return found, err
+}
+
+func scanOwned(from db.Row) (o owned, err error) {
+	err = from.Scan(&o.thing, &o.space)
+	return o, err
 }
 
 // zones lists the time zones of things that have a device. It steps through the index

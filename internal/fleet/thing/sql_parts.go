@@ -13,6 +13,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/shred"
 )
 
 // What people wrote, as it is sealed.
@@ -82,7 +83,7 @@ func byID(all []Thing, do func(part []string, find func(id string) *Thing) error
 	return nil
 }
 
-func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, all []Thing) error {
+func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, of sealers, all []Thing) error {
 	err := byID(all, func(part []string, find func(string) *Thing) error {
 		var q query
 		text := `select thing, sealed from thing_tag where thing in (` + q.list(part) + `)`
@@ -90,6 +91,10 @@ func (s sqlStore) loadTags(ctx context.Context, tx *db.Tx, seal keys.Sealer, all
 			var id string
 			var in []byte
 			if err := r.Scan(&id, &in); err != nil {
+				return err
+			}
+			seal, err := of(id)
+			if err != nil {
 				return err
 			}
 			var tag sealedTag
@@ -132,12 +137,12 @@ func (s sqlStore) loadCounts(ctx context.Context, tx *db.Tx, space string, all [
 
 const propertyColumns = `id, thing, sealed, type, permission, strategy, persist, number, created_at, updated_at, deleted_at`
 
-func (s sqlStore) loadProperties(ctx context.Context, tx *db.Tx, seal keys.Sealer, all []Thing) error {
+func (s sqlStore) loadProperties(ctx context.Context, tx *db.Tx, of sealers, all []Thing) error {
 	err := byID(all, func(part []string, find func(string) *Thing) error {
 		var q query
 		text := `select ` + propertyColumns + ` from thing_property where thing in (` + q.list(part) + `) order by number, created_at, id`
 		rows, err := tx.Query(ctx, text, q.args...)
-		return eachProperty(rows, err, seal, func(p Property) {
+		return eachProperty(rows, err, of, func(p Property) {
 			t := find(p.Thing)
 			t.Properties = append(t.Properties, p)
 			if !p.Deleted() {
@@ -153,17 +158,14 @@ func (s sqlStore) loadProperties(ctx context.Context, tx *db.Tx, seal keys.Seale
 
 // properties reads those living properties of living things in a space whose IDs are given.
 func (s sqlStore) properties(ctx context.Context, space string, ids []string) (map[string]Property, error) {
-	seal, err := s.ring.Space(ctx, space)
-	if err != nil {
-		return nil, fmt.Errorf("key of space %s: %w", space, err)
-	}
+	of := s.sealers(ctx, space)
 	found := make(map[string]Property, len(ids))
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		for part := range slices.Chunk(ids, perStatement) {
 			q := query{args: []any{space}}
 			rows, err := tx.Query(ctx, `select `+propertyColumns+` from thing_property where `+ofSpace+`$1 and deleted_at is null and id in (`+q.list(part)+`)
 				and exists (select 1 from thing as t where t.id = thing_property.thing and t.space = $1 and t.deleted_at is null)`, q.args...)
-			if err := eachProperty(rows, err, seal, func(p Property) { found[p.ID] = p }); err != nil {
+			if err := eachProperty(rows, err, of, func(p Property) { found[p.ID] = p }); err != nil {
 				return err
 			}
 		}
@@ -175,7 +177,7 @@ func (s sqlStore) properties(ctx context.Context, space string, ids []string) (m
 	return found, nil
 }
 
-func eachProperty(rows *sql.Rows, err error, seal keys.Sealer, do func(Property)) error {
+func eachProperty(rows *sql.Rows, err error, of sealers, do func(Property)) error {
 	if err != nil {
 		return err
 	}
@@ -190,6 +192,10 @@ func eachProperty(rows *sql.Rows, err error, seal keys.Sealer, do func(Property)
 			private          sealedProperty
 		)
 		if err := rows.Scan(&p.ID, &p.Thing, &in, &typeName, &p.Permission, &p.Strategy, &p.Persist, &p.Number, &created, &updated, &deleted); err != nil {
+			return err
+		}
+		seal, err := of(p.Thing)
+		if err != nil {
 			return err
 		}
 		if err := unseal(seal, in, &private, "property", p.ID, p.Thing); err != nil {
@@ -321,6 +327,11 @@ func (s sqlStore) eraseSpace(ctx context.Context, space string, e journal.Entry)
 		}
 		if devices, err = db.Column[string](ctx, tx, `select coalesce(device, '') from thing where space = $1 order by id`, space); err != nil {
 			return err
+		}
+		for _, id := range things {
+			if err := shred.Intend(ctx, tx, keys.KindThing, id, space, e.At); err != nil {
+				return err
+			}
 		}
 		for _, statement := range []string{
 			`delete from thing_tag where space = $1`,

@@ -16,6 +16,7 @@ var (
 	ErrNotFound    = problem.New(problem.NotFound, "thing-not-found", "There is no such thing here.")
 	ErrNameTaken   = problem.New(problem.Conflict, "thing-name-taken", "Another thing in this space has that name.")
 	ErrIDTaken     = problem.New(problem.Conflict, "thing-id-taken", "That ID is already in use.")
+	ErrIDErased    = problem.New(problem.Conflict, "thing-id-erased", "A thing with that ID was erased, and its key destroyed: the ID cannot be used again. Leave it out and a new one is made.")
 	ErrDeviceTaken = problem.New(problem.Conflict, "device-attached", "The device is attached to another thing. Send force=true to move it here.")
 	ErrName        = problem.New(problem.Invalid, "invalid-thing-name", "A thing's name has 1 to 64 letters, digits, dots, underscores, hyphens and spaces.")
 	ErrID          = problem.New(problem.Invalid, "invalid-id", "An ID is a UUID.")

@@ -2,7 +2,7 @@
 // them again.
 //
 // There are two, because erasing works by destroying a key: what was sealed under
-// the key of an erased space is unreadable in every archive, however old, only if
+// the key of an erased space, thing or device is unreadable in every archive, however old, only if
 // that archive does not hold the key.
 //
 //	data archive      core, history, the audit log, tls/, ca/, the configuration. Keep it as long as you like.

@@ -30,6 +30,7 @@ var verbs = map[string]string{
 var nouns = map[string]map[string]string{
 	"account": {"read": "personal", "write": "personal"},
 	"apikey":  {"read": "personal", "write": "personal"},
+	"factor":  {"read": "personal", "write": "personal"},
 	"org":     {"read": "read", "write": "manage", "manage": "manage"},
 	"member":  {"read": "read", "write": "manage", "manage": "manage"},
 	"journal": {"read": "manage"},

@@ -22,6 +22,8 @@ var (
 	ErrName = problem.New(problem.Invalid, "account-name", "A name has 1 to 128 characters.")
 	// ErrWeak is a password that would be guessed.
 	ErrWeak = problem.New(problem.Invalid, "account-password-weak", "This password is too easy to guess: take at least 15 characters that are not a known word or pattern.")
+	// ErrBreached is a password that is on a list of those that guessing programs try.
+	ErrBreached = problem.New(problem.Invalid, "account-password-breached", "This password is on a list of passwords that were stolen elsewhere, which guessing programs try first: take another one, and change it wherever you use it.")
 	// ErrCredentials is a wrong address or password; which of them is not told.
 	ErrCredentials = problem.New(problem.Unauthenticated, "account-credentials", "E-mail address or password is wrong.")
 	// ErrDisabled is a person who was shut out.
@@ -77,7 +79,7 @@ func checkName(name string) error {
 }
 
 // checkPassword refuses what guessing programs try first, the person's own data included.
-func checkPassword(password, email, name string) error {
+func checkPassword(password, email, name string, breached func(string) bool) error {
 	switch {
 	case len(password) > maxPassword:
 		return ErrWeak.With("A password has at most 256 bytes.")
@@ -85,6 +87,8 @@ func checkPassword(password, email, name string) error {
 		return ErrWeak.With("A password is text in UTF-8.")
 	case utf8.RuneCountInString(password) < minPassword:
 		return ErrWeak.With("A password has at least 15 characters; a few words are easy to keep in mind.")
+	case breached(password):
+		return ErrBreached
 	}
 	if letters := []rune(password); len(letters) > judged {
 		password = string(letters[:judged])

@@ -61,7 +61,10 @@ func (ring) MAC(name string) func([]byte) []byte {
 	}
 }
 
-const good = "seven purple kettles sing"
+const (
+	good   = "seven purple kettles sing"
+	stolen = "eleven yellow spoons dance"
+)
 
 func service(t *testing.T, d *db.DB, settle func(ctx context.Context, user, space, name string) error) *Service {
 	t.Helper()
@@ -163,10 +166,11 @@ func TestPasswordsThatAreRefused(t *testing.T) {
 		"a row of keys":     {"qwertyuiopasdfgh", ErrWeak},
 		"longer than 256":   {strings.Repeat("ab1 ", 65), ErrWeak},
 		"not text":          {"abcdefghijklmnop\xff", ErrWeak},
+		"stolen elsewhere":  {stolen, ErrBreached},
 		"a few plain words": {good, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := checkPassword(c.password, "anna@example.org", "Anna"); !errors.Is(got, c.want) {
+			if got := checkPassword(c.password, "anna@example.org", "Anna", func(p string) bool { return p == stolen }); !errors.Is(got, c.want) {
 				t.Errorf("checkPassword = %v, want %v", got, c.want)
 			}
 		})
@@ -362,4 +366,27 @@ func BenchmarkVerify(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestListOfBreachedPasswordsIsAsked(t *testing.T) {
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
+		s, err := New(Needs{Store: SQL(d), Keys: ring{}, Settle: func(context.Context, string, string, string) error { return nil },
+			Now: time.Now, Breached: func(p string) bool { return p == stolen }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Add(t.Context(), system, "anna@example.org", "Anna", stolen); !errors.Is(err, ErrBreached) {
+			t.Errorf("a new account: %v", err)
+		}
+		u, err := s.Add(t.Context(), system, "anna@example.org", "Anna", good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetPassword(t.Context(), system, u.ID, stolen); !errors.Is(err, ErrBreached) {
+			t.Errorf("a new password: %v", err)
+		}
+		if _, err := s.Verify(t.Context(), "anna@example.org", good); err != nil {
+			t.Errorf("the old password: %v", err)
+		}
+	})
 }

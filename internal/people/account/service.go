@@ -42,13 +42,15 @@ type Keys interface {
 	MAC(name string) func(msg []byte) []byte
 }
 
-// Needs are what a Service is made of; all must be there.
+// Needs are what a Service is made of; all but Breached must be there.
 type Needs struct {
 	Store Store
 	Keys  Keys
 	// Settle makes the private space of a person. It is repeatable.
 	Settle func(ctx context.Context, user, space, name string) error
-	Now    func() time.Time
+	// Breached says whether a password is on a list of those that guessing programs try; nil for no list.
+	Breached func(password string) bool
+	Now      func() time.Time
 }
 
 // standing is what tokens ask of a person at every use.
@@ -77,6 +79,9 @@ type Service struct {
 func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Settle == nil || needs.Now == nil {
 		return nil, errors.New("accounts need Store, Keys, Settle and Now")
+	}
+	if needs.Breached == nil {
+		needs.Breached = func(string) bool { return false }
 	}
 	return &Service{
 		needs: needs, index: needs.Keys.MAC("account-email"), gate: newGate(), dummy: hash(uuid.NewString()),
@@ -110,7 +115,7 @@ func (s *Service) Add(ctx context.Context, who access.Actor, email, name, passwo
 	if err := errors.Join(checkEmail(email), checkName(name)); err != nil {
 		return User{}, err
 	}
-	if err := checkPassword(password, email, name); err != nil {
+	if err := checkPassword(password, email, name, s.needs.Breached); err != nil {
 		return User{}, err
 	}
 	now := s.needs.Now().UnixMicro()
@@ -231,7 +236,7 @@ func (s *Service) SetPassword(ctx context.Context, who access.Actor, id, passwor
 	if err != nil {
 		return err
 	}
-	if err := checkPassword(password, u.Email, u.Name); err != nil {
+	if err := checkPassword(password, u.Email, u.Name, s.needs.Breached); err != nil {
 		return err
 	}
 	var phc string

@@ -230,3 +230,43 @@ func TestNeedsAreAllNeeded(t *testing.T) {
 		t.Error("New without needs")
 	}
 }
+
+// Whoever shows both halves of a key can end it, and nobody else.
+func TestLeakedKeyEnds(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		k, secret := h.made(t, "anna", "", "laptop")
+		other, _ := h.made(t, "boris", "", "laptop")
+		ended := h.Revoked.Subscribe(4)
+		defer ended.Close()
+		for name, pair := range map[string][2]string{"a wrong secret": {k.ID, strings.Repeat("x", 64)}, "another key": {other.ID, secret}, "nothing": {"", ""}} {
+			if _, err := h.Leaked(t.Context(), pair[0], pair[1]); !errors.Is(err, ErrCredentials) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := h.Check(t.Context(), k.ID, secret); err != nil {
+			t.Fatalf("still good: %v", err)
+		}
+		if account, err := h.Leaked(t.Context(), k.ID, secret); err != nil || account != "anna" {
+			t.Errorf("Leaked = %q, %v", account, err)
+		}
+		if _, err := h.Check(t.Context(), k.ID, secret); !errors.Is(err, ErrCredentials) {
+			t.Errorf("the key afterwards: %v", err)
+		}
+		if err := h.Alive(t.Context(), k.ID, k.Version); !errors.Is(err, ErrCredentials) {
+			t.Errorf("its tokens: %v", err)
+		}
+		if _, err := h.Leaked(t.Context(), k.ID, secret); !errors.Is(err, ErrCredentials) {
+			t.Errorf("a second report: %v", err)
+		}
+		if len(ended.C()) != 1 {
+			t.Errorf("%d keys ended", len(ended.C()))
+		}
+		all, err := journal.List(t.Context(), h.d, journal.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := all[len(all)-1]; e.Action != "apikey:leaked" || e.ID != k.ID || e.Actor != "anonymous" {
+			t.Errorf("the journal ends with %+v", e)
+		}
+	})
+}

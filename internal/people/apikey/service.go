@@ -130,12 +130,40 @@ const usedEvery = 5 * time.Minute
 
 // Check finds the key that has this id and secret. Its name stays sealed.
 func (s *Service) Check(ctx context.Context, id, given string) (Key, error) {
+	r, err := s.match(ctx, id, given)
+	if err != nil {
+		return Key{}, err
+	}
+	if now := s.needs.Now(); now.Sub(time.UnixMicro(r.usedAt)) > usedEvery {
+		if err := s.needs.Store.used(ctx, id, now.UnixMicro()); err != nil {
+			return Key{}, fmt.Errorf("note the use of API key %s: %w", id, err)
+		}
+	}
+	return r.key(), nil
+}
+
+// Leaked ends the key that has this id and secret, which somebody found where it does not belong,
+// and says whose it was. Whoever has both may end the key: they could do worse.
+func (s *Service) Leaked(ctx context.Context, id, given string) (account string, err error) {
+	r, err := s.match(ctx, id, given)
+	if err != nil {
+		return "", err
+	}
+	if err := s.needs.Store.revoke(ctx, id, s.entry(access.Actor{}, "apikey:leaked", id)); err != nil {
+		return "", err
+	}
+	s.Revoked.Publish(id)
+	return r.account, nil
+}
+
+// match finds the enabled key that has this id and secret.
+func (s *Service) match(ctx context.Context, id, given string) (row, error) {
 	r, err := row{}, error(ErrNotFound)
 	if isID(id) {
 		r, err = s.needs.Store.get(ctx, id)
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Key{}, fmt.Errorf("find API key: %w", err)
+		return row{}, fmt.Errorf("find API key: %w", err)
 	}
 	sum := sha256.Sum256([]byte(given))
 	want := r.hash
@@ -144,14 +172,9 @@ func (s *Service) Check(ctx context.Context, id, given string) (Key, error) {
 	}
 	if !secret.Equal(sum[:], want) || err != nil || !r.enabled {
 		s.Refused.Publish(Refusal{r.id, r.account, r.space})
-		return Key{}, ErrCredentials
+		return row{}, ErrCredentials
 	}
-	if now := s.needs.Now(); now.Sub(time.UnixMicro(r.usedAt)) > usedEvery {
-		if err := s.needs.Store.used(ctx, id, now.UnixMicro()); err != nil {
-			return Key{}, fmt.Errorf("note the use of API key %s: %w", id, err)
-		}
-	}
-	return r.key(), nil
+	return r, nil
 }
 
 // Alive says whether tokens of a key's version still count.

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/guard"
 )
 
 type wireToken struct {
@@ -55,11 +58,29 @@ func (s *Service) httpToken(w http.ResponseWriter, r *http.Request, _ access.Act
 	if space != "" && !door.IsUUID(space) {
 		return ErrRequest.With("organization_id is not the id of a space.")
 	}
-	token, err := s.Token(r.Context(), in.ClientID, in.ClientSecret, space)
+	token, err := s.guarded(r, in, space)
 	if err != nil {
 		return err
 	}
 	return rest.Write(w, http.StatusOK, "application/vnd.arduino.token+json", wireToken{token, int(life.Seconds()), "Bearer"})
+}
+
+// guarded is Token within the limits of whoever is at the other end.
+func (s *Service) guarded(r *http.Request, in wireRequest, space string) (string, error) {
+	ctx, try := r.Context(), guard.Try{Act: guard.Token, Who: in.ClientID, Addr: rest.Client(r)}
+	if _, err := s.needs.Guard.Ask(ctx, try); err != nil {
+		return "", err
+	}
+	token, err := s.Token(ctx, in.ClientID, in.ClientSecret, space)
+	switch {
+	case err == nil:
+		err = s.needs.Guard.Tell(ctx, try, true)
+	case errors.Is(err, apikey.ErrCredentials):
+		err = errors.Join(err, s.needs.Guard.Tell(ctx, try, false))
+	default: // the secret was right, or we could not look
+		err = errors.Join(err, s.needs.Guard.Void(ctx, try))
+	}
+	return token, err
 }
 
 func readRequest(r *http.Request) (in wireRequest, err error) {

@@ -15,8 +15,6 @@ var (
 	ErrRequest = problem.New(problem.Invalid, "invalid_request", "client_id and client_secret are missing: send them in the body, or with HTTP Basic.")
 	// ErrOnly is an API key that was made for one space and is used for another.
 	ErrOnly = problem.New(problem.Forbidden, "apikey-space", "This API key works in one space, which is not this one.")
-	// ErrFailures is a client that was wrong too often.
-	ErrFailures = problem.New(problem.Limited, "too-many-failures", "Too many wrong secrets for this client id.").After(time.Minute)
 )
 
 // Audience is what clients of the compatible API ask for and get; those of the Go
@@ -28,8 +26,6 @@ const (
 	leeway = 30 * time.Second
 	// rotate is how long a key signs; its public half is shown for as long again.
 	rotate = 30 * 24 * time.Hour
-	// failures is how many wrong secrets a client id may bring in a minute.
-	failures = 10
 	// recheck is how long the answer that a token still counts is believed.
 	recheck = time.Second
 )

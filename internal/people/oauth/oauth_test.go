@@ -6,9 +6,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -19,8 +24,10 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
+	"github.com/ardesia-iot/ardesia/internal/people/guard"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
@@ -54,6 +61,16 @@ func (s *signers) signer(_ context.Context, name string) (crypto.Signer, error) 
 	return s.all[name], nil
 }
 
+// macRing has hashes beside the keys of keystest; what they hide is no matter here.
+type macRing struct{ keystest.Ring }
+
+func (macRing) MAC(name string) func([]byte) []byte {
+	return func(msg []byte) []byte {
+		sum := sha256.Sum256(append([]byte(name), msg...))
+		return sum[:]
+	}
+}
+
 // house is the room with a real one for keys below it. What stands for people and
 // spaces is what the test says.
 type house struct {
@@ -85,7 +102,11 @@ func (h *house) clock() time.Time { return h.now }
 // again is the same room after a restart, or of another environment.
 func (h *house) again(t *testing.T, issuer string) *Service {
 	t.Helper()
-	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Issuer: issuer, Now: h.clock,
+	g, err := guard.New(t.Context(), guard.Needs{Store: guard.SQL(h.d), Keys: macRing{}, Log: slog.New(slog.DiscardHandler), Now: h.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Guard: g, Issuer: issuer, Now: h.clock,
 		Standing: func(context.Context, string) (string, int64, error) {
 			if h.out {
 				return "", 0, errOut
@@ -353,24 +374,48 @@ func TestSigningKeysTakeTurns(t *testing.T) {
 	})
 }
 
+// ask is a token request over HTTP from an address; its error is what the client reads.
+func (h *house) ask(id, secret, from string) error {
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}
+	r := httptest.NewRequest(http.MethodPost, "/iot/v1/clients/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.RemoteAddr = from + ":4711"
+	return h.httpToken(httptest.NewRecorder(), r, access.Actor{})
+}
+
 func TestGuessingIsSlow(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		id, secret := h.key(t, "")
-		for i := range failures {
-			if _, err := h.Token(t.Context(), id, "wrong", ""); !errors.Is(err, apikey.ErrCredentials) {
+		for i := range 10 {
+			if err := h.ask(id, "wrong", "203.0.113.7"); !errors.Is(err, apikey.ErrCredentials) {
 				t.Fatalf("wrong secret %d: %v", i, err)
 			}
 		}
-		if _, err := h.Token(t.Context(), id, secret, ""); !errors.Is(err, ErrFailures) {
-			t.Errorf("after %d failures: %v", failures, err)
+		if err := h.ask(id, secret, "203.0.113.7"); !errors.Is(err, guard.ErrTries) || problem.Of(err).Retry > 15*time.Minute {
+			t.Errorf("after 10 failures: %v", err)
+		}
+		if err := h.ask(id, secret, "198.51.100.9"); err != nil {
+			t.Errorf("from elsewhere: %v", err)
 		}
 		other, otherSecret := h.key(t, "")
-		if _, err := h.Token(t.Context(), other, otherSecret, ""); err != nil {
+		if err := h.ask(other, otherSecret, "203.0.113.7"); err != nil {
 			t.Errorf("another key: %v", err)
 		}
-		h.now = h.now.Add(time.Minute)
-		if _, err := h.Token(t.Context(), id, secret, ""); err != nil {
-			t.Errorf("a minute later: %v", err)
+		h.now = h.now.Add(15 * time.Minute)
+		if err := h.ask(id, secret, "203.0.113.7"); err != nil {
+			t.Errorf("15 minutes later: %v", err)
+		}
+	})
+}
+
+// What is not the secret's fault is not counted as one.
+func TestOnlyWrongSecretsCount(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		id, secret := h.key(t, alien)
+		for i := range 30 {
+			if err := h.ask(id, secret, "203.0.113.7"); !errors.Is(err, org.ErrNotMember) {
+				t.Fatalf("request %d: %v", i, err)
+			}
 		}
 	})
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 	"github.com/google/uuid"
-	"golang.org/x/time/rate"
 
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/guard"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
@@ -39,12 +39,20 @@ type key struct {
 	createdAt time.Time
 }
 
+// A Guard says who may try a secret: *guard.Service.
+type Guard interface {
+	Ask(ctx context.Context, t guard.Try) (guard.Verdict, error)
+	Tell(ctx context.Context, t guard.Try, ok bool) error
+	Void(ctx context.Context, t guard.Try) error
+}
+
 // Needs are what a Service is made of; all must be there.
 type Needs struct {
 	Store Store
 	// Signer has private keys by name: *keys.Ring.
 	Signer func(ctx context.Context, name string) (crypto.Signer, error)
 	Keys   *apikey.Service
+	Guard  Guard
 	// Standing is what becomes of a person's tokens; see account.Service.
 	Standing func(ctx context.Context, user string) (space string, epoch int64, err error)
 	// Role is what a person may do in a space; see org.Service.
@@ -78,7 +86,6 @@ type seen struct {
 type Service struct {
 	needs Needs
 	known *cache.Map[[32]byte, seen]
-	slow  *cache.Map[string, *rate.Limiter]
 
 	mu     sync.RWMutex
 	all    []key                       // guarded by mu
@@ -88,10 +95,10 @@ type Service struct {
 
 // New checks needs and makes the first signing key, or the next when the last is old.
 func New(ctx context.Context, needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Standing == nil || needs.Role == nil || needs.Issuer == "" || needs.Now == nil {
-		return nil, errors.New("tokens need Store, Signer, Keys, Standing, Role, Issuer and Now")
+	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Issuer == "" || needs.Now == nil {
+		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Issuer and Now")
 	}
-	s := &Service{needs: needs, known: cache.New[[32]byte, seen](1 << 14), slow: cache.New[string, *rate.Limiter](1 << 12)}
+	s := &Service{needs: needs, known: cache.New[[32]byte, seen](1 << 14)}
 	return s, s.rotate(ctx)
 }
 
@@ -179,16 +186,10 @@ func (s *Service) use(ctx context.Context, all []key) error {
 	return nil
 }
 
-// Token gives a token for an API key, for the space organization ("" for the person's own).
+// Token gives a token for an API key, for the space organization ("" for the person's own). Whoever calls
+// it for somebody from outside asks the guard before.
 func (s *Service) Token(ctx context.Context, clientID, secret, organization string) (string, error) {
-	brake := s.slow.Add(clientID, func() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Minute/failures), failures) })
-	if brake.TokensAt(s.needs.Now()) < 1 {
-		return "", ErrFailures
-	}
 	k, err := s.needs.Keys.Check(ctx, clientID, secret)
-	if errors.Is(err, apikey.ErrCredentials) {
-		brake.AllowN(s.needs.Now(), 1)
-	}
 	if err != nil {
 		return "", err
 	}

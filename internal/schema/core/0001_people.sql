@@ -24,6 +24,16 @@ create table journal_head (
     hash   bytea  not null
 );
 
+-- Whose keys are to be destroyed, because they were erased. The keyring is another database, so the
+-- intent is kept here until it has happened.
+create table shred (
+    kind  text   not null, -- as in the keyring
+    id    text   not null,
+    space text   not null,
+    at    bigint not null,
+    primary key (kind, id)
+);
+
 create table account (
     id          text    not null primary key, -- UUID, lower case
     email       bytea   not null,

@@ -1,6 +1,6 @@
 -- Devices, and the authority that certifies them. One text for both engines.
 -- Times are microseconds since 1970, UTC. Columns called private, reported are
--- sealed under the space's data key; indexes called *_index are keyed hashes.
+-- sealed under the device's data key; indexes called *_index are keyed hashes.
 
 -- One row per generation of the device CA.
 create table ca_generation (

@@ -1,5 +1,5 @@
 -- Things and their properties. What people wrote is in the columns called
--- sealed, under the space's key; *_mac are keyed hashes to find it by. Times are
+-- sealed, under the thing's key; *_mac are keyed hashes to find it by. Times are
 -- microseconds since 1970, UTC.
 
 create table thing (

@@ -111,6 +111,67 @@ CREATE TABLE device_status (
 	connected boolean NOT NULL,
 	CONSTRAINT device_status_pkey PRIMARY KEY (device, at)
 );
+CREATE TABLE factor_challenge (
+	hash bytea NOT NULL,
+	until_at bigint NOT NULL,
+	CONSTRAINT factor_challenge_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX factor_challenge_by_end ON core.factor_challenge USING btree (until_at);
+CREATE TABLE factor_handle (
+	account text NOT NULL,
+	handle bytea NOT NULL,
+	CONSTRAINT factor_handle_pkey PRIMARY KEY (account)
+);
+CREATE TABLE factor_passkey (
+	id text NOT NULL,
+	account text NOT NULL,
+	credential_index bytea NOT NULL,
+	credential bytea NOT NULL,
+	label bytea NOT NULL,
+	verified boolean NOT NULL,
+	backup_eligible boolean NOT NULL,
+	backed_up boolean NOT NULL,
+	uses bigint NOT NULL,
+	created_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	suspect_at bigint NOT NULL,
+	CONSTRAINT factor_passkey_credential_index_key UNIQUE (credential_index),
+	CONSTRAINT factor_passkey_pkey PRIMARY KEY (id)
+);
+CREATE INDEX factor_passkey_by_account ON core.factor_passkey USING btree (account, created_at);
+CREATE TABLE factor_recovery (
+	account text NOT NULL,
+	selector text NOT NULL,
+	code bytea NOT NULL,
+	sheet boolean NOT NULL,
+	made_at bigint NOT NULL,
+	CONSTRAINT factor_recovery_pkey PRIMARY KEY (account, selector)
+);
+CREATE TABLE factor_totp (
+	account text NOT NULL,
+	secret bytea,
+	step bigint NOT NULL,
+	since_at bigint NOT NULL,
+	pending bytea,
+	pending_at bigint NOT NULL,
+	CONSTRAINT factor_totp_pkey PRIMARY KEY (account)
+);
+CREATE TABLE guard_count (
+	rule text NOT NULL,
+	subject bytea NOT NULL,
+	label text NOT NULL,
+	at bigint NOT NULL,
+	until bigint NOT NULL,
+	level bigint NOT NULL,
+	counts bytea NOT NULL,
+	CONSTRAINT guard_count_pkey PRIMARY KEY (rule, subject)
+);
+CREATE TABLE guard_place (
+	account text NOT NULL,
+	at bigint NOT NULL,
+	place bytea NOT NULL,
+	CONSTRAINT guard_place_pkey PRIMARY KEY (account)
+);
 CREATE TABLE journal (
 	number bigint NOT NULL,
 	at bigint NOT NULL,
@@ -170,12 +231,42 @@ CREATE TABLE org_member (
 	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
 );
 CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE post (
+	id text NOT NULL,
+	kind text NOT NULL,
+	account text NOT NULL,
+	sealed bytea,
+	queued_at bigint NOT NULL,
+	next_at bigint NOT NULL,
+	tries bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	ended_at bigint NOT NULL,
+	outcome text NOT NULL,
+	CONSTRAINT post_pkey PRIMARY KEY (id)
+);
+CREATE INDEX post_by_account ON core.post USING btree (account) WHERE (account <> ''::text);
+CREATE INDEX post_by_end ON core.post USING btree (ended_at) WHERE (ended_at <> 0);
+CREATE INDEX post_by_turn ON core.post USING btree (next_at, id) WHERE (ended_at = 0);
+CREATE TABLE post_rate (
+	who bytea NOT NULL,
+	hour bigint NOT NULL,
+	letters bigint NOT NULL,
+	CONSTRAINT post_rate_pkey PRIMARY KEY (who, hour)
+);
+CREATE INDEX post_rate_by_hour ON core.post_rate USING btree (hour);
 CREATE TABLE schema_migration (
 	number bigint NOT NULL,
 	name text NOT NULL,
 	digest text NOT NULL,
 	applied_at bigint NOT NULL,
 	CONSTRAINT schema_migration_pkey PRIMARY KEY (number)
+);
+CREATE TABLE shred (
+	kind text NOT NULL,
+	id text NOT NULL,
+	space text NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT shred_pkey PRIMARY KEY (kind, id)
 );
 CREATE TABLE thing (
 	id text NOT NULL,

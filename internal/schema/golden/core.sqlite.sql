@@ -101,6 +101,63 @@ CREATE TABLE device_status (
 	primary key (device,
 	at)
 );
+CREATE TABLE factor_challenge (
+	hash bytea not null primary key,
+	until_at bigint not null
+);
+CREATE INDEX factor_challenge_by_end on factor_challenge (until_at);
+CREATE TABLE factor_handle (
+	account text not null primary key,
+	handle bytea not null
+);
+CREATE TABLE factor_passkey (
+	id text not null primary key,
+	account text not null,
+	credential_index bytea not null unique,
+	credential bytea not null,
+	label bytea not null,
+	verified boolean not null,
+	backup_eligible boolean not null,
+	backed_up boolean not null,
+	uses bigint not null,
+	created_at bigint not null,
+	used_at bigint not null,
+	suspect_at bigint not null
+);
+CREATE INDEX factor_passkey_by_account on factor_passkey (account, created_at);
+CREATE TABLE factor_recovery (
+	account text not null,
+	selector text not null,
+	code bytea not null,
+	sheet boolean not null,
+	made_at bigint not null,
+	primary key (account,
+	selector)
+);
+CREATE TABLE factor_totp (
+	account text not null primary key,
+	secret bytea,
+	step bigint not null,
+	since_at bigint not null,
+	pending bytea,
+	pending_at bigint not null
+);
+CREATE TABLE guard_count (
+	rule text not null,
+	subject bytea not null,
+	label text not null,
+	at bigint not null,
+	until bigint not null,
+	level bigint not null,
+	counts bytea not null,
+	primary key (rule,
+	subject)
+);
+CREATE TABLE guard_place (
+	account text not null primary key,
+	at bigint not null,
+	place bytea not null
+);
 CREATE TABLE journal (
 	number INTEGER not null primary key,
 	at bigint not null,
@@ -154,11 +211,42 @@ CREATE TABLE org_member (
 	account)
 );
 CREATE INDEX org_member_by_account on org_member (account);
+CREATE TABLE post (
+	id text not null primary key,
+	kind text not null,
+	account text not null,
+	sealed bytea,
+	queued_at bigint not null,
+	next_at bigint not null,
+	tries bigint not null,
+	expires_at bigint not null,
+	ended_at bigint not null,
+	outcome text not null
+);
+CREATE INDEX post_by_account on post (account) where account <> '';
+CREATE INDEX post_by_end on post (ended_at) where ended_at <> 0;
+CREATE INDEX post_by_turn on post (next_at, id) where ended_at = 0;
+CREATE TABLE post_rate (
+	who bytea not null,
+	hour bigint not null,
+	letters bigint not null,
+	primary key (who,
+	hour)
+);
+CREATE INDEX post_rate_by_hour on post_rate (hour);
 CREATE TABLE schema_migration (
 	number INTEGER NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,
 	digest TEXT NOT NULL,
 	applied_at BIGINT NOT NULL
+);
+CREATE TABLE shred (
+	kind text not null,
+	id text not null,
+	space text not null,
+	at bigint not null,
+	primary key (kind,
+	id)
 );
 CREATE TABLE thing (
 	id text not null primary key,

@@ -8,6 +8,7 @@ CREATE TABLE schema_migration (
 CREATE TABLE series (
 	id bigint NOT NULL,
 	property text NOT NULL,
+	thing text NOT NULL,
 	space text NOT NULL,
 	CONSTRAINT series_pkey PRIMARY KEY (id),
 	CONSTRAINT series_property_key UNIQUE (property)

@@ -7,6 +7,7 @@ CREATE TABLE schema_migration (
 CREATE TABLE series (
 	id INTEGER NOT NULL PRIMARY KEY,
 	property TEXT NOT NULL UNIQUE,
+	thing TEXT NOT NULL,
 	space TEXT NOT NULL
 );
 CREATE TABLE series_chunk (

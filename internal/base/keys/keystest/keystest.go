@@ -9,7 +9,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 )
 
-// A Ring has a key for every space and every person.
+// A Ring has a key for every space, thing, device and person.
 type Ring struct{}
 
 // Space is the key of a space.
@@ -17,6 +17,16 @@ func (Ring) Space(_ context.Context, id string) (keys.Sealer, error) { return la
 
 // Person is the key of a person.
 func (Ring) Person(_ context.Context, id string) (keys.Sealer, error) { return label(id), nil }
+
+// Thing is the key of a thing.
+func (Ring) Thing(_ context.Context, space, id string) (keys.Sealer, error) {
+	return label(space + "/thing/" + id), nil
+}
+
+// Device is the key of a device.
+func (Ring) Device(_ context.Context, space, id string) (keys.Sealer, error) {
+	return label(space + "/device/" + id), nil
+}
 
 // A label is a key: whose it is.
 type label string

@@ -25,21 +25,22 @@ type Fleet struct {
 }
 
 type property struct {
-	id, space string
-	next      func(r *rand.Rand, round int) series.Value
-	late      bool
+	id, thing, space string
+	next             func(r *rand.Rand, round int) series.Value
+	late             bool
 }
 
 // Variety is after how many properties the kinds repeat.
 const Variety = 12
 
-// NewFleet makes a fleet of n properties, 100 to a space, that each report once per
+// NewFleet makes a fleet of n properties, 5 to a thing and 100 to a space, that each report once per
 // period from start on.
 func NewFleet(seed uint64, n int, start time.Time, period time.Duration) *Fleet {
 	f := &Fleet{rng: rand.New(rand.NewPCG(seed, 1)), start: start, period: period}
 	for i := range n {
 		f.props = append(f.props, property{
 			id:    fmt.Sprintf("%08x-0000-4000-8000-%012x", seed, i),
+			thing: fmt.Sprintf("%08x-0000-4000-a000-%012x", seed, i/5),
 			space: fmt.Sprintf("%08x-0000-4000-9000-%012x", seed, i/100),
 			next:  f.kind(i % Variety),
 			late:  i/Variety%2 == 1,
@@ -61,7 +62,7 @@ func (f *Fleet) Next(dst []series.Point) []series.Point {
 		if p.late {
 			t = at.Add(time.Duration(f.rng.IntN(40_000)) * time.Microsecond)
 		}
-		dst = append(dst, series.Point{Series: p.id, Space: p.space, At: t, Value: p.next(f.rng, f.round)})
+		dst = append(dst, series.Point{Series: p.id, Thing: p.thing, Space: p.space, At: t, Value: p.next(f.rng, f.round)})
 	}
 	f.round++
 	return dst

@@ -13,7 +13,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 )
 
-// Keys are AES-256-GCM keys made from the names of spaces, so that two processes of one
+// Keys are AES-256-GCM keys made from the names of things, so that two processes of one
 // test have the same. They keep nothing secret. The zero value is ready.
 type Keys struct {
 	mu     sync.Mutex
@@ -21,11 +21,11 @@ type Keys struct {
 	erased map[string]bool        // guarded by mu
 }
 
-// Space is the key of a space, or keys.ErrErased after Erase.
-func (k *Keys) Space(_ context.Context, id string) (keys.Sealer, error) {
+// Thing is the key of a thing, or keys.ErrErased after Erase of it or of its space.
+func (k *Keys) Thing(_ context.Context, space, id string) (keys.Sealer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.erased[id] {
+	if k.erased[id] || k.erased[space] {
 		return nil, keys.ErrErased
 	}
 	if s, ok := k.made[id]; ok {
@@ -47,7 +47,7 @@ func (k *Keys) Space(_ context.Context, id string) (keys.Sealer, error) {
 	return k.made[id], nil
 }
 
-// Erase destroys the key of a space.
+// Erase destroys the key of a thing, or those of all things of a space.
 func (k *Keys) Erase(id string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

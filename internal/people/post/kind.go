@@ -1,0 +1,199 @@
+package post
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
+)
+
+var (
+	// ErrLetter is a letter that our own code put together wrongly.
+	ErrLetter = problem.New(problem.Internal, "post-letter", "This letter cannot be written.")
+	// ErrTooMany says that somebody got enough letters of this kind for now.
+	ErrTooMany = problem.New(problem.Limited, "post-too-many", "Too many letters of this kind went to this person. Try again in an hour.")
+)
+
+// A Kind is what a letter is about.
+type Kind string
+
+// The kinds.
+const (
+	Verify          Kind = "verify"           // is this your address?
+	Reset           Kind = "reset"            // a link to set another password
+	Invite          Kind = "invite"           // into a shared space
+	NewDevice       Kind = "new-device"       // signed in where never before
+	Travel          Kind = "travel"           // from two places that are too far apart
+	Frozen          Kind = "frozen"           // the account was frozen
+	Unlock          Kind = "unlock"           // a link past the brake against guessing
+	FactorAdded     Kind = "factor-added"     // a second step or passkey
+	FactorRemoved   Kind = "factor-removed"   //
+	RecoveryUsed    Kind = "recovery-used"    // a recovery code
+	RecoveryLow     Kind = "recovery-low"     // few are left
+	PasswordChanged Kind = "password-changed" //
+	EmailChanged    Kind = "email-changed"    // to the old address
+	DeleteScheduled Kind = "delete-scheduled" // the account will go
+	DeleteCancelled Kind = "delete-cancelled" //
+	KeyRevoked      Kind = "key-revoked"      // an API key that was seen in public, or was taken back
+	ManyFailures    Kind = "many-failures"    // somebody guesses
+)
+
+// A rule says how long a kind of letter is of use and which fields it has.
+type rule struct {
+	life time.Duration // 0: as long as we try
+	must string        // fields, with blanks between
+	may  string
+}
+
+// tryFor is after how long a letter that nobody takes is given up; RFC 5321, section 4.5.4.1, asks for 4 to 5 days.
+const tryFor = 5 * 24 * time.Hour
+
+// rules has all kinds. Lives of letters with a link are those of the links.
+var rules = map[Kind]rule{
+	Verify:          {24 * time.Hour, "link", "when place device"},
+	Reset:           {20 * time.Minute, "link", "when place device"},
+	Invite:          {0, "link space", "inviter role until"},
+	NewDevice:       {0, "when", "place device method link"},
+	Travel:          {0, "when place", "before device link"},
+	Frozen:          {0, "when", "link"},
+	Unlock:          {time.Hour, "link", "when place count"},
+	FactorAdded:     {0, "factor when", "place device link"},
+	FactorRemoved:   {0, "factor when", "place device link"},
+	RecoveryUsed:    {0, "when left", "place device link"},
+	RecoveryLow:     {0, "left", "link"},
+	PasswordChanged: {0, "when", "place device link"},
+	EmailChanged:    {0, "when", "address place device link"},
+	DeleteScheduled: {0, "until", "when place device link"},
+	DeleteCancelled: {0, "when", "place device link"},
+	KeyRevoked:      {0, "key when", "link"},
+	ManyFailures:    {0, "count", "when place link"},
+}
+
+// trial is the letter by which an operator sees that letters arrive. Send does not know it.
+const trial Kind = "trial"
+
+// Kinds are all kinds, in the order of their names.
+func Kinds() []Kind {
+	all := make([]Kind, 0, len(rules))
+	for k := range rules {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// A Letter is one to be sent.
+//
+// Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
+// method, factor, space, inviter, role, key (its name), address (as much of it as may be told). Which ones a kind
+// must and may have is in rules; any other is ErrLetter.
+type Letter struct {
+	Kind    Kind
+	To      string // user id; "" if the address belongs to no account
+	Address string // only if it does not go to the account's own address
+	Lang    string // BCP 47; "" for the account's, or English
+	Fields  map[string]string
+}
+
+// Bounds of fields.
+const (
+	maxLink  = 2048 // bytes
+	maxField = 120  // characters; longer ones are cut
+)
+
+// check returns the fields as the letter shows them, in a language.
+func (l Letter) check(lang string) (map[string]string, error) {
+	wrong := func(what string) error { return ErrLetter.With(fmt.Sprintf("A letter %q %s.", l.Kind, what)) }
+	r, known := rules[l.Kind]
+	if !known {
+		return nil, wrong("is of no kind that there is")
+	}
+	must, may := strings.Fields(r.must), strings.Fields(r.may)
+	for _, name := range must {
+		if l.Fields[name] == "" {
+			return nil, wrong("needs the field " + name)
+		}
+	}
+	shown := map[string]string{}
+	for name, value := range l.Fields {
+		if !slices.Contains(must, name) && !slices.Contains(may, name) {
+			return nil, wrong("has no field " + name)
+		}
+		if value == "" {
+			continue
+		}
+		var err error
+		switch name {
+		case "link":
+			err = checkLink(value)
+		case "when", "until":
+			var at time.Time
+			if at, err = time.Parse(time.RFC3339, value); err == nil {
+				value = words[lang].date(at.UTC())
+			}
+		case "left", "count":
+			_, err = strconv.ParseUint(value, 10, 31)
+		case "place", "before":
+			value = tameAddr(value)
+		default:
+			value = tame(value)
+		}
+		if err != nil {
+			return nil, wrong("cannot be told " + name + " as it is")
+		}
+		shown[name] = value
+	}
+	return shown, nil
+}
+
+func checkLink(link string) error {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(link) > maxLink || strings.ContainsFunc(link, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return ErrLetter
+	}
+	return nil
+}
+
+// tame makes one short line of what somebody wrote. Readers' programs make links of words
+// with a dot or a colon in the middle, and a stranger's name must not become one in our letter: an unseen
+// word joiner (U+2060) keeps such words apart.
+func tame(text string) string {
+	var b strings.Builder
+	n, last := 0, ' '
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		if n++; n > maxField {
+			b.WriteRune('…')
+			break
+		}
+		switch {
+		case unicode.IsSpace(r):
+			r = ' '
+		case !unicode.IsGraphic(r), r == '\u2060':
+			continue // controls, and marks that turn the direction of writing
+		}
+		if r == ' ' && last == ' ' {
+			continue
+		}
+		b.WriteRune(r)
+		if strings.ContainsRune(".:@/=", r) {
+			b.WriteRune('\u2060')
+		}
+		last = r
+	}
+	return strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(b.String()), "\u2060"))
+}
+
+// tameAddr is tame, but leaves alone what is the address of a machine: programs make no link of those.
+func tameAddr(text string) string {
+	if ip, err := netip.ParseAddr(text); err == nil && utf8.RuneCountInString(text) <= maxField {
+		return ip.String()
+	}
+	return tame(text)
+}

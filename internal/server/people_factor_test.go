@@ -1,0 +1,68 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"testing"
+
+	virtual "github.com/descope/virtualwebauthn"
+
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/factor"
+)
+
+// In the whole house, on ports that are known late, a person makes a passkey on a page
+// of the house and comes in with it; the administrator cannot take it away.
+func TestAPasskeyIsMadeAndUsedInTheHouse(t *testing.T) {
+	r := start(t, config(t))
+	ctx, system := t.Context(), access.Actor{Kind: access.System}
+	_, port, err := net.SplitHostPort(r.at["https"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"https://localhost:" + port, "https://id.localhost:" + port} {
+		if got := r.origins(); !slices.Contains(got, want) {
+			t.Errorf("origins %v, want %s among them", got, want)
+		}
+	}
+	u, err := r.accounts.Add(ctx, system, "anna@example.org", "Anna", "seven purple kettles sing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := access.Actor{Kind: access.User, ID: u.ID}
+	options, state, err := r.factors.BeginPasskey(ctx, self, u.ID, u.Email, u.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := virtual.RelyingParty{ID: "localhost", Origin: "https://id.localhost:" + port}
+	// RSA: on P-256 this authenticator writes one key in a hundred wrong.
+	key, own := virtual.NewAuthenticator(), virtual.NewCredential(virtual.KeyTypeRSA)
+	asked, err := virtual.ParseAttestationOptions(string(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key.Options.UserHandle = []byte(asked.UserID)
+	p, err := r.factors.FinishPasskey(ctx, self, u.ID, state, []byte(virtual.CreateAttestationResponse(at, key, own, *asked)), "my key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := r.factors.Level(ctx, u.ID); err != nil || l != factor.ByPasskey {
+		t.Errorf("Level = %v, %v, want %v", l, err, factor.ByPasskey)
+	}
+	if err := r.factors.RemovePasskey(ctx, system, u.ID, p.ID); !errors.Is(err, access.ErrDenied) {
+		t.Errorf("the administrator removes it: %v, want %v", err, access.ErrDenied)
+	}
+	options, state, err = r.factors.BeginAssertion(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := virtual.ParseAssertionOptions(string(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.Counter++
+	if got, verified, err := r.factors.FinishAssertion(ctx, state, []byte(virtual.CreateAssertionResponse(at, key, own, *again))); got != u.ID || !verified || err != nil {
+		t.Errorf("FinishAssertion = %q, %v, %v, want %q", got, verified, err, u.ID)
+	}
+}
