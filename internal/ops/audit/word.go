@@ -103,6 +103,8 @@ var words = map[string]string{
 	"invitation:revoke": "Invitation withdrawn",
 	"invitation:update": "Invitation changed",
 
+	"key:destroyed": "Key of what was erased destroyed",
+
 	"keys:recovery": "Recovery key made",
 	"keys:rotate":   "Change of the root key begun",
 	"keys:rotated":  "Root key changed",

@@ -59,8 +59,12 @@ func actionsOf(f *ast.File) map[string]token.Pos {
 		case *ast.CompositeLit:
 			route := slices.ContainsFunc(n.Elts, func(e ast.Expr) bool { return keyed(e) == "Pattern" })
 			for _, e := range n.Elts {
-				if kv, ok := e.(*ast.KeyValueExpr); ok && route {
+				kv, ok := e.(*ast.KeyValueExpr)
+				if ok && route {
 					skip(kv.Value)
+				}
+				if lit, text := valueOf(kv); ok && text && keyed(e) == "Action" {
+					made[lit.Pos()] = true
 				}
 			}
 		case *ast.CallExpr:
@@ -92,6 +96,14 @@ func actionsOf(f *ast.File) map[string]token.Pos {
 		return true
 	})
 	return found
+}
+
+func valueOf(kv *ast.KeyValueExpr) (*ast.BasicLit, bool) {
+	if kv == nil {
+		return nil, false
+	}
+	lit, ok := kv.Value.(*ast.BasicLit)
+	return lit, ok
 }
 
 func keyed(e ast.Expr) string {
@@ -153,6 +165,7 @@ func f() {
 	policy.Allow(who, "thing:poke", r)
 	s.entry(who, "robot:dance", id)
 	act("thing:fly")
+	return Entry{Actor: "system", Action: "moon:land"}
 	senml("light:hue")
 }`
 	f, err := parser.ParseFile(token.NewFileSet(), "p.go", text, 0)
@@ -164,7 +177,7 @@ func f() {
 		got = append(got, a)
 	}
 	slices.Sort(got)
-	if want := "robot:dance thing:fly"; strings.Join(got, " ") != want {
+	if want := "moon:land robot:dance thing:fly"; strings.Join(got, " ") != want {
 		t.Errorf("found %v, want %s", got, want)
 	}
 }
