@@ -176,7 +176,7 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if c.cfg.Space != "" {
+	if c.cfg.Space != "" && !strings.HasPrefix(path, "/v1/spaces/") { // such an address names its space itself
 		r.Header.Set("X-Organization", c.cfg.Space)
 	}
 	return c.send(r, out)

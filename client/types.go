@@ -58,3 +58,37 @@ type Space struct {
 	Kind string `json:"kind" yaml:"kind"` // private or shared
 	Role string `json:"role" yaml:"role"` // of the asking user
 }
+
+// Member is a person in a space.
+type Member struct {
+	User    string    `json:"user" yaml:"user"` // id
+	Name    string    `json:"name" yaml:"name"`
+	Email   string    `json:"email,omitempty" yaml:"email,omitempty"` // administrators alone see it
+	Role    string    `json:"role" yaml:"role"`
+	Owner   bool      `json:"owner" yaml:"owner"`
+	SinceAt time.Time `json:"since_at" yaml:"since_at"`
+}
+
+// Invitation is a way into a space that nobody has taken yet.
+type Invitation struct {
+	ID        string    `json:"id" yaml:"id"`
+	Role      string    `json:"role" yaml:"role"`
+	Email     string    `json:"email,omitempty" yaml:"email,omitempty"` // who may take it; none: whoever has the link
+	Uses      int       `json:"uses" yaml:"uses"`                       // that are left
+	ExpiresAt time.Time `json:"expires_at" yaml:"expires_at"`
+	Link      string    `json:"link,omitempty" yaml:"link,omitempty"` // told once, when it is made
+}
+
+// Usage is how much a space has of something that is limited.
+type Usage struct {
+	Quota string `json:"quota" yaml:"quota"`
+	Used  int    `json:"used" yaml:"used"`
+	Limit *int   `json:"limit" yaml:"limit"` // nil: none
+	Own   bool   `json:"own" yaml:"own"`     // it was set for this space
+}
+
+// Role is what its name means in a space.
+type Role struct {
+	Role string   `json:"role" yaml:"role"`
+	May  []string `json:"may" yaml:"may"`
+}

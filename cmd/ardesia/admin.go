@@ -269,7 +269,7 @@ func space() *cobra.Command {
 		})
 	keep.Flags().IntVar(&days, "days", 0, "1 to 36500; 0 keeps them for ever")
 	_ = keep.MarkFlagRequired("days")
-	return group("space", "Where devices and things belong", add, list, member, keep, spaceErase())
+	return group("space", "Where devices and things belong", append([]*cobra.Command{add, list, member, keep, spaceErase()}, spaceVerbs()...)...)
 }
 
 func spaceErase() *cobra.Command {
@@ -290,17 +290,18 @@ backup, and delete all keyring archives that are older: they still have the key.
 }
 
 func apikey() *cobra.Command {
-	var user, space, name string
+	var user, space, name, role string
 	add := verb("add", "Make a key for programs; its secret is shown once", "apikey.add", []string{"client_id", "client_secret"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) {
-			return map[string]any{"user": user, "space": space, "name": name}, nil
+			return map[string]any{"user": user, "space": space, "name": name, "role": role}, nil
 		})
+	add.Flags().StringVar(&role, "role", "", "of a service account in --space: Service, Viewer, Editor or Admin, not above the person's (default: all that the person may)")
 	add.Flags().StringVar(&user, "user", "", "e-mail address or id of the person that the key acts for")
 	add.Flags().StringVar(&space, "space", "", "id of the only shared space that the key may enter (default: all of the person's)")
 	add.Flags().StringVar(&name, "name", "", "what the key is for")
 	_ = add.MarkFlagRequired("user")
 	_ = add.MarkFlagRequired("name")
-	list := verb("list", "Keys of a person", "apikey.list", []string{"client_id", "name", "space", "created_at", "last_used_at", "revoked"}, cobra.NoArgs,
+	list := verb("list", "Keys of a person", "apikey.list", []string{"client_id", "name", "space", "role", "created_at", "last_used_at", "enabled", "revoked"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) { return map[string]any{"user": user}, nil })
 	list.Flags().StringVar(&user, "user", "", "e-mail address or id")
 	_ = list.MarkFlagRequired("user")
@@ -308,7 +309,13 @@ func apikey() *cobra.Command {
 		func(_ *cobra.Command, given []string) (any, error) {
 			return map[string]any{"client_id": given[0]}, nil
 		})
-	return group("apikey", "Keys for programs", add, list, revoke)
+	var undo bool
+	disable := verb("disable CLIENT_ID", "Let a key rest, and end the tokens that it fetched", "apikey.enable", []string{"client_id", "enabled"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"client_id": given[0], "enabled": undo}, nil
+		})
+	disable.Flags().BoolVar(&undo, "undo", false, "let it work again")
+	return group("apikey", "Keys for programs", add, list, disable, revoke)
 }
 
 func device() *cobra.Command {

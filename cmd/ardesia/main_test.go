@@ -257,6 +257,109 @@ func scripts(t *testing.T, data string) {
 	}
 }
 
+func TestVerbsOfSpaces(t *testing.T) {
+	h := servertest.Start(t)
+	anna, _ := h.Person("anna@example.org")
+	boris, _ := h.Person("boris@example.org")
+	run := func(out any, args ...string) error {
+		t.Helper()
+		text, _, err := command(t, "", append(args, "--data", h.Config.Data, "--format", "json")...)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), out)
+		}
+		return err
+	}
+	must := func(out any, args ...string) {
+		t.Helper()
+		if err := run(out, args...); err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+	}
+	var sp struct{ ID, Name, Owner, Require string }
+	must(&sp, "space", "add", "--user", anna, "--name", "School")
+	var rows []map[string]any
+	must(&sp, "space", "rename", sp.ID, "--name", "Lab")
+	var one map[string]any
+	must(&one, "space", "member", sp.ID, "--user", boris, "--role", "viewer")
+	must(&one, "space", "owner", sp.ID, "--user", "boris@example.org")
+	must(&one, "space", "require", sp.ID, "passkey")
+	must(&sp, "space", "show", sp.ID)
+	if sp.Name != "Lab" || sp.Owner != boris || sp.Require != "passkey" {
+		t.Errorf("show: %+v", sp)
+	}
+	must(&rows, "space", "members", sp.ID)
+	if len(rows) != 2 || rows[1]["email"] != "boris@example.org" || rows[1]["owner"] != true || rows[1]["role"] != "admin" {
+		t.Errorf("members: %v", rows)
+	}
+	must(&rows, "space", "quota", sp.ID, "members=2")
+	if rows[3]["quota"] != "members" || rows[3]["limit"] != 2.0 || rows[3]["used"] != 2.0 || rows[3]["own"] != true {
+		t.Errorf("quota: %v", rows)
+	}
+	var in struct{ ID, Link, Role string }
+	must(&in, "space", "invite", sp.ID, "--role", "Editor", "--uses", "3")
+	if in.Role != "editor" || !strings.Contains(in.Link, "/invitation#") {
+		t.Errorf("invite: %+v", in)
+	}
+	must(&rows, "space", "invitations", sp.ID)
+	if len(rows) != 1 || rows[0]["id"] != in.ID || rows[0]["link"] != nil {
+		t.Errorf("invitations: %v", rows)
+	}
+	must(&one, "space", "uninvite", sp.ID, in.ID)
+	var k struct {
+		ID string `json:"client_id"`
+	}
+	must(&k, "apikey", "add", "--user", anna, "--space", sp.ID, "--role", "Service", "--name", "robot")
+	must(&one, "apikey", "disable", k.ID)
+	must(&rows, "apikey", "list", "--user", anna)
+	if last := rows[len(rows)-1]; last["enabled"] != false || last["revoked"] != false || last["role"] != "service" {
+		t.Errorf("keys: %v", last)
+	}
+	must(&one, "apikey", "disable", "--undo", k.ID)
+	if one["enabled"] != true {
+		t.Errorf("undone: %v", one)
+	}
+	must(&rows, "space", "usage", sp.ID)
+	if rows[4]["quota"] != "apikeys" || rows[4]["used"] != 1.0 {
+		t.Errorf("usage: %v", rows)
+	}
+	must(&rows, "space", "quota", sp.ID, "members=default")
+	carla, _ := h.Person("carla@example.org")
+	if err := run(&one, "space", "invite", sp.ID, "--email", "d@example.org"); err != nil {
+		t.Errorf("an invitation by mail: %v", err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"a quota of nothing":       {[]string{"space", "quota", sp.ID, "members"}, "KIND=NUMBER"},
+		"a quota that there isn't": {[]string{"space", "quota", sp.ID, "cats=5"}, "devices, things"},
+		"a level that is none":     {[]string{"space", "require", sp.ID, "retina"}, "password, two-step, passkey"},
+		"an owner from outside":    {[]string{"space", "owner", sp.ID, "--user", carla}, "not a member"},
+		"an invitation twice":      {[]string{"space", "invite", sp.ID, "--email", "d@example.org"}, "invited already"},
+		"a role above":             {[]string{"apikey", "add", "--user", carla, "--space", sp.ID, "--name", "x"}, "not a member"},
+		"a role without a space":   {[]string{"apikey", "add", "--user", carla, "--role", "viewer", "--name", "x"}, "say which"},
+		"a space that is not":      {[]string{"space", "show", carla}, "no such space"},
+	} {
+		if err := run(&one, c.args...); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// A link that was made while no server runs names the address at which one will.
+func TestInvitationWithoutARunningServer(t *testing.T) {
+	h := servertest.Start(t)
+	anna, _ := h.Person("anna@example.org")
+	var sp struct{ ID string }
+	h.Admin("space.add", map[string]string{"user": anna, "name": "School"}, &sp)
+	h.Stop()
+	text, _, err := command(t, "", "space", "invite", sp.ID, "--data", h.Config.Data, "--format", "json")
+	var in struct{ Link string }
+	if err != nil || json.Unmarshal([]byte(text), &in) != nil || !strings.HasPrefix(in.Link, "https://localhost") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 func TestJournalIsRead(t *testing.T) {
 	h := servertest.Start(t)
 	user, key := h.Person("ann@example.org")

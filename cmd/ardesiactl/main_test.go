@@ -338,3 +338,60 @@ func TestAgainGivesUpOnWhatNeverOpened(t *testing.T) {
 		})
 	}
 }
+
+func TestSpaceVerbs(t *testing.T) {
+	h := home(t)
+	boris, key := h.Person("boris@example.org")
+	space := made(t, "space", "create", "--name", "School")
+	r := call(t, "", "space", "invite", space, "--role", "editor", "--format", "jsonmini")
+	var in client.Invitation
+	if err := json.Unmarshal([]byte(r.out), &in); err != nil || in.Link == "" {
+		t.Fatalf("invite: %+v", r)
+	}
+	_, token, _ := strings.Cut(in.Link, "#")
+	if err := h.Client(key).Do(t.Context(), "POST", "/v1/invitations/accept", map[string]string{"token": token}, nil); err != nil {
+		t.Fatal(err)
+	}
+	other := made(t, "space", "invite", space)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"space", "list"}, exitOK, "School"},
+		{[]string{"space", "rename", space, "--name", "Lab"}, exitOK, "Lab"},
+		{[]string{"space", "members", space}, exitOK, "boris@example.org"},
+		{[]string{"space", "role", space, boris, "Viewer"}, exitOK, ""},
+		{[]string{"space", "members", space}, exitOK, "viewer"},
+		{[]string{"space", "role", space, boris, "king"}, exitUsage, "admin, editor, viewer, service"},
+		{[]string{"space", "invitations", space}, exitOK, other},
+		{[]string{"space", "resend", space, other}, exitRefused, "nobody was sent"},
+		{[]string{"space", "uninvite", space, other}, exitOK, ""},
+		{[]string{"space", "uninvite", space, other}, exitNotFound, "no such invitation"},
+		{[]string{"space", "usage", space}, exitOK, "members     2     1000"},
+		{[]string{"space", "roles"}, exitOK, "write values to things"},
+		{[]string{"space", "accept", in.Link}, exitNotFound, "Ask for another"},
+		{[]string{"space", "remove", space, boris}, exitUsage, "--yes"},
+		{[]string{"space", "remove", space, boris, "--yes"}, exitOK, ""},
+		{[]string{"space", "remove", space, boris, "--yes"}, exitNotFound, "not a member"},
+		{[]string{"space", "leave", space, "--yes"}, exitRefused, "hand it over"},
+		{[]string{"space", "members", boris}, exitRefused, "not a member"},
+	} {
+		if r := call(t, "", c.args...); r.code != c.code || !strings.Contains(r.out+r.err, c.says) {
+			t.Errorf("%v: %+v, want %d and %q", c.args, r, c.code, c.says)
+		}
+	}
+	// Boris's space, which the caller joins by a link and leaves.
+	var sp struct{ ID string }
+	h.Admin("space.add", map[string]string{"user": boris, "name": "His"}, &sp)
+	h.Admin("space.invite", map[string]any{"space": sp.ID, "role": "viewer"}, &in)
+	if r := call(t, "", "space", "accept", in.Link); r.code != exitOK || !strings.Contains(r.out, "His") {
+		t.Errorf("accept: %+v", r)
+	}
+	if r := call(t, "", "space", "leave", sp.ID, "--yes"); r.code != exitOK {
+		t.Errorf("leave: %+v", r)
+	}
+	if r := call(t, "", "space", "list"); strings.Contains(r.out, "His") {
+		t.Errorf("still in: %+v", r)
+	}
+}

@@ -34,22 +34,3 @@ func (a *app) trustChange(verb, does string, change func(string, ...truststore.O
 		},
 	}
 }
-
-// space lists where this user may work.
-func (a *app) space() *cobra.Command {
-	return group("space", "Spaces that you are a member of", &cobra.Command{Use: "list", Short: "Spaces that you are a member of", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
-		}
-		spaces := []client.Space{}
-		if err := s.Do(c.Context(), "GET", "/v1/spaces", nil, &spaces); err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, sp := range spaces {
-			rows = append(rows, []string{sp.ID, sp.Name, sp.Kind, sp.Role})
-		}
-		return a.print(c, spaces, []string{"id", "name", "kind", "role"}, rows)
-	}})
-}

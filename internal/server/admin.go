@@ -51,9 +51,20 @@ var acts = map[string]act{
 	"space.member":    with((*Server).spaceMember),
 	"space.keep":      with((*Server).spaceKeep),
 	"space.erase":     with((*Server).spaceErase),
+	"space.show":      with((*Server).spaceShow),
+	"space.rename":    with((*Server).spaceRename),
+	"space.members":   with((*Server).spaceMembers),
+	"space.owner":     with((*Server).spaceOwner),
+	"space.require":   with((*Server).spaceRequire),
+	"space.quota":     with((*Server).spaceQuota),
+	"space.usage":     with((*Server).spaceUsage),
+	"space.invite":    with((*Server).spaceInvite),
+	"space.invites":   with((*Server).spaceInvites),
+	"space.uninvite":  with((*Server).spaceUninvite),
 	"apikey.add":      with((*Server).apikeyAdd),
 	"apikey.list":     with((*Server).apikeyList),
 	"apikey.revoke":   with((*Server).apikeyRevoke),
+	"apikey.enable":   with((*Server).apikeyEnable),
 	"device.list":     with((*Server).deviceList),
 	"device.sessions": with((*Server).deviceSessions),
 	"ca.status":       with((*Server).caStatus),
@@ -197,16 +208,17 @@ func (s *Server) apikeyAdd(ctx context.Context, in wireWho) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.Space != "" {
-		if _, err := s.orgs.Role(ctx, in.Space, u.ID); err != nil {
+	role := access.NoRole
+	if in.Role != "" {
+		if role, err = access.ParseRole(in.Role); err != nil {
 			return nil, err
 		}
 	}
-	k, secret, err := s.apikeys.Add(ctx, operator, u.ID, in.Space, in.Name)
+	k, secret, err := s.apikeys.Add(ctx, operator, u.ID, in.Space, role, in.Name)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"client_id": k.ID, "client_secret": secret.Reveal(), "name": k.Name, "space": k.Space}, nil
+	return map[string]any{"client_id": k.ID, "client_secret": secret.Reveal(), "name": k.Name, "space": k.Space, "role": k.Role}, nil
 }
 
 func (s *Server) apikeyList(ctx context.Context, in wireWho) (any, error) {
@@ -217,7 +229,7 @@ func (s *Server) apikeyList(ctx context.Context, in wireWho) (any, error) {
 	all, err := s.apikeys.List(ctx, u.ID)
 	out := make([]map[string]any, 0, len(all))
 	for _, k := range all {
-		row := map[string]any{"client_id": k.ID, "name": k.Name, "space": k.Space, "created_at": k.CreatedAt, "revoked": !k.Enabled}
+		row := map[string]any{"client_id": k.ID, "name": k.Name, "space": k.Space, "role": k.Role, "created_at": k.CreatedAt, "enabled": k.Enabled, "revoked": k.Revoked()}
 		if !k.UsedAt.IsZero() {
 			row["last_used_at"] = k.UsedAt
 		}

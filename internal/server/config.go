@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // Config is everything that an operator can say. The zero value of each field is
@@ -50,6 +51,7 @@ type Config struct {
 	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
 	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
 	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
+	Quota          []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
@@ -108,6 +110,9 @@ func (c Config) Filled() (Config, error) {
 	}
 	if _, err := rest.ParseProxies(c.TrustedProxies); err != nil {
 		fail("trusted-proxies", "%v", err)
+	}
+	if _, err := org.ParseLimits(c.Quota); err != nil {
+		fail("quota", "%v", err)
 	}
 	c.LogLevel = orElse(c.LogLevel, "info")
 	switch c.LogLevel {

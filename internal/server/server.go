@@ -107,10 +107,10 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if s.policy, err = access.New(); err != nil {
 		return err
 	}
-	if s.orgs, err = org.New(org.Needs{Store: org.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+	if s.orgs, err = org.New(s.orgNeeds()); err != nil {
 		return err
 	}
-	if s.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d.core), Keys: d.ring, Now: now}); err != nil {
+	if s.apikeys, err = apikey.New(s.apikeyNeeds()); err != nil {
 		return err
 	}
 	if s.guard, err = newGuard(ctx, d, s.cfg, s.log, now, s.apikeys.Leaked); err != nil {
@@ -129,7 +129,7 @@ func (s *Server) people(ctx context.Context) (err error) {
 		return err
 	}
 	s.tokens, err = oauth.New(ctx, oauth.Needs{
-		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Guard: s.guard, Standing: s.accounts.Standing, Role: s.orgs.Role,
+		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Guard: s.guard, Standing: s.accounts.Standing, Role: s.orgs.Role, Admit: s.orgs.Admit,
 		// The house's own name keeps tokens of another environment out.
 		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: now,
 	})
@@ -155,14 +155,14 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.devices, err = device.New(device.Needs{
 		Store: device.SQL(d.core), Keys: d.ring, Certificates: s.authority, Revocations: &s.authority.Changes,
-		Now: now, Log: log, Organization: s.orgs.Organization,
+		Now: now, Log: log, Organization: s.orgs.Organization, Limit: s.limitOf(org.Devices),
 	})
 	if err != nil {
 		return err
 	}
 	s.things, err = thing.New(thing.Needs{
 		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
-		Organization: s.orgs.Organization, Now: now, Log: log,
+		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits,
 	})
 	if err != nil {
 		return err
@@ -242,7 +242,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -387,7 +387,7 @@ func (s *Server) runNews(ctx context.Context) error {
 		case id := <-people.C():
 			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
 		case c := <-roles.C():
-			s.dropUsers(func(who access.Actor) bool { return who.ID == c.User && who.Space == c.Space })
+			s.dropUsers(func(who access.Actor) bool { return who.Space == c.Space && (c.User == "" || who.ID == c.User) })
 		}
 		if lost(attached, keys, people, roles) {
 			// Whoever still may comes again at once.

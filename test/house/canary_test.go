@@ -72,6 +72,12 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	h.Admin("space.add", map[string]string{"user": user.ID, "name": c.word("name of a space")}, &space)
 	h.Admin("apikey.add", map[string]string{"user": user.ID, "space": space.ID, "name": c.word("name of an API key")}, &key)
 	c.keys["API key"], c.ids["client id"] = key.Secret, key.ID
+	var invited struct {
+		Link string `json:"link"`
+	}
+	h.Admin("space.invite", map[string]any{"space": space.ID, "role": "viewer"}, &invited)
+	_, c.keys["token of an invitation"], _ = strings.Cut(invited.Link, "#")
+	h.Admin("space.rename", map[string]string{"space": space.ID, "name": c.word("new name of a space")}, nil)
 
 	api := h.Client(key)
 	do := func(method, path string, in, out any) {

@@ -98,6 +98,9 @@ func fill(d door.Declaration, own map[string]string) string {
 	return d.Fill(func(name string) string {
 		switch name {
 		case "id":
+			if d.Space != "" && own["space"] != "" {
+				return own["space"]
+			}
 			if strings.HasPrefix(d.Path, "/iot/v2/devices/") {
 				return own["device"]
 			}
@@ -189,6 +192,9 @@ func TestTenantsCannotSeeEachOther(t *testing.T) {
 				t.Errorf("%s %s by %s: %d, want 401", d.Method, d.Path, who, got)
 			}
 		}
+		if d.Space != "" || strings.HasPrefix(d.Path, "/v1/apikeys") || strings.HasPrefix(d.Path, "/v1/invitations") {
+			continue // about people and spaces themselves: the matrix has them
+		}
 		for who, o := range outsiders {
 			var space []string
 			if o.space != "" {
@@ -268,6 +274,9 @@ func TestViewersLookAndChangeNothing(t *testing.T) {
 	for _, d := range door.Table(h.Server.Routes()) {
 		if d.Open {
 			continue
+		}
+		if d.Space != "" || strings.HasPrefix(d.Path, "/v1/apikeys") || strings.HasPrefix(d.Path, "/v1/invitations") || d.Path == "/v1/spaces" {
+			continue // about people and spaces themselves: the matrix has them
 		}
 		looks := d.Method == "GET" || strings.HasPrefix(d.Path, "/iot/v2/series/")
 		for _, s := range samplesOf(d) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -77,7 +78,23 @@ var samples = map[string][]sample{
 	"PUT /iot/v2/things/{id}/sketch":                         {{"", isJSON, `{"sketch_version":"v2"}`}},
 	"PUT /iot/v2/things/{id}/sketch/{sketch}":                {{}, {"", isJSON, `{"sketch_version":"v1"}`}},
 	"PUT /iot/v2/things/{id}/tags":                           {{"", isJSON, `{"key":"floor","value":"2"}`}},
+
+	"POST /v1/spaces":                      {{"", isJSON, `{"name":"another"}`}},
+	"PATCH /v1/spaces/{id}":                {{"", isJSON, `{"name":"renamed","require":"two-step"}`}, {"", isJSON, `{}`}},
+	"PATCH /v1/spaces/{id}/members/{user}": {{"", isJSON, `{"role":"editor"}`}},
+	"POST /v1/spaces/{id}/owner":           {{"", isJSON, `{"user":"{member}"}`}},
+	"POST /v1/spaces/{id}/disband":         {{"", isJSON, `{"name":"School"}`}},
+	"POST /v1/spaces/{id}/invitations":     {{"", isJSON, `{"role":"viewer"}`}, {"", isJSON, `{"role":"editor","uses":20,"days":30,"email":""}`}},
+	"PUT /v1/spaces/{id}/logo":             {{"", "image/png", onePixel}},
+	"GET /v1/spaces/{id}/logo":             {{}},
+	"POST /v1/invitations/look":            {{"", isJSON, `{"token":"{token}"}`}},
+	"POST /v1/invitations/accept":          {{"", isJSON, `{"token":"{token}"}`}},
+	"POST /v1/apikeys":                     {{"", isJSON, `{"name":"new"}`}, {"", isJSON, `{"name":"robot","space":"{space}","role":"service"}`}},
+	"PATCH /v1/apikeys/{id}":               {{"", isJSON, `{"name":"renamed","enabled":false}`}, {"", isJSON, `{"enabled":true}`}},
 }
+
+// onePixel is a PNG picture.
+const onePixel = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\b\x00\x00\x00\x00:~\x9bU\x00\x00\x00\nIDATx\x9cc`\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
 
 func samplesOf(d door.Declaration) []sample {
 	if all, ok := samples[d.Method+" "+d.Path]; ok {
@@ -96,12 +113,23 @@ type caller struct {
 	own  map[string]string // what stands for a wildcard or a word in braces
 	keep string            // the path of a thing that nobody names
 	kept string            // the answer of that path
+
+	id, email string // of the account
+	spare     string // API key
+	friend    string // id of somebody else's
+	friends   servertest.Key
+	friendAPI *client.Client
 }
 
 func newCaller(t testing.TB, h *servertest.House) *caller {
 	t.Helper()
 	_, key := h.Person("owner@example.org")
-	c := &caller{t: t, h: h, web: web(t, h), key: key, api: h.Client(key)}
+	c := &caller{t: t, h: h, web: web(t, h), key: key, api: h.Client(key), email: "owner@example.org"}
+	var home []struct {
+		ID string `json:"id"`
+	}
+	h.Admin("space.list", nil, &home)
+	h.Admin("space.quota", map[string]any{"space": home[0].ID, "quota": "apikeys", "limit": 0}, nil)
 	var th client.Thing
 	c.do("PUT", "/iot/v2/things", map[string]any{"name": "the one that stays", "tags": []any{map[string]string{"key": "a", "value": "b"}}, "properties": []any{
 		map[string]any{"name": "kept", "type": "INT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
@@ -141,6 +169,12 @@ func (c *caller) look(path string) string {
 // settleIn makes what the caller's requests are about.
 func (c *caller) settleIn() {
 	c.t.Helper()
+	c.settleFleet()
+	c.settleSpaces()
+}
+
+func (c *caller) settleFleet() {
+	c.t.Helper()
 	var d client.Device
 	hardware := hexText()
 	c.do("PUT", "/iot/v2/devices", map[string]any{"name": "board", "type": "login_and_secretkey_wifi", "unique_hardware_id": hardware}, &d)
@@ -170,6 +204,85 @@ func (c *caller) settleIn() {
 	}
 }
 
+// settleSpaces makes a space that the caller owns, and one of somebody else's that is offered to them.
+func (c *caller) settleSpaces() {
+	c.t.Helper()
+	const friend = "friend@example.org"
+	me := c.email
+	add := func(user string) (id string) {
+		var sp struct {
+			ID string `json:"id"`
+		}
+		c.admin("space.add", map[string]string{"user": user, "name": "School"}, &sp)
+		return sp.ID
+	}
+	if c.friend == "" {
+		c.friend, c.friends = c.h.Person(friend)
+		c.friendAPI = c.h.Client(c.friends)
+	}
+	space, joined, elsewhere := add(me), add(friend), add(friend)
+	c.admin("space.member", map[string]string{"space": space, "user": friend, "role": "viewer"}, nil)
+	c.admin("space.member", map[string]string{"space": joined, "user": me, "role": "viewer"}, nil)
+	mine := *c
+	mine.api = c.friendAPI
+	mine.do("POST", "/v1/spaces/"+joined+"/owner", map[string]string{"user": c.me()}, nil)
+	var in, out struct {
+		ID   string `json:"id"`
+		Link string `json:"link"`
+	}
+	c.admin("space.invite", map[string]any{"space": elsewhere, "role": "viewer"}, &out)
+	c.admin("space.invite", map[string]any{"space": space, "role": "viewer", "email": "guest-" + out.ID + "@example.org"}, &in)
+	_, token, _ := strings.Cut(out.Link, "#")
+	var key, bound servertest.Key
+	if c.spare != "" {
+		c.admin("apikey.revoke", map[string]string{"client_id": c.spare}, nil) // so that they do not fill the space
+	}
+	c.admin("apikey.add", map[string]string{"user": me, "name": "spare"}, &key)
+	c.admin("apikey.add", map[string]string{"user": friend, "name": "bound", "space": space}, &bound)
+	c.spare = key.ID
+	for name, value := range map[string]string{"space": space, "joined": joined, "member": c.friend, "invitation": in.ID, "token": token, "apikey": key.ID, "bound": bound.ID} {
+		c.own[name] = value
+	}
+	if c.web != nil {
+		c.ask("PUT", "/v1/spaces/"+space+"/logo", sample{"", "image/png", onePixel})
+	}
+}
+
+// me is the id of the caller's account.
+func (c *caller) me() string {
+	if c.id == "" {
+		var all []struct {
+			ID    string `json:"id"`
+			Email string `json:"email"`
+		}
+		c.admin("user.list", nil, &all)
+		for _, u := range all {
+			if u.Email == c.email {
+				c.id = u.ID
+			}
+		}
+	}
+	return c.id
+}
+
+// admin runs an administrative act for the test that is under way, which a house does not know.
+func (c *caller) admin(act string, in, out any) {
+	c.t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	answer, err := c.h.Server.Admin(c.t.Context(), act, body)
+	if err != nil {
+		c.t.Fatalf("%s: %v", act, err)
+	}
+	if out != nil {
+		if err := json.Unmarshal(answer, out); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
 // hexText is a unique hardware id.
 func hexText() string {
 	var b [32]byte
@@ -190,6 +303,18 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 	return d.Fill(func(name string) string {
 		own := c.own["thing"]
 		switch {
+		case name == "user":
+			own = c.own["member"]
+		case name == "invitation":
+			own = c.own["invitation"]
+		case name == "key" && strings.HasPrefix(d.Path, "/v1/spaces/"):
+			own = c.own["bound"]
+		case strings.HasPrefix(d.Path, "/v1/apikeys/"):
+			own = c.own["apikey"]
+		case strings.HasSuffix(d.Path, "/leave"), strings.HasSuffix(d.Path, "/owner/accept"):
+			own = c.own["joined"]
+		case strings.HasPrefix(d.Path, "/v1/spaces/"):
+			own = c.own["space"]
 		case name == "pid":
 			own = c.own["property"]
 		case name == "cid":
@@ -219,12 +344,11 @@ type answer struct {
 // ask sends one request, with the caller's token, and again when it was one too many.
 func (c *caller) ask(method, path string, s sample) answer {
 	c.t.Helper()
-	u, err := url.Parse(c.h.URL())
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	u.Opaque = "//" + u.Host + path // as it is, without tidying
-	u.RawQuery = s.query
+	return c.askWith(method, path, s, nil)
+}
+
+func (c *caller) askWith(method, path string, s sample, header http.Header) answer {
+	c.t.Helper()
 	for {
 		token, err := c.api.Token(c.t.Context())
 		var refused *client.Error
@@ -235,34 +359,51 @@ func (c *caller) ask(method, path string, s sample) answer {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		r := (&http.Request{
-			Method: method, URL: u, Host: u.Host, Header: http.Header{"Authorization": {"Bearer " + token}},
-			Body: io.NopCloser(strings.NewReader(s.body)), ContentLength: int64(len(s.body)),
-		}).WithContext(c.t.Context())
-		if s.body == "" {
-			r.Body = http.NoBody
+		got := c.send(method, path, s, "Bearer "+token, header)
+		if got.status != http.StatusTooManyRequests {
+			return got
 		}
-		if s.kind != "" {
-			r.Header.Set("Content-Type", s.kind)
-		}
-		got, err := c.web.Do(r)
-		if err != nil {
-			c.t.Fatalf("%s %s: %v", method, path, err)
-		}
-		body, err := io.ReadAll(got.Body)
-		got.Body.Close()
-		if err != nil {
-			c.t.Fatalf("%s %s: %v", method, path, err)
-		}
-		if got.StatusCode != http.StatusTooManyRequests {
-			return answer{got.StatusCode, got.Header, body}
-		}
-		wait, err := strconv.Atoi(got.Header.Get("Retry-After"))
+		wait, err := strconv.Atoi(got.header.Get("Retry-After"))
 		if err != nil || wait < 1 {
-			c.t.Fatalf("%s %s: 429 with Retry-After %q", method, path, got.Header.Get("Retry-After"))
+			c.t.Fatalf("%s %s: 429 with Retry-After %q", method, path, got.header.Get("Retry-After"))
 		}
 		c.h.Pass(time.Duration(wait) * time.Second)
 	}
+}
+
+// send sends one request, with whatever authorization is; "" is none.
+func (c *caller) send(method, path string, s sample, authorization string, header http.Header) answer {
+	c.t.Helper()
+	u, err := url.Parse(c.h.URL())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	u.Opaque = "//" + u.Host + path // as it is, without tidying
+	u.RawQuery = s.query
+	r := (&http.Request{
+		Method: method, URL: u, Host: u.Host, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(s.body)), ContentLength: int64(len(s.body)),
+	}).WithContext(c.t.Context())
+	if s.body == "" {
+		r.Body = http.NoBody
+	}
+	maps.Copy(r.Header, header)
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	if s.kind != "" {
+		r.Header.Set("Content-Type", s.kind)
+	}
+	got, err := c.web.Do(r)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	body, err := io.ReadAll(got.Body)
+	got.Body.Close()
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer{got.StatusCode, got.Header, body}
 }
 
 // judge says what is wrong with an answer, whatever was asked.
@@ -409,6 +550,8 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 		"/iot/v2/things/" + c.own["thing"] + "/properties/" + c.own["property"],
 		"/iot/v2/devices/" + c.own["device"],
 		"/iot/v2/devices/" + c.own["device"] + "/certs/" + c.own["cid"],
+		"/v1/spaces/" + c.own["space"],
+		"/v1/spaces/" + c.own["joined"],
 	} {
 		if got := c.ask("GET", path, sample{}); got.status >= 300 {
 			for _, old := range []string{"/iot/v2/things/" + c.own["thing"], "/iot/v2/devices/" + c.own["device"]} {

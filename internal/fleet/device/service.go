@@ -1,12 +1,14 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // Store is what Service needs of a database. A method that takes an entry writes
@@ -121,7 +124,9 @@ type Needs struct {
 	// Organization is how clients know a space: "" for a private one. It is asked at
 	// each connect: devices of a space that it does not know are not let in.
 	Organization func(ctx context.Context, space string) (string, error)
-	Limit        int // devices of one space, deleted ones included; default 100,000
+	// Limit is how many devices a space may have, deleted ones included; 0 is any number.
+	// Nil is 100,000 for each.
+	Limit func(ctx context.Context, space string) (int, error)
 }
 
 // What happened to a device.
@@ -184,8 +189,8 @@ func New(needs Needs) (*Service, error) {
 		needs.Now == nil || needs.Log == nil || needs.Organization == nil {
 		return nil, errors.New("devices need Store, Keys, Certificates, Revocations, Now, Log and Organization")
 	}
-	if needs.Limit == 0 {
-		needs.Limit = defaultLimit
+	if needs.Limit == nil {
+		needs.Limit = func(context.Context, string) (int, error) { return defaultLimit, nil }
 	}
 	return &Service{
 		needs: needs, things: noThings{}, line: noLine{},
@@ -299,13 +304,21 @@ func (s *Service) create(ctx context.Context, who access.Actor, d Device, action
 	d.UpdatedAt, d.DeletedAt, d.LastActivityAt = d.CreatedAt, time.Time{}, time.Time{}
 	r := row{Device: d}
 	r.index(s.hardwareIndex)
-	err := s.needs.Store.add(ctx, r, s.needs.Limit, func(r *row) error {
+	limit, err := s.needs.Limit(ctx, d.Space)
+	if err != nil {
+		return Device{}, err
+	}
+	err = s.needs.Store.add(ctx, r, cmp.Or(limit, math.MaxInt), func(r *row) error {
 		seal, err := s.key(ctx, d.Space, d.ID)
 		if err != nil {
 			return err
 		}
 		return r.close(d, seal, s.hardwareIndex)
 	}, s.entry(who, d.Space, action, d.ID, map[string]string{"type": d.Type}))
+	if errors.Is(err, ErrTooMany) {
+		used, err := s.Count(ctx, d.Space)
+		return Device{}, errors.Join(ErrTooMany.With(org.FullText(org.Devices, used, limit)), err)
+	}
 	if errors.Is(err, keys.ErrErased) {
 		if _, gone := s.needs.Organization(ctx, d.Space); gone == nil {
 			return Device{}, ErrIDTaken // not the space was erased, but a device with that ID

@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -234,11 +235,13 @@ func TestAnIDIsNeverUsedTwice(t *testing.T) {
 func TestSpaceIsBounded(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		r := h.start()
-		r.needs.Limit = 2
+		r.needs.Limit = func(context.Context, string) (int, error) { return 2, nil }
 		r.device(Device{})
 		r.device(Device{})
 		if _, err := r.Create(t.Context(), editor, Device{Type: "opta"}); !errors.Is(err, ErrTooMany) {
 			t.Errorf("Create = %v, want %v", err, ErrTooMany)
+		} else if !strings.Contains(err.Error(), "2 of at most 2 devices") || !strings.Contains(err.Error(), "ardesia space quota") {
+			t.Errorf("the error says %q", err)
 		}
 		if _, err := r.Create(t.Context(), stranger, Device{Type: "opta"}); err != nil {
 			t.Errorf("Create in another space = %v", err)

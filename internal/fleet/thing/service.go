@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +37,8 @@ type Store interface {
 // upkeep is the half of Store that the Service uses by itself, in any space.
 type upkeep interface {
 	route(ctx context.Context, device, id string) (Thing, error)
-	count(ctx context.Context, space string) (int, error) // deleted ones too
+	count(ctx context.Context, space string) (int, error)           // deleted ones too
+	countProperties(ctx context.Context, space string) (int, error) // without deleted ones
 	eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error)
 	erasing(ctx context.Context, n int) ([]string, error)
 	erased(ctx context.Context, series []string) error
@@ -91,7 +93,7 @@ type Keyring interface {
 // owned is the ID of a thing, and that of its space.
 type owned struct{ thing, space string }
 
-// Needs are what a Service is made of; all must be there.
+// Needs are what a Service is made of; all but Limit must be there.
 type Needs struct {
 	Store   Store
 	Keys    Keyring
@@ -102,6 +104,9 @@ type Needs struct {
 	Organization func(ctx context.Context, space string) (string, error)
 	Now          func() time.Time
 	Log          *slog.Logger
+	// Limit is how many things, deleted ones included, and properties a space may have; 0 is
+	// any number. It may be nil.
+	Limit func(ctx context.Context, space string) (things, properties int, err error)
 }
 
 // A Send hands a message to everyone who subscribed to its topic and may hear it.
@@ -147,6 +152,8 @@ type Service struct {
 	// Attachments tells which device has got another thing.
 	Attachments feed.Feed[Attachment]
 
+	making sync.Mutex // held from counting what a space has until there is more
+
 	counts struct {
 		messages, values, malformed, foreign, unknown, refused, failed atomic.Int64
 	}
@@ -156,6 +163,9 @@ type Service struct {
 
 // New checks needs. Bind and EraseAgain come next.
 func New(needs Needs) (*Service, error) {
+	if needs.Limit == nil {
+		needs.Limit = func(context.Context, string) (int, int, error) { return 0, 0, nil }
+	}
 	if needs.Store == nil || needs.Keys == nil || needs.Series == nil || needs.Devices == nil || needs.Policy == nil ||
 		needs.Organization == nil || needs.Now == nil || needs.Log == nil {
 		return nil, errors.New("things need Store, Keys, Series, Devices, Policy, Organization, Now and Log")
@@ -244,6 +254,11 @@ func newProperty(p Property, thing string, at time.Time) Property {
 const maxUntitled = 1000
 
 func (s *Service) create(ctx context.Context, who access.Actor, t Thing, steal bool, action string, detail map[string]string) (Thing, error) {
+	s.making.Lock()
+	defer s.making.Unlock()
+	if err := s.room(ctx, t.Space, 1, len(t.Properties)); err != nil {
+		return Thing{}, err
+	}
 	named := t.Name != ""
 	for n := 1; ; n++ {
 		if !named {
@@ -346,7 +361,9 @@ func (s *Service) change(ctx context.Context, who access.Actor, id string, as st
 		return Thing{}, err
 	}
 	var wanted string // a device whose permission was asked
+	granted := 0      // properties for which there is room
 	for {
+		more := 0
 		var ask string
 		before, after, moved, err := s.needs.Store.change(ctx, who.Space, id, func(t *Thing) (Act, error) {
 			had := *t
@@ -376,6 +393,9 @@ func (s *Service) change(ctx context.Context, who access.Actor, id string, as st
 			if err := t.Check(); err != nil {
 				return Act{}, err
 			}
+			if more = len(t.Living()) - len(had.Living()); more > granted {
+				return Act{}, errRoom
+			}
 			return Act{Entry: s.entry(who, action, id, detail), Steal: as.steal}, nil
 		})
 		if errors.Is(err, errAsk) {
@@ -384,6 +404,17 @@ func (s *Service) change(ctx context.Context, who access.Actor, id string, as st
 				return Thing{}, err
 			}
 			wanted = ask
+			continue
+		}
+		if errors.Is(err, errRoom) {
+			if granted == 0 {
+				s.making.Lock()
+				defer s.making.Unlock()
+			}
+			if err := s.room(ctx, who.Space, 0, more); err != nil {
+				return Thing{}, err
+			}
+			granted = more
 			continue
 		}
 		if err != nil {
@@ -396,6 +427,8 @@ func (s *Service) change(ctx context.Context, who access.Actor, id string, as st
 		return after, nil
 	}
 }
+
+var errRoom = errors.New("whether there is room for more properties has not been asked")
 
 var errAsk = errors.New("whether the device may be attached has not been asked")
 

@@ -68,6 +68,9 @@ func street(t *testing.T, h *house) http.Handler {
 		},
 		Enter: func(_ context.Context, who access.Actor, _ string) (access.Actor, error) {
 			who.Space, who.Role = "home-"+who.ID, access.Viewer
+			if who.Only == "school" && who.ID == "anna" {
+				who.Space, who.Role = "school", access.Admin
+			}
 			return who, nil
 		},
 	})
@@ -121,6 +124,7 @@ func TestPeopleSeeTheirOwnEntries(t *testing.T) {
 			"somebody who never did anything":     {"nobody", "", ""},
 			"a key of a person":                   {"anna/k1", "", "9 6 5 3 1"},
 			"a key that enters one space":         {"anna/k1/school", "", "6 5"},
+			"a key that is less than its person":  {"anna/k1/home-anna", "", "3"},
 			"a key that enters a space of others": {"boris/k2/school", "", "6"},
 			"one action":                          {"anna", "action=thing:create", "5 3"},
 			"an action that nobody did":           {"anna", "action=thing:erase", ""},

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -50,6 +51,27 @@ const (
 // Roles are all roles that a member can have.
 func Roles() []Role { return []Role{Admin, Editor, Viewer, Service} }
 
+// Lesser is what somebody may do who is a and may not be more than b: the lower of
+// the two. Neither a Viewer's nor a Service Account's rights hold the other's, so of
+// those two it is NoRole, as with a role that is none.
+func Lesser(a, b Role) Role {
+	switch {
+	case AtMost(a, b):
+		return a
+	case AtMost(b, a):
+		return b
+	}
+	return NoRole
+}
+
+// AtMost says whether everything that a may do b may do too.
+func AtMost(a, b Role) bool { return slices.Contains(within[b], a) }
+
+// within are the roles that a role holds. A test holds it against the policy.
+var within = map[Role][]Role{
+	Admin: {Admin, Editor, Viewer, Service}, Editor: {Editor, Viewer, Service}, Viewer: {Viewer}, Service: {Service},
+}
+
 // ErrRole is a role that is none of Roles.
 var ErrRole = problem.New(problem.Invalid, "invalid-role", "A role is one of admin, editor, viewer, service.")
 
@@ -70,6 +92,7 @@ type Actor struct {
 	Space   string // the space acted in: the tenant handle; always set for User and APIKey
 	Client  string // API key id
 	Only    string // the only space that the API key enters; "" for all of its person's
+	Cap     Role   // the most that a service account's key may be in Only; "" for all that its person is
 	Role    Role   // in Space
 	Request string // the request's ID, for the journal and the log
 }

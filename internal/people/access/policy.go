@@ -20,6 +20,7 @@ var verbs = map[string]string{
 	"write": "write", "create": "write", "update": "write", "delete": "write", "publish": "write",
 	"clone": "write", "restore": "write", "tag": "write", "attach": "write", "detach": "write",
 	"claim": "write", "issue": "write", "revoke": "write", "upload": "write", "cancel": "write",
+	"accept": "write", "leave": "write",
 
 	"manage": "manage", "invite": "manage", "remove": "manage", "rotate": "manage", "erase": "manage",
 
@@ -33,8 +34,13 @@ var nouns = map[string]map[string]string{
 	"factor":  {"read": "personal", "write": "personal"},
 	"org":     {"read": "read", "write": "manage", "manage": "manage"},
 	"member":  {"read": "read", "write": "manage", "manage": "manage"},
-	"journal": {"read": "manage"},
-	"ca":      {"read": "read", "write": "manage", "manage": "manage"},
+	// What a person does about being in spaces: make one, join one, leave one.
+	"membership": {"read": "personal", "write": "personal"},
+	"invitation": {"read": "manage", "write": "manage", "manage": "manage"},
+	// Keys that are bound to a space, whoever made them.
+	"spacekey": {"read": "manage", "write": "manage"},
+	"journal":  {"read": "manage"},
+	"ca":       {"read": "read", "write": "manage", "manage": "manage"},
 }
 
 // group of an action; "" when it is none that we know.
@@ -127,6 +133,7 @@ func (p *Policy) decide(who Actor, a Action, r Resource) bool {
 		Attributes: types.NewRecord(types.RecordMap{
 			"space": types.String(who.Space),
 			"user":  types.String(who.ID),
+			"bound": types.Boolean(who.Only != ""),
 		}),
 	}
 	if who.Role != NoRole && (who.Kind == User || who.Kind == APIKey) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 var (
@@ -13,6 +14,12 @@ var (
 	ErrCredentials = problem.New(problem.Unauthenticated, "apikey-credentials", "Client id or client secret is wrong, or the key was revoked.")
 	// ErrName is a name that is empty or too long.
 	ErrName = problem.New(problem.Invalid, "apikey-name", "A key's name has 1 to 64 characters.")
+	// ErrRole is a service account's key without a space, or above its maker.
+	ErrRole = problem.New(problem.Forbidden, "apikey-role", "A key with a role of its own works in one space, and its role is not above yours there.")
+	// ErrRevoked is a key that is to work again.
+	ErrRevoked = problem.New(problem.Precondition, "apikey-revoked", "This key was revoked, which is for good: make another one.")
+	// ErrFull is a space with as many keys as it may have.
+	ErrFull = problem.New(problem.Precondition, "apikey-limit", "The space has as many API keys as it may have.")
 )
 
 // Official tools insist on these lengths (arduino-cloud-cli: exactly 32 and 64).
@@ -37,12 +44,18 @@ func isID(text string) bool {
 
 // A Key acts for a person.
 type Key struct {
-	ID        string // client id
-	Account   string // user id
-	Space     string // the only space that it enters; "" for all of the person's
+	ID        string      // client id
+	Account   string      // user id
+	Space     string      // the only space that it enters; "" for all of the person's
+	Role      access.Role // the most that it may be there: a service account's; "" for all that its person is
 	Name      string
-	Enabled   bool
+	Enabled   bool // works; one that is neither enabled nor revoked rests
 	Version   int64
+	MadeBy    string // the key that made it, and takes it along when it is revoked; "" for none
 	CreatedAt time.Time
 	UsedAt    time.Time // zero: never; some minutes late
+	RevokedAt time.Time // zero: not
 }
+
+// Revoked says whether the key never works again.
+func (k Key) Revoked() bool { return !k.RevokedAt.IsZero() }

@@ -2,7 +2,9 @@ package apikey
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -23,15 +26,42 @@ var (
 // house is a room on a database, with a clock that the test moves.
 type house struct {
 	*Service
-	d   *db.DB
-	now time.Time
+	d      *db.DB
+	now    time.Time
+	most   int                    // keys of a space; 0 is any number
+	closed map[string]bool        // spaces that admit nobody
+	roles  map[string]access.Role // by space and person; where nothing stands everybody is admin
+}
+
+var errWeak = problem.New(problem.Forbidden, "weak", "Sign in better.")
+
+var errStranger = problem.New(problem.Forbidden, "stranger", "You are not in there.")
+
+func (h *house) role(_ context.Context, space, user string) (access.Role, error) {
+	role, said := h.roles[space+" "+user]
+	switch {
+	case !said:
+		return access.Admin, nil
+	case role == access.NoRole:
+		return access.NoRole, errStranger
+	}
+	return role, nil
 }
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
 		h := &house{d: d, now: noon}
 		var err error
-		if h.Service, err = New(Needs{Store: SQL(d), Keys: keystest.Ring{}, Now: func() time.Time { return h.now }}); err != nil {
+		if h.Service, err = New(Needs{Store: SQL(d), Keys: keystest.Ring{}, Now: func() time.Time { return h.now }, Role: h.role,
+			Admit: func(_ context.Context, _ access.Actor, space string) error {
+				if h.closed[space] {
+					return errWeak
+				}
+				return nil
+			},
+			Private: func(_ context.Context, user string) (string, error) { return user + "-private", nil },
+			Limit:   func(context.Context, string) (int, error) { return h.most, nil },
+			Full:    func(used, most int) string { return fmt.Sprintf("%d of %d", used, most) }}); err != nil {
 			t.Fatal(err)
 		}
 		test(t, h)
@@ -40,7 +70,7 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 
 func (h *house) made(t *testing.T, account, space, name string) (Key, string) {
 	t.Helper()
-	k, s, err := h.Add(t.Context(), system, account, space, name)
+	k, s, err := h.Add(t.Context(), system, account, space, access.NoRole, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +124,7 @@ func TestNames(t *testing.T) {
 			"no UTF-8 at all": {"\xff", ErrName},
 		} {
 			t.Run(name, func(t *testing.T) {
-				if _, _, err := h.Add(t.Context(), system, "anna", "", c.name); !errors.Is(err, c.want) {
+				if _, _, err := h.Add(t.Context(), system, "anna", "", access.NoRole, c.name); !errors.Is(err, c.want) {
 					t.Errorf("Add = %v, want %v", err, c.want)
 				}
 			})

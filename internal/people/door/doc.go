@@ -4,7 +4,7 @@
 // Each [Route] is data that names its action, resource, body limit and schema;
 // what is not declared does not exist, and a wrong declaration stops the start.
 // A request is looked at in one order: its address is tidied, its route found,
-// its bearer token checked, its key's rate, the space that X-Organization names,
+// its bearer token checked, its key's rate, the space that its address or X-Organization names,
 // the resource, the policy, the body; then the room's handler decodes, calls one
 // verb and encodes. Whatever fails is answered as a goa error object.
 //

@@ -31,6 +31,8 @@ var (
 	ErrRoute = problem.New(problem.NotFound, "no-such-route", "There is nothing at this address.")
 	// ErrAddress is an address that cannot be read.
 	ErrAddress = problem.New(problem.Invalid, "invalid-address", "The request's path or query has characters that cannot be used.")
+	// ErrTwoSpaces is a request whose header and address name different spaces.
+	ErrTwoSpaces = problem.New(problem.Invalid, "two-spaces", "X-Organization names another space than the address does: leave the header out.")
 	// ErrSlow is a request that took longer than its route allows.
 	ErrSlow = problem.New(problem.Unavailable, "too-slow", "This took too long. Try again later.")
 )
@@ -313,7 +315,7 @@ func (b *bound) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 	} else {
 		var err error
-		if who, err = d.authenticate(w, r); err != nil {
+		if who, err = d.authenticate(w, r, b.route.Space); err != nil {
 			return err
 		}
 		resource, err := b.route.Resource(r, who)
@@ -333,7 +335,7 @@ func (b *bound) serve(w http.ResponseWriter, r *http.Request) error {
 	return b.route.Do(w, r, who)
 }
 
-func (d *Door) authenticate(w http.ResponseWriter, r *http.Request) (access.Actor, error) {
+func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string) (access.Actor, error) {
 	token, ok := bearer(r)
 	var (
 		who access.Actor
@@ -360,7 +362,15 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request) (access.Acto
 		return who, err
 	}
 	who.Request = rest.RequestID(r.Context())
-	return d.needs.Enter(r.Context(), who, Organization(r))
+	organization := Organization(r)
+	if space != "" {
+		named := strings.ToLower(r.PathValue(space))
+		if organization != "" && organization != named {
+			return who, ErrTwoSpaces
+		}
+		organization = named
+	}
+	return d.needs.Enter(r.Context(), who, organization)
 }
 
 // Organization is the space that r's header names, "" for none. IDs of spaces are in

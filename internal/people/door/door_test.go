@@ -108,6 +108,7 @@ func (h *testHouse) routes() []Route {
 		{Pattern: "DELETE /iot/v2/things/{id}", Action: "thing:write", Resource: thing, Do: ok},
 		{Pattern: "PUT /iot/v2/things", Action: "thing:write", In: wireThing{}, MaxBody: 100, Status: 201, Do: create},
 		{Pattern: "GET /iot/v1/lora-devices/", Action: "device:read", Do: ok},
+		{Pattern: "GET /v1/spaces/{id}", Space: "id", Action: "org:read", Do: ok},
 		{Pattern: "GET /iot/v1/open", Open: true, Do: ok},
 		{Pattern: "GET /iot/v1/panic", Action: "thing:read", Do: func(http.ResponseWriter, *http.Request, access.Actor) error { panic("oh") }},
 		{Pattern: "GET /iot/v1/half", Action: "thing:read", Do: func(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {
@@ -267,6 +268,36 @@ func TestOrganizationHeader(t *testing.T) {
 	}
 	if who := h.last.Load(); who.Space != "s1" || who.Role != access.Editor || who.Client != "k1" || who.Request == "" {
 		t.Errorf("actor %+v", who)
+	}
+}
+
+// A space that the address names is entered; a header may not name another.
+func TestSpaceInTheAddress(t *testing.T) {
+	h := newHouse(t, Config{})
+	for name, c := range map[string]struct {
+		path, header string
+		want         int
+		says         string
+	}{
+		"by address":                 {"/v1/spaces/s1", "", 200, ""},
+		"in capitals":                {"/v1/spaces/S1", "", 200, ""},
+		"by both":                    {"/v1/spaces/s1", "S1", 200, ""},
+		"another's":                  {"/v1/spaces/s2", "", 403, "space"},
+		"another's, and the own one": {"/v1/spaces/s2", "s1", 400, "two-spaces"},
+		"the own one, and another's": {"/v1/spaces/s1", "s2", 400, "two-spaces"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", c.path, nil)
+			r.Header.Set("Authorization", "Bearer good")
+			if c.header != "" {
+				r.Header.Set("X-Organization", c.header)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.want || !strings.Contains(w.Body.String(), c.says) {
+				t.Errorf("%d %s, want %d %s", w.Code, w.Body, c.want, c.says)
+			}
+		})
 	}
 }
 
@@ -442,6 +473,8 @@ func TestHandlerRefusesDeclarations(t *testing.T) {
 		"nothing to do":          change(func(r *Route) { r.Do = nil }),
 		"open with an action":    change(func(r *Route) { r.Open = true }),
 		"open with a resource":   change(func(r *Route) { r.Open, r.Action, r.Resource = true, "", SpaceOf }),
+		"open in a space":        change(func(r *Route) { r.Pattern, r.Open, r.Action, r.Space = "GET /a/{id}", true, "", "id" }),
+		"a space that is not in": change(func(r *Route) { r.Space = "id" }),
 		"negative body":          change(func(r *Route) { r.MaxBody = -1 }),
 		"type without a schema":  change(func(r *Route) { r.In = make(chan int) }),
 		"bad wildcard":           change(func(r *Route) { r.Pattern = "GET /a/{" }),
@@ -479,7 +512,8 @@ GET /iot/v1/panic thing:read 65536 - 200
 GET /iot/v1/slow thing:read 65536 - 200
 PUT /iot/v2/things thing:write 100 checked 201
 DELETE /iot/v2/things/{id} thing:write 65536 - 200
-GET /iot/v2/things/{id} thing:read 65536 - 200`
+GET /iot/v2/things/{id} thing:read 65536 - 200
+GET /v1/spaces/{id} org:read 65536 - 200`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("table:\n%s\nwant:\n%s", got, want)
 	}

@@ -22,9 +22,12 @@ type Route struct {
 	// authentication and before the body is read, and answers access.ErrDenied,
 	// or its room's own NotFound, for what is not there.
 	Resource Loader
-	Open     bool          // anyone may come, without token; then Action and Resource stay empty
-	MaxBody  int64         // bytes; 0 is DefaultBody
-	Timeout  time.Duration // for the whole request; 0 is DefaultTimeout
+	// Space is the wildcard of Pattern that names the space to enter, instead of
+	// X-Organization, which may name the same one.
+	Space   string
+	Open    bool          // anyone may come, without token; then Action and Resource stay empty
+	MaxBody int64         // bytes; 0 is DefaultBody
+	Timeout time.Duration // for the whole request; 0 is DefaultTimeout
 	// In and Out are zero values of the wire types. When In is set the body is
 	// checked against it before Do runs: see Schema for the tags. Out is for
 	// those who read the declarations; nothing checks it at run time.
@@ -58,6 +61,10 @@ func (r Route) check() error {
 		return fmt.Errorf("route %q: open to anyone, and yet about an action or a resource", r.Pattern)
 	case !r.Open && !access.Known(r.Action):
 		return fmt.Errorf("route %q: the policy does not know the action %q", r.Pattern, r.Action)
+	case r.Open && r.Space != "":
+		return fmt.Errorf("route %q: open to anyone, and yet in a space", r.Pattern)
+	case r.Space != "" && !strings.Contains(path, "{"+r.Space+"}"):
+		return fmt.Errorf("route %q: there is no {%s} to name a space", r.Pattern, r.Space)
 	case r.MaxBody < 0 || r.Timeout < 0:
 		return fmt.Errorf("route %q: a bound is negative", r.Pattern)
 	}
@@ -81,7 +88,8 @@ type Declaration struct {
 	Params  []string // the wildcards' names, in order
 	Action  access.Action
 	Open    bool
-	MaxBody int64 // bytes
+	Space   string // the wildcard that names the space; "" leaves it to X-Organization
+	MaxBody int64  // bytes
 	Timeout time.Duration
 	Status  int  // of success
 	Checked bool // the body is checked against a schema
@@ -93,7 +101,7 @@ func Table(routes []Route) []Declaration {
 	for _, r := range routes {
 		method, path, _ := strings.Cut(r.Pattern, " ")
 		d := Declaration{
-			Method: method, Path: path, Action: r.Action, Open: r.Open, Checked: r.In != nil,
+			Method: method, Path: path, Action: r.Action, Open: r.Open, Space: r.Space, Checked: r.In != nil,
 			MaxBody: cmp.Or(r.MaxBody, DefaultBody), Timeout: cmp.Or(r.Timeout, DefaultTimeout),
 			Status: cmp.Or(r.Status, http.StatusOK),
 		}

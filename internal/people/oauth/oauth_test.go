@@ -75,21 +75,28 @@ func (macRing) MAC(name string) func([]byte) []byte {
 // spaces is what the test says.
 type house struct {
 	*Service
-	d       *db.DB
-	signers *signers
-	apikeys *apikey.Service
-	now     time.Time
-	epoch   int64
-	out     bool // Anna was disabled
+	d        *db.DB
+	signers  *signers
+	apikeys  *apikey.Service
+	now      time.Time
+	epoch    int64
+	out      bool        // Anna was disabled
+	closed   string      // the space that admits nobody
+	was      string      // a space that Anna is in as well
+	inSchool access.Role // of Anna, in school and lab
 }
 
 var errOut = errors.New("disabled")
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
-		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1}
+		h := &house{d: d, signers: &signers{all: map[string]crypto.Signer{}}, now: noon, epoch: 1, inSchool: access.Viewer}
 		var err error
-		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock}); err != nil {
+		if h.apikeys, err = apikey.New(apikey.Needs{Store: apikey.SQL(d), Keys: keystest.Ring{}, Now: h.clock, Role: h.role,
+			Admit:   func(context.Context, access.Actor, string) error { return nil },
+			Private: func(context.Context, string) (string, error) { return own, nil },
+			Limit:   func(context.Context, string) (int, error) { return 0, nil },
+			Full:    func(int, int) string { return "full" }}); err != nil {
 			t.Fatal(err)
 		}
 		h.Service = h.again(t, issuer)
@@ -98,6 +105,19 @@ func each(t *testing.T, test func(t *testing.T, h *house)) {
 }
 
 func (h *house) clock() time.Time { return h.now }
+
+var errWeak = errors.New("sign in better")
+
+func (h *house) role(_ context.Context, space, user string) (access.Role, error) {
+	switch {
+	case user != anna:
+	case space == own, space == h.was:
+		return access.Admin, nil
+	case space == school, space == lab:
+		return h.inSchool, nil
+	}
+	return access.NoRole, org.ErrNotMember
+}
 
 // again is the same room after a restart, or of another environment.
 func (h *house) again(t *testing.T, issuer string) *Service {
@@ -113,15 +133,12 @@ func (h *house) again(t *testing.T, issuer string) *Service {
 			}
 			return own, h.epoch, nil
 		},
-		Role: func(_ context.Context, space, user string) (access.Role, error) {
-			switch {
-			case user != anna:
-			case space == own:
-				return access.Admin, nil
-			case space == school, space == lab:
-				return access.Viewer, nil
+		Role: h.role,
+		Admit: func(_ context.Context, _ access.Actor, space string) error {
+			if space == h.closed {
+				return errWeak
 			}
-			return access.NoRole, org.ErrNotMember
+			return nil
 		},
 	})
 	if err != nil {
@@ -132,7 +149,9 @@ func (h *house) again(t *testing.T, issuer string) *Service {
 
 func (h *house) key(t *testing.T, space string) (id, secret string) {
 	t.Helper()
-	k, s, err := h.apikeys.Add(t.Context(), access.Actor{Kind: access.System}, anna, space, "laptop")
+	h.was = space // she is in there while the key is made
+	k, s, err := h.apikeys.Add(t.Context(), access.Actor{Kind: access.System}, anna, space, access.NoRole, "laptop")
+	h.was = ""
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,6 +445,48 @@ func TestPersonWhoIsOutGetsNoToken(t *testing.T) {
 		h.out = true
 		if token, err := h.Token(t.Context(), id, secret, ""); !errors.Is(err, errOut) || token != "" {
 			t.Errorf("Token = %q, %v", token, err)
+		}
+	})
+}
+
+// A service account's key is at most what it was made for, and at most what its person is
+// by now.
+func TestServiceAccountIsNeverMoreThanItsPerson(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.inSchool = access.Admin
+		k, secret, err := h.apikeys.Add(t.Context(), access.Actor{Kind: access.System}, anna, school, access.Service, "robot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := h.Token(t.Context(), k.ID, secret.Reveal(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, err := h.Verify(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for now, want := range map[access.Role]access.Role{
+			access.Admin: access.Service, access.Editor: access.Service, access.Service: access.Service, access.Viewer: access.NoRole,
+		} {
+			h.inSchool = now
+			in, err := h.Enter(t.Context(), who, "")
+			if in.Role != want || (want == access.NoRole) != errors.Is(err, org.ErrNotMember) {
+				t.Errorf("the key of who is %s now is %q, %v, want %q", now, in.Role, err, want)
+			}
+		}
+	})
+}
+
+func TestSpaceThatAsksForMoreAdmitsNobody(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		who := access.Actor{Kind: access.User, ID: anna}
+		if in, err := h.Enter(t.Context(), who, school); err != nil || in.Role != access.Viewer {
+			t.Errorf("Enter = %+v, %v", in, err)
+		}
+		h.closed = school
+		if in, err := h.Enter(t.Context(), who, school); !errors.Is(err, errWeak) || in != (access.Actor{}) {
+			t.Errorf("Enter = %+v, %v, want %v", in, err, errWeak)
 		}
 	})
 }

@@ -56,7 +56,9 @@ type Needs struct {
 	// Standing is what becomes of a person's tokens; see account.Service.
 	Standing func(ctx context.Context, user string) (space string, epoch int64, err error)
 	// Role is what a person may do in a space; see org.Service.
-	Role   func(ctx context.Context, space, user string) (access.Role, error)
+	Role func(ctx context.Context, space, user string) (access.Role, error)
+	// Admit refuses who has not signed in as surely as a space asks; see org.Service.
+	Admit  func(ctx context.Context, who access.Actor, space string) error
 	Issuer string // of this environment: no other's tokens count here
 	Now    func() time.Time
 }
@@ -75,6 +77,7 @@ type claims struct {
 	Epoch    int64  `json:"epoch"`                     // of the person
 	Space    string `json:"organization_id,omitempty"` // the shared space that was asked for
 	Only     string `json:"only,omitempty"`            // the only space that the API key enters
+	Cap      string `json:"cap,omitempty"`             // the most that it may be there
 }
 
 type seen struct {
@@ -95,8 +98,8 @@ type Service struct {
 
 // New checks needs and makes the first signing key, or the next when the last is old.
 func New(ctx context.Context, needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Issuer == "" || needs.Now == nil {
-		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Issuer and Now")
+	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Admit == nil || needs.Issuer == "" || needs.Now == nil {
+		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer and Now")
 	}
 	s := &Service{needs: needs, known: cache.New[[32]byte, seen](1 << 14)}
 	return s, s.rotate(ctx)
@@ -203,7 +206,7 @@ func (s *Service) Token(ctx context.Context, clientID, secret, organization stri
 	c := claims{
 		Issuer: s.needs.Issuer, Subject: k.ID + "@clients", Audience: Audience, ID: uuid.NewString(),
 		Issued: s.needs.Now().Unix(), Expires: s.needs.Now().Add(life).Unix(),
-		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space,
+		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space, Cap: string(k.Role),
 	}
 	if _, err := s.Enter(ctx, c.actor(), organization); err != nil {
 		return "", err
@@ -224,7 +227,7 @@ func (s *Service) Token(ctx context.Context, clientID, secret, organization stri
 
 // actor is who brings a token. Space is the one that it was fetched for.
 func (c claims) actor() access.Actor {
-	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only}
+	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only, Cap: access.Role(c.Cap)}
 }
 
 // maxToken bounds what is parsed, in bytes; ours have about 700.
@@ -325,6 +328,15 @@ func (s *Service) Enter(ctx context.Context, who access.Actor, organization stri
 	}
 	role, err := s.needs.Role(ctx, space, who.ID)
 	if err != nil {
+		return access.Actor{}, err
+	}
+	if who.Cap != access.NoRole {
+		// A service account's key is never more than its person at this time.
+		if role = access.Lesser(role, who.Cap); role == access.NoRole {
+			return access.Actor{}, org.ErrNotMember
+		}
+	}
+	if err := s.needs.Admit(ctx, who, space); err != nil {
 		return access.Actor{}, err
 	}
 	who.Space, who.Role = space, role

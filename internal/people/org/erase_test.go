@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
-	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -54,7 +52,7 @@ func TestSpaceThatIsErasedTakesNoOneIn(t *testing.T) {
 			}
 		}
 		// Whoever had looked before the erasure lets nobody in after it.
-		late := s.needs.Store.setRole(ctx, sp.ID, "carla", access.Admin, noon, s.entry(system, "member:update", sp.ID, nil))
+		late := s.needs.Store.setRole(ctx, sp.ID, "carla", access.Admin, 0, noon, s.entry(system, "member:update", sp.ID, nil))
 		if members, err := s.Members(ctx, sp.ID); !errors.Is(late, ErrNotFound) || len(members) != 0 || err != nil {
 			t.Errorf("somebody got in late: %v; members %v, %v", late, members, err)
 		}
@@ -129,7 +127,7 @@ func TestWhatCannotBeErased(t *testing.T) {
 
 // erasedRing has lost the key of one space.
 type erasedRing struct {
-	keystest.Ring
+	ring
 	gone string
 }
 
@@ -137,7 +135,7 @@ func (r erasedRing) Space(ctx context.Context, id string) (keys.Sealer, error) {
 	if id == r.gone {
 		return nil, keys.ErrErased
 	}
-	return r.Ring.Space(ctx, id)
+	return r.ring.Space(ctx, id)
 }
 
 // An old archive brings back the row of an erased space, and never its key: its
@@ -149,7 +147,7 @@ func TestSpaceWithoutAKeyIsNotListed(t *testing.T) {
 	must(t, err)
 	kept, err := s.AddShared(t.Context(), system, "anna", "Home")
 	must(t, err)
-	s, err = New(Needs{Store: SQL(d), Keys: erasedRing{gone: gone.ID}, Now: func() time.Time { return noon }})
+	s, err = New(needs(t, d, erasedRing{gone: gone.ID}))
 	must(t, err)
 	of, err := s.Of(t.Context(), "anna")
 	must(t, err)

@@ -1,6 +1,7 @@
 package org
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,6 +26,8 @@ var (
 	ErrKeep = problem.New(problem.Invalid, "space-keep", "Values are kept for 1 to 36,500 days, or for ever with 0.")
 	// ErrErasePrivate is an attempt to erase a private space by itself.
 	ErrErasePrivate = problem.New(problem.Precondition, "space-erase-private", "A private space is erased with its person, not by itself.")
+	// ErrSpaces is a person who owns as many spaces as one may.
+	ErrSpaces = problem.New(problem.Precondition, "space-too-many", fmt.Sprintf("You own %d shared spaces, which is as many as one person may: disband one or hand it over first.", maxOwned))
 	// ErrLastAdmin is an attempt to leave a space without administrator.
 	ErrLastAdmin = problem.New(problem.Precondition, "space-last-admin", "A space needs an administrator: name another first.")
 )
@@ -42,7 +45,9 @@ type Space struct {
 	Owner     string // who made it: user id
 	Name      string
 	CreatedAt time.Time
-	KeepDays  int // how long values are kept; 0: for ever
+	KeepDays  int    // how long values are kept; 0: for ever
+	Level     Level  // how surely people must sign in
+	Heir      string // user id of who was asked to own it; "" for nobody
 }
 
 // A Membership is a space as one of its members sees it.
@@ -57,6 +62,9 @@ type Member struct {
 	Role    access.Role
 	SinceAt time.Time
 }
+
+// maxOwned is how many shared spaces one person may own; the operator gives more.
+const maxOwned = 100
 
 // maxKeepDays is a century.
 const maxKeepDays = 36_500

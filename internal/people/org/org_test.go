@@ -1,6 +1,7 @@
 package org
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys/keystest"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -23,9 +25,44 @@ var (
 	noon   = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 )
 
+// ring is keys of which everybody sees what they seal.
+type ring struct{ keystest.Ring }
+
+func (ring) MAC(name string) func([]byte) []byte {
+	return func(msg []byte) []byte { return append([]byte(name+"|"), msg...) }
+}
+
+var people = map[string]Person{
+	"anna": {"Anna", "anna@example.org"}, "boris": {"Boris", "Boris@example.org"}, "carla": {"Carla", "carla@example.org"}, "dora": {"Dora", "dora@example.org"},
+}
+
+var errNobody = problem.New(problem.NotFound, "nobody", "There is no such person.")
+
+// needs is everything around the room, as a test of one verb wants it.
+func needs(t *testing.T, d *db.DB, keys Keys) Needs {
+	t.Helper()
+	policy, err := access.New()
+	must(t, err)
+	return Needs{
+		Store: SQL(d), Keys: keys, Now: func() time.Time { return noon }, Policy: policy, Limits: DefaultLimits(),
+		Person: func(_ context.Context, user string) (Person, error) {
+			if p, ok := people[user]; ok {
+				return p, nil
+			}
+			return Person{}, errNobody
+		},
+		Level: func(context.Context, access.Actor) (Level, error) { return Password, nil },
+		Count: func(_ context.Context, _ string, of Quota) (int, error) { return len(of), nil },
+		Erase: func(context.Context, string, string) (Erasure, error) {
+			return Erasure{}, errors.New("nothing is erased here")
+		},
+		Link: func(token string) string { return "https://here/invitation#" + token },
+	}
+}
+
 func service(t *testing.T, d *db.DB) *Service {
 	t.Helper()
-	s, err := New(Needs{Store: SQL(d), Keys: keystest.Ring{}, Now: func() time.Time { return noon }})
+	s, err := New(needs(t, d, ring{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +275,7 @@ func TestHTTPList(t *testing.T) {
 		{Kind: access.APIKey, ID: "mallory", Only: lab.ID}:  0,
 	} {
 		w := httptest.NewRecorder()
-		must(t, s.Routes()[0].Do(w, httptest.NewRequest("GET", "/v1/spaces", nil), user))
+		must(t, s.httpList(w, httptest.NewRequest("GET", "/v1/spaces", nil), user))
 		var got []wireSpace
 		must(t, json.Unmarshal(w.Body.Bytes(), &got))
 		if w.Code != http.StatusOK || len(got) != want || want == 1 && got[0] != (wireSpace{sp.ID, "School", Shared, "admin"}) {

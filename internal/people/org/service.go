@@ -13,22 +13,54 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 // Store is what Service needs of a database.
 type Store interface {
-	add(ctx context.Context, r row, e journal.Entry) error // with its owner as admin; nothing when it is there
-	get(ctx context.Context, id string) (row, error)       // or ErrNotFound
+	// add adds a space with its owner as admin; nothing when it is there, and ErrSpaces if it
+	// would be one shared space too many of that owner's (most 0: any number).
+	add(ctx context.Context, r row, most int, e journal.Entry) error
+	get(ctx context.Context, id string) (row, error) // or ErrNotFound
 	list(ctx context.Context) ([]row, error)
 	of(ctx context.Context, user string) ([]row, error) // with role
 	role(ctx context.Context, id, user string) (access.Role, error)
-	members(ctx context.Context, id string) ([]Member, error)                                            // by age
-	setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error // or ErrLastAdmin
-	remove(ctx context.Context, id, user string, e journal.Entry) error                                  // or ErrNoMember, ErrLastAdmin
-	setKeep(ctx context.Context, id string, days int, e journal.Entry) error                             // or ErrNotFound
+	members(ctx context.Context, id string) ([]Member, error) // by age
+	// setRole lets in, if there is room for most (0: any number), or changes; or ErrQuota, ErrLastAdmin, ErrNotFound.
+	setRole(ctx context.Context, id, user string, role access.Role, most int, at time.Time, e journal.Entry) error
+	remove(ctx context.Context, id, user string, e journal.Entry) error      // or ErrNoMember, ErrLastAdmin
+	setKeep(ctx context.Context, id string, days int, e journal.Entry) error // or ErrNotFound
 
+	governing
+	inviting
 	erasing
+}
+
+// governing is the part of Store about the space itself. What changes says ErrNotFound
+// when there is no such space.
+type governing interface {
+	rename(ctx context.Context, id string, name []byte, e journal.Entry) error
+	setLevel(ctx context.Context, id string, level Level, e journal.Entry) error
+	setHeir(ctx context.Context, id, user string, e journal.Entry) error
+	setOwner(ctx context.Context, id, from, to string, at time.Time, e journal.Entry) error // as admin; or ErrNotOffered if from is it no more
+	note(ctx context.Context, id string, e journal.Entry) error
+	limits(ctx context.Context, id string) (Limits, error)
+	setLimit(ctx context.Context, id string, q Quota, most int, back bool, e journal.Entry) error
+	logo(ctx context.Context, id string) (logoRow, error) // or ErrNoLogo
+	hasLogo(ctx context.Context, id string) (bool, error)
+	setLogo(ctx context.Context, id string, r logoRow, e journal.Entry) error
+	dropLogo(ctx context.Context, id string, e journal.Entry) error
+}
+
+// inviting is the part of Store about invitations. Those that have ended by now are not there.
+type inviting interface {
+	invite(ctx context.Context, r inviteRow, now int64, e journal.Entry) error // or ErrInvited, ErrInvitations
+	invites(ctx context.Context, space string, now int64) ([]inviteRow, error) // by age
+	inviteByToken(ctx context.Context, token []byte, now int64) (inviteRow, error)
+	reinvite(ctx context.Context, space, id string, token []byte, now, until int64, e journal.Entry) (inviteRow, error)
+	uninvite(ctx context.Context, space, id string, e journal.Entry) error
+	accept(ctx context.Context, r inviteRow, user string, most int, at time.Time, e journal.Entry) error // or ErrInvitation, ErrMember, ErrQuota
 }
 
 // row is a space as the database has it: the name sealed.
@@ -37,19 +69,40 @@ type row struct {
 	name            []byte
 	createdAt       int64 // µs since 1970
 	keepDays        int
+	level           Level
+	heir            string // who was asked to own it; "" for nobody
 	role            access.Role
 }
 
 // Keys is what this room needs of the key ring: *keys.Ring.
 type Keys interface {
 	Space(ctx context.Context, space string) (keys.Sealer, error)
+	MAC(name string) func(msg []byte) []byte
 }
 
-// Needs are what a Service is made of; all must be there.
+// A Person is what a space shows of a member.
+type Person struct{ Name, Email string }
+
+// Needs are what a Service is made of; all must be there, unless it says otherwise.
 type Needs struct {
-	Store Store
-	Keys  Keys
-	Now   func() time.Time
+	Store  Store
+	Keys   Keys
+	Now    func() time.Time
+	Policy *access.Policy
+	// Person tells of an account. One that is gone is a problem of kind NotFound.
+	Person func(ctx context.Context, user string) (Person, error)
+	// Level is how surely a signed-in person has signed in.
+	Level func(ctx context.Context, who access.Actor) (Level, error)
+	// Count is how much of a quota, other than Members, a space has.
+	Count func(ctx context.Context, space string, of Quota) (int, error)
+	// Erase destroys a shared space whose name was said twice.
+	Erase func(ctx context.Context, space, name string) (Erasure, error)
+	// Link is the address at which people use a token.
+	Link func(token string) string
+	// Invite sends an invitation by mail; nil when no mail can be sent. Nil from it means
+	// that the letter is kept until it is sent.
+	Invite func(ctx context.Context, space Space, address, link string) error
+	Limits Limits // of each space; what is not there is without limit
 }
 
 // A Change tells that somebody's role in a space is another.
@@ -63,25 +116,39 @@ const believed = time.Second
 
 // A Service knows all spaces. All methods may be called from any goroutine.
 type Service struct {
-	needs  Needs
-	roles  *cache.Fresh[inSpace, access.Role]
-	shared *cache.Fresh[string, bool] // by space that there is: whether clients know it by its id
-	keep   *cache.Fresh[string, int]  // by space: days
+	needs        Needs
+	addressIndex func([]byte) []byte
+	easel        chan struct{} // holds a token for each picture that is being read
+	letters      letters
+	roles        *cache.Fresh[inSpace, access.Role]
+	shared       *cache.Fresh[string, bool]   // by space that there is: whether clients know it by its id
+	keep         *cache.Fresh[string, int]    // by space: days
+	levels       *cache.Fresh[string, Level]  // by space
+	limits       *cache.Fresh[string, Limits] // by space: its own
 
-	// Changes tells of roles.
+	// Changes tells of roles. Without a user it is about everybody in the space.
 	Changes feed.Feed[Change]
 }
 
 // New checks needs.
 func New(needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Keys == nil || needs.Now == nil {
-		return nil, errors.New("spaces need Store, Keys and Now")
+	if needs.Store == nil || needs.Keys == nil || needs.Now == nil || needs.Policy == nil || needs.Person == nil ||
+		needs.Level == nil || needs.Count == nil || needs.Erase == nil || needs.Link == nil {
+		return nil, errors.New("spaces need Store, Keys, Now, Policy, Person, Level, Count, Erase and Link")
+	}
+	if err := checkLimits(needs.Limits); err != nil {
+		return nil, err
 	}
 	return &Service{
-		needs:  needs,
-		roles:  cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
-		shared: cache.NewFresh[string, bool](1<<14, believed, needs.Now),
-		keep:   cache.NewFresh[string, int](1<<14, believed, needs.Now),
+		needs:        needs,
+		addressIndex: needs.Keys.MAC("invitation-address"),
+		easel:        make(chan struct{}, easels),
+		letters:      newLetters(needs.Now),
+		roles:        cache.NewFresh[inSpace, access.Role](1<<14, believed, needs.Now),
+		shared:       cache.NewFresh[string, bool](1<<14, believed, needs.Now),
+		keep:         cache.NewFresh[string, int](1<<14, believed, needs.Now),
+		levels:       cache.NewFresh[string, Level](1<<14, believed, needs.Now),
+		limits:       cache.NewFresh[string, Limits](1<<14, believed, needs.Now),
 	}, nil
 }
 
@@ -97,23 +164,32 @@ func (s *Service) AddShared(ctx context.Context, who access.Actor, owner, name s
 }
 
 func (s *Service) add(ctx context.Context, who access.Actor, sp Space) (Space, error) {
-	if err := checkName(sp.Name); err != nil {
-		return Space{}, err
-	}
-	seal, err := s.needs.Keys.Space(ctx, sp.ID)
+	sealed, err := s.sealName(ctx, sp.ID, sp.Name)
 	if err != nil {
-		return Space{}, fmt.Errorf("key of space %s: %w", sp.ID, err)
-	}
-	sp.CreatedAt = s.needs.Now().UTC().Truncate(time.Microsecond)
-	r := row{id: sp.ID, kind: sp.Kind, owner: sp.Owner, createdAt: sp.CreatedAt.UnixMicro()}
-	if r.name, err = seal.Seal([]byte(sp.Name), keys.Place("org", "name", sp.ID)); err != nil {
 		return Space{}, err
 	}
-	if err := s.needs.Store.add(ctx, r, s.entry(who, "org:create", sp.ID, nil)); err != nil {
+	sp.CreatedAt, sp.Level = s.needs.Now().UTC().Truncate(time.Microsecond), Password
+	r := row{id: sp.ID, kind: sp.Kind, owner: sp.Owner, name: sealed, createdAt: sp.CreatedAt.UnixMicro(), level: sp.Level}
+	most := maxOwned
+	if who.Kind == access.System {
+		most = 0
+	}
+	if err := s.needs.Store.add(ctx, r, most, s.entry(who, "org:create", sp.ID, nil)); err != nil {
 		return Space{}, err
 	}
 	s.roles.Changed()
 	return sp, nil
+}
+
+func (s *Service) sealName(ctx context.Context, space, name string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	seal, err := s.needs.Keys.Space(ctx, space)
+	if err != nil {
+		return nil, fmt.Errorf("key of space %s: %w", space, err)
+	}
+	return seal.Seal([]byte(name), keys.Place("org", "name", space))
 }
 
 // List tells all spaces, the oldest first.
@@ -190,7 +266,37 @@ func (s *Service) Members(ctx context.Context, space string) ([]Member, error) {
 	return all, nil
 }
 
-// SetRole lets a person into a shared space, changes the role, or removes with NoRole.
+// A Companion is a member as the others see them.
+type Companion struct {
+	Member
+	Person
+	Owner bool
+}
+
+// People tells who is in a space, with their names, the longest first. A person whose
+// account is gone has none.
+func (s *Service) People(ctx context.Context, space string) ([]Companion, error) {
+	r, err := s.needs.Store.get(ctx, space)
+	if err != nil {
+		return nil, err
+	}
+	members, err := s.Members(ctx, space)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Companion, 0, len(members))
+	for _, m := range members {
+		p, err := s.needs.Person(ctx, m.User)
+		if err != nil && problem.Of(err).Kind != problem.NotFound && !errors.Is(err, keys.ErrErased) {
+			return nil, fmt.Errorf("name of account %s: %w", m.User, err)
+		}
+		all = append(all, Companion{m, p, m.User == r.owner})
+	}
+	return all, nil
+}
+
+// SetRole changes the role of a member of a shared space, or removes with NoRole. Only
+// the operator lets somebody in by it: all others come by their own will, invited.
 func (s *Service) SetRole(ctx context.Context, who access.Actor, space, user string, role access.Role) error {
 	if role != access.NoRole {
 		if _, err := access.ParseRole(string(role)); err != nil {
@@ -204,18 +310,29 @@ func (s *Service) SetRole(ctx context.Context, who access.Actor, space, user str
 	if r.kind == Private {
 		return ErrPrivate
 	}
+	if who.Kind != access.System {
+		if user == r.owner && role != access.Admin {
+			return ErrOwner
+		}
+		if now, err := s.needs.Store.role(ctx, space, user); err != nil || now == access.NoRole {
+			return errors.Join(ErrNoMember, err)
+		}
+	}
+	most, err := s.Limit(ctx, space, Members)
+	if err != nil {
+		return err
+	}
 	detail := map[string]string{"account": user}
 	if role == access.NoRole {
 		err = s.needs.Store.remove(ctx, space, user, s.entry(who, "member:remove", space, detail))
 	} else {
 		detail["role"] = string(role)
-		err = s.needs.Store.setRole(ctx, space, user, role, s.needs.Now(), s.entry(who, "member:update", space, detail))
+		err = s.needs.Store.setRole(ctx, space, user, role, most, s.needs.Now(), s.entry(who, "member:update", space, detail))
 	}
 	if err != nil {
 		return err
 	}
-	s.roles.Changed()
-	s.Changes.Publish(Change{space, user})
+	s.changed(space, user)
 	return nil
 }
 
@@ -266,7 +383,7 @@ func (s *Service) open(ctx context.Context, r row) (Membership, error) {
 	if err != nil {
 		return Membership{}, fmt.Errorf("name of space %s: %w", r.id, err)
 	}
-	return Membership{Space{r.id, r.kind, r.owner, string(name), time.UnixMicro(r.createdAt).UTC(), r.keepDays}, r.role}, nil
+	return Membership{Space{r.id, r.kind, r.owner, string(name), time.UnixMicro(r.createdAt).UTC(), r.keepDays, r.level, r.heir}, r.role}, nil
 }
 
 func (s *Service) entry(who access.Actor, action, id string, detail map[string]string) journal.Entry {

@@ -17,13 +17,25 @@ func SQL(d *db.DB) Store { return sqlStore{d} }
 
 type sqlStore struct{ db *db.DB }
 
-func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
+const columns = `id, kind, owner, name, created_at, keep_days, level, heir`
+
+func (s sqlStore) add(ctx context.Context, r row, most int, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		var there int
+		var there, owned int
 		if err := tx.QueryRow(ctx, `select count(1) from org where id = $1`, r.id).Scan(&there); err != nil || there > 0 {
 			return err
 		}
-		_, err := tx.Exec(ctx, `insert into org (id, kind, owner, name, created_at, keep_days) values ($1, $2, $3, $4, $5, $6)`, r.id, r.kind, r.owner, r.name, r.createdAt, r.keepDays)
+		if most > 0 {
+			err := tx.QueryRow(ctx, `select count(1) from org where owner = $1 and kind = 'shared'`, r.owner).Scan(&owned)
+			if err != nil {
+				return fmt.Errorf("count spaces of account %s: %w", r.owner, err)
+			}
+			if owned >= most {
+				return ErrSpaces
+			}
+		}
+		_, err := tx.Exec(ctx, `insert into org (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			r.id, r.kind, r.owner, r.name, r.createdAt, r.keepDays, string(r.level), r.heir)
 		if err != nil {
 			return fmt.Errorf("add space %s: %w", r.id, err)
 		}
@@ -37,7 +49,7 @@ func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 
 func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		err := tx.QueryRow(ctx, `select id, kind, owner, name, created_at, keep_days from org where id = $1`, id).Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays)
+		err := tx.QueryRow(ctx, `select `+columns+` from org where id = $1`, id).Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays, &r.level, &r.heir)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
 		}
@@ -47,18 +59,18 @@ func (s sqlStore) get(ctx context.Context, id string) (r row, err error) {
 }
 
 func (s sqlStore) list(ctx context.Context) ([]row, error) {
-	return s.rows(ctx, `select id, kind, owner, name, created_at, keep_days, '' from org order by created_at, id`)
+	return s.rows(ctx, `select `+columns+`, '' from org order by created_at, id`)
 }
 
 func (s sqlStore) of(ctx context.Context, user string) ([]row, error) {
-	return s.rows(ctx, `select org.id, org.kind, org.owner, org.name, org.created_at, org.keep_days, org_member.role
+	return s.rows(ctx, `select org.id, org.kind, org.owner, org.name, org.created_at, org.keep_days, org.level, org.heir, org_member.role
 		from org join org_member on org_member.org = org.id where org_member.account = $1 order by org.created_at, org.id`, user)
 }
 
 func (s sqlStore) rows(ctx context.Context, text string, args ...any) (all []row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		all, err = db.All(ctx, tx, func(from db.Row) (r row, err error) {
-			err = from.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays, &r.role)
+			err = from.Scan(&r.id, &r.kind, &r.owner, &r.name, &r.createdAt, &r.keepDays, &r.level, &r.heir, &r.role)
 			return r, err
 		}, text, args...)
 		return err
@@ -90,7 +102,7 @@ func (s sqlStore) members(ctx context.Context, id string) (all []Member, err err
 	return all, err
 }
 
-func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role, at time.Time, e journal.Entry) error {
+func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role, most int, at time.Time, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		var there int
 		if err := tx.QueryRow(ctx, `select count(1) from org where id = $1`, id).Scan(&there); err != nil {
@@ -98,6 +110,12 @@ func (s sqlStore) setRole(ctx context.Context, id, user string, role access.Role
 		}
 		if there == 0 {
 			return ErrNotFound // erased since whoever asks looked
+		}
+		// A space that has more than it may, since its limit was lowered, still changes roles.
+		if in, err := isMember(ctx, tx, id, user); err != nil || !in {
+			if err := errors.Join(err, room(ctx, tx, id, most)); err != nil {
+				return err
+			}
 		}
 		_, err := tx.Exec(ctx, `insert into org_member (org, account, role, since_at) values ($1, $2, $3, $4)
 			on conflict (org, account) do update set role = excluded.role`, id, user, string(role), at.UnixMicro())
@@ -130,8 +148,33 @@ func (s sqlStore) remove(ctx context.Context, id, user string, e journal.Entry) 
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(ErrNoMember, err)
 		}
+		// An offer does not outlive the membership of who got it.
+		if _, err := tx.Exec(ctx, `update org set heir = '' where id = $1 and heir = $2`, id, user); err != nil {
+			return fmt.Errorf("withdraw the offer of space %s: %w", id, err)
+		}
 		return changed(ctx, tx, id, e)
 	})
+}
+
+func isMember(ctx context.Context, tx *db.Tx, id, user string) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, `select count(1) from org_member where org = $1 and account = $2`, id, user).Scan(&n)
+	return n > 0, err
+}
+
+// room says whether one more member fits; most 0 is any number.
+func room(ctx context.Context, tx *db.Tx, id string, most int) error {
+	if most == 0 {
+		return nil
+	}
+	var n int
+	if err := tx.QueryRow(ctx, `select count(1) from org_member where org = $1`, id).Scan(&n); err != nil {
+		return fmt.Errorf("count members of space %s: %w", id, err)
+	}
+	if n >= most {
+		return ErrQuota.With(FullText(Members, n, most))
+	}
+	return nil
 }
 
 // changed refuses a change after which nobody could manage the space, and records any other.

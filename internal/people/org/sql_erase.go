@@ -59,6 +59,9 @@ func (s sqlStore) erase(ctx context.Context, e Erasure, entry func(Erasure) jour
 			return err
 		}
 		e.Size.Members = int(members)
+		if err := empty(ctx, tx, e.Space); err != nil {
+			return fmt.Errorf("remove what space %s has: %w", e.Space, err)
+		}
 		if _, err := tx.Exec(ctx, `delete from org where id = $1`, e.Space); err != nil {
 			return fmt.Errorf("remove space %s: %w", e.Space, err)
 		}
@@ -69,6 +72,20 @@ func (s sqlStore) erase(ctx context.Context, e Erasure, entry func(Erasure) jour
 		return journal.Record(ctx, tx, entry(e))
 	})
 	return e, err
+}
+
+// empty removes what a space has besides members.
+func empty(ctx context.Context, tx *db.Tx, id string) error {
+	for _, text := range []string{
+		`delete from org_invite where org = $1`,
+		`delete from org_logo where org = $1`,
+		`delete from org_limit where org = $1`,
+	} {
+		if _, err := tx.Exec(ctx, text, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s sqlStore) erasure(ctx context.Context, id string) (e Erasure, err error) {

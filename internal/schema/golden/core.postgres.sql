@@ -26,10 +26,13 @@ CREATE TABLE apikey (
 	made_by text NOT NULL,
 	created_at bigint NOT NULL,
 	used_at bigint NOT NULL,
+	role text NOT NULL DEFAULT ''::text,
+	revoked_at bigint NOT NULL DEFAULT 0,
 	CONSTRAINT apikey_pkey PRIMARY KEY (id)
 );
 CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
 CREATE INDEX apikey_by_maker ON core.apikey USING btree (made_by);
+CREATE INDEX apikey_by_space ON core.apikey USING btree (space);
 CREATE TABLE audit (
 	id bigint NOT NULL,
 	indexed bigint NOT NULL,
@@ -207,8 +210,11 @@ CREATE TABLE org (
 	name bytea NOT NULL,
 	created_at bigint NOT NULL,
 	keep_days bigint NOT NULL,
+	level text NOT NULL DEFAULT 'password'::text,
+	heir text NOT NULL DEFAULT ''::text,
 	CONSTRAINT org_pkey PRIMARY KEY (id)
 );
+CREATE INDEX org_by_owner ON core.org USING btree (owner, kind);
 CREATE UNIQUE INDEX org_private ON core.org USING btree (owner) WHERE (kind = 'private'::text);
 CREATE TABLE org_erase (
 	org text NOT NULL,
@@ -222,6 +228,38 @@ CREATE TABLE org_erase (
 	CONSTRAINT org_erase_pkey PRIMARY KEY (org)
 );
 CREATE INDEX org_erase_by_end ON core.org_erase USING btree (done_at);
+CREATE TABLE org_invite (
+	id text NOT NULL,
+	org text NOT NULL,
+	token bytea NOT NULL,
+	address bytea,
+	address_index bytea,
+	role text NOT NULL,
+	uses bigint NOT NULL,
+	made_by text NOT NULL,
+	created_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT org_invite_org_fkey FOREIGN KEY (org) REFERENCES org(id),
+	CONSTRAINT org_invite_pkey PRIMARY KEY (id),
+	CONSTRAINT org_invite_token_key UNIQUE (token)
+);
+CREATE INDEX org_invite_by_end ON core.org_invite USING btree (expires_at);
+CREATE UNIQUE INDEX org_invite_address ON core.org_invite USING btree (org, address_index);
+CREATE TABLE org_limit (
+	org text NOT NULL,
+	kind text NOT NULL,
+	most bigint NOT NULL,
+	CONSTRAINT org_limit_org_fkey FOREIGN KEY (org) REFERENCES org(id),
+	CONSTRAINT org_limit_pkey PRIMARY KEY (org, kind)
+);
+CREATE TABLE org_logo (
+	org text NOT NULL,
+	kind text NOT NULL,
+	image bytea NOT NULL,
+	updated_at bigint NOT NULL,
+	CONSTRAINT org_logo_org_fkey FOREIGN KEY (org) REFERENCES org(id),
+	CONSTRAINT org_logo_pkey PRIMARY KEY (org)
+);
 CREATE TABLE org_member (
 	org text NOT NULL,
 	account text NOT NULL,
@@ -286,6 +324,7 @@ CREATE TABLE thing (
 	deleted_at bigint,
 	CONSTRAINT thing_pkey PRIMARY KEY (id)
 );
+CREATE INDEX thing_space ON core.thing USING btree (space);
 CREATE INDEX thing_timezone ON core.thing USING btree (timezone, id) WHERE (device IS NOT NULL);
 CREATE UNIQUE INDEX thing_device ON core.thing USING btree (device) WHERE (device IS NOT NULL);
 CREATE UNIQUE INDEX thing_name ON core.thing USING btree (space, name_mac) WHERE (deleted_at IS NULL);
@@ -313,6 +352,7 @@ CREATE TABLE thing_property (
 	CONSTRAINT thing_property_pkey PRIMARY KEY (id),
 	CONSTRAINT thing_property_thing_fkey FOREIGN KEY (thing) REFERENCES thing(id)
 );
+CREATE INDEX thing_property_living ON core.thing_property USING btree (space) WHERE (deleted_at IS NULL);
 CREATE INDEX thing_property_space ON core.thing_property USING btree (space);
 CREATE INDEX thing_property_thing ON core.thing_property USING btree (thing, space);
 CREATE UNIQUE INDEX thing_property_name ON core.thing_property USING btree (thing, name_mac) WHERE (deleted_at IS NULL);

@@ -22,10 +22,13 @@ CREATE TABLE apikey (
 	enabled boolean not null,
 	made_by text not null,
 	created_at bigint not null,
-	used_at bigint not null
+	used_at bigint not null ,
+	role text not null default '',
+	revoked_at bigint not null default 0
 );
 CREATE INDEX apikey_by_account on apikey (account, created_at);
 CREATE INDEX apikey_by_maker on apikey (made_by);
+CREATE INDEX apikey_by_space on apikey (space);
 CREATE TABLE audit (
 	id INTEGER not null primary key,
 	indexed bigint not null,
@@ -188,8 +191,11 @@ CREATE TABLE org (
 	owner text not null,
 	name bytea not null,
 	created_at bigint not null,
-	keep_days bigint not null
+	keep_days bigint not null ,
+	level text not null default 'password',
+	heir text not null default ''
 );
+CREATE INDEX org_by_owner on org (owner, kind);
 CREATE UNIQUE INDEX org_private on org (owner) where kind = 'private';
 CREATE TABLE org_erase (
 	org text not null primary key,
@@ -202,6 +208,33 @@ CREATE TABLE org_erase (
 	apikeys bigint not null
 );
 CREATE INDEX org_erase_by_end on org_erase (done_at);
+CREATE TABLE org_invite (
+	id text not null primary key,
+	org text not null references org (id),
+	token bytea not null unique,
+	address bytea,
+	address_index bytea,
+	role text not null,
+	uses bigint not null,
+	made_by text not null,
+	created_at bigint not null,
+	expires_at bigint not null
+);
+CREATE UNIQUE INDEX org_invite_address on org_invite (org, address_index);
+CREATE INDEX org_invite_by_end on org_invite (expires_at);
+CREATE TABLE org_limit (
+	org text not null references org (id),
+	kind text not null,
+	most bigint not null,
+	primary key (org,
+	kind)
+);
+CREATE TABLE org_logo (
+	org text not null primary key references org (id),
+	kind text not null,
+	image bytea not null,
+	updated_at bigint not null
+);
 CREATE TABLE org_member (
 	org text not null references org (id),
 	account text not null,
@@ -267,6 +300,7 @@ CREATE TABLE thing (
 );
 CREATE UNIQUE INDEX thing_device on thing (device) where device is not null;
 CREATE UNIQUE INDEX thing_name on thing (space, name_mac) where deleted_at is null;
+CREATE INDEX thing_space on thing (space);
 CREATE INDEX thing_timezone on thing (timezone, id) where device is not null;
 CREATE TABLE thing_erase (
 	series text not null primary key,
@@ -289,6 +323,7 @@ CREATE TABLE thing_property (
 	updated_at bigint not null,
 	deleted_at bigint
 );
+CREATE INDEX thing_property_living on thing_property (space) where deleted_at is null;
 CREATE UNIQUE INDEX thing_property_name on thing_property (thing, name_mac) where deleted_at is null;
 CREATE UNIQUE INDEX thing_property_number on thing_property (thing, number) where deleted_at is null;
 CREATE INDEX thing_property_space on thing_property (space);

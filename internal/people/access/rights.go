@@ -1,0 +1,54 @@
+package access
+
+import "slices"
+
+// A Right is something that people may do, in their words, and the actions that it
+// is made of. Which roles have it is the policy's to say.
+type Right struct {
+	Words   string // completes "may"
+	Actions []Action
+}
+
+// rights are all that members can be allowed. Each action that anything asks about
+// stands in exactly one of them.
+var rights = []Right{
+	{"see devices, things, properties and their values, live and from the past", []Action{
+		"device:read", "device:list", "thing:read", "thing:list", "thing:watch", "property:read", "property:list", "propertytype:list",
+		"series:query", "certificate:read", "certificate:list", "credential:list"}},
+	{"take the values out as a file", []Action{"series:export"}},
+	{"see the space, its limits, and what roles may do", []Action{"org:read", "org:list", "role:list"}},
+	{"see who the other members are", []Action{"member:list"}},
+	{"write values to things", []Action{"thing:publish", "property:publish"}},
+	{"make, change and delete things and their properties", []Action{
+		"thing:create", "thing:write", "thing:update", "thing:delete", "thing:clone", "thing:tag", "property:create", "property:update", "property:delete"}},
+	{"add, claim, change and delete devices", []Action{
+		"device:create", "device:claim", "device:write", "device:update", "device:delete", "device:tag"}},
+	{"issue and revoke certificates of devices", []Action{"certificate:issue", "certificate:update", "certificate:revoke"}},
+	{"rename the space, give it a logo, and say how surely people must sign in", []Action{"org:update"}},
+	{"invite people, give them roles and remove them", []Action{
+		"invitation:list", "invitation:create", "invitation:update", "invitation:revoke", "member:update", "member:remove"}},
+	{"see and revoke everybody's API keys of this space", []Action{"spacekey:list", "spacekey:revoke"}},
+	{"hand the space over to somebody else, or disband it for ever, if they own it", []Action{"org:manage", "org:erase"}},
+	{"make, change and revoke API keys of their own", []Action{"apikey:list", "apikey:create", "apikey:update", "apikey:delete"}},
+	{"make other spaces, accept invitations, and leave this space", []Action{"membership:create", "membership:read", "membership:accept", "membership:leave"}},
+	{"see what they did themselves and what was done with their account", []Action{"account:read"}},
+}
+
+// Rights is the list, in the order in which people read it.
+func Rights() []Right { return slices.Clone(rights) }
+
+// Can says in words what a signed-in person may do who is role in a space, as the
+// policy decides it.
+func (p *Policy) Can(role Role) []string {
+	// Personal rights are over what is one's own.
+	who := Actor{Kind: User, ID: "u", Space: "s", Role: role}
+	var all []string
+	for _, r := range rights {
+		if !slices.ContainsFunc(r.Actions, func(a Action) bool {
+			return p.Allow(who, a, Resource{Type: "Space", ID: "s", Space: "s", Owner: "u"}) != nil
+		}) {
+			all = append(all, r.Words)
+		}
+	}
+	return all
+}
