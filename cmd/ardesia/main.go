@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,8 +21,18 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ardesia:", err)
-		os.Exit(1)
+		code := 1
+		if e := (exit{}); errors.As(err, &e) {
+			code = e.code
+		}
+		os.Exit(code)
 	}
+}
+
+// exit is an error after which the program ends with another code than 1.
+type exit struct {
+	code int
+	error
 }
 
 func newRoot() *cobra.Command {
@@ -39,7 +50,7 @@ Then:        ardesia user add --data ./data --email you@example.org --name You`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(serve(), doctor(), backups(), restores(), config(), user(), space(), apikey(), clients(), device(), ca(), key(), guards(), journals(), letters(), dataMap())
+	root.AddCommand(serve(), doctor(), backups(), restores(), config(), user(), space(), apikey(), clients(), device(), ca(), key(), guards(), journals(), letters(), dataMap(), audits())
 	return root
 }
 

@@ -82,6 +82,10 @@ var acts = map[string]act{
 	"journal.list":    with((*Server).journalList),
 	"key.rotate":      with((*Server).keyRotate),
 	"key.recovery":    with((*Server).keyRecovery),
+
+	"audit.show":       with((*Server).auditShow),
+	"audit.verify":     with((*Server).auditVerify),
+	"audit.checkpoint": with((*Server).auditCheckpoint),
 }
 
 // Admin runs one administrative act and returns its JSON answer.
@@ -375,6 +379,7 @@ func (s *Server) backup(ctx context.Context, in struct {
 // check reads everything that is stored, as doctor asks.
 func (s *Server) check(ctx context.Context, _ none) (any, error) {
 	all := append(s.data.examine(ctx), examineGuard(s.guard, s.cfg)...)
+	all = append(all, examineAudit(ctx, s.audit))
 	out := make([]wireFinding, 0, len(all))
 	for _, f := range all {
 		out = append(out, wireFinding(f))

@@ -22,6 +22,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/sqlite"
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/schema"
 )
 
@@ -177,6 +178,11 @@ func examineData(ctx context.Context, cfg Config, now func() time.Time) []Findin
 	all := []Finding{{Good, "Keys and databases can be opened (" + databaseName(cfg) + ").", ""}}
 	all = append(all, d.examine(ctx)...)
 	all = append(all, examineGuardOf(ctx, d, cfg, now)...)
+	log, err := newAudit(ctx, cfg, d, audit.Needs{Now: now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return append(all, Finding{Bad, "The audit log cannot be opened: " + err.Error(), restoreIt})
+	}
+	all = append(all, examineAudit(ctx, log))
 	// What boards were told is on disk is replayed, as a start would. Where a server runs, it did that.
 	if _, err := series.New(ctx, series.Needs{Store: series.SQL(d.history), Keys: d.ring, Log: slog.New(slog.DiscardHandler), Now: now}); err != nil {
 		return append(all, Finding{Bad, "The history cannot be read: " + err.Error(), restoreIt})

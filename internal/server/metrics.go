@@ -54,6 +54,10 @@ func newMetrics(s *Server) *metrics {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ca_refused_total", Help: "Board certificates that were refused.",
 			ConstLabels: prometheus.Labels{"reason": why}}, func() float64 { return float64(s.authority.Refusals()[why]) }))
 	}
+	gauge("audit_entry", "Entries in the audit log.", func() float64 { return float64(s.audit.Stats().Size) })
+	gauge("audit_entry_waiting", "Entries of the journal that are not in the audit log yet.", func() float64 { return float64(s.audit.Stats().Waiting) })
+	gauge("audit_lag_seconds", "Age of the oldest entry that is not in the audit log yet.", func() float64 { return s.audit.Stats().Lag.Seconds() })
+	counter("audit_event_total", "Refusals that were counted for the journal.", func() float64 { return float64(s.audit.Stats().Events) })
 	m.guard(s.guard)
 	counter("device_alert_total", "Devices that connected from two places in turns: credentials that seem stolen.", func() float64 { return float64(s.devices.AlertCount()) })
 	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })

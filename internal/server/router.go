@@ -22,6 +22,8 @@ type router struct {
 	things  *thing.Service
 	// identify says who brings a token, as for HTTP, and in which space.
 	identify func(ctx context.Context, token string) (access.Actor, error)
+	// refused is told of a device that was not let in, and what it called itself.
+	refused func(id string, err error)
 }
 
 var errUser = problem.New(problem.Unauthenticated, "user-name", "The user name must be the id of the token's owner.")
@@ -30,6 +32,7 @@ var errUser = problem.New(problem.Unauthenticated, "user-name", "The user name m
 func (r *router) Certificate(ctx context.Context, leaf *x509.Certificate, clientID string, remote netip.Addr) (mqtt.Identity, error) {
 	x, err := r.devices.AuthenticateCertificate(ctx, leaf, clientID, remote)
 	if err != nil {
+		r.refused(clientID, err)
 		return mqtt.Identity{}, err
 	}
 	return mqtt.Identity{Kind: mqtt.Device, ID: x.Device, Session: x}, nil
@@ -39,6 +42,7 @@ func (r *router) Certificate(ctx context.Context, leaf *x509.Certificate, client
 func (r *router) Password(ctx context.Context, username, password, clientID string, remote netip.Addr) (mqtt.Identity, error) {
 	x, err := r.devices.Authenticate(ctx, username, password, clientID, remote)
 	if err != nil {
+		r.refused(username, err)
 		return mqtt.Identity{}, err
 	}
 	return mqtt.Identity{Kind: mqtt.Device, ID: x.Device, Session: x}, nil

@@ -23,6 +23,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
@@ -67,6 +68,8 @@ type Server struct {
 	devices   *device.Service
 	things    *thing.Service
 	wall      *edge.Wall
+	audit     *audit.Service
+	refused   refusals
 
 	shredder *shred.Shredder
 	erasures chan struct{} // holds one token; whoever has it brings erasures of spaces to their end
@@ -91,8 +94,10 @@ func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
 	if s.data, err = openData(ctx, cfg, world.Now); err != nil {
 		return nil, err
 	}
-	if err = s.people(ctx); err == nil {
-		err = s.fleet(ctx)
+	for _, open := range []func(context.Context) error{s.people, s.fleet, s.openAudit} {
+		if err = open(ctx); err != nil {
+			break
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.data.close())
@@ -243,7 +248,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -262,7 +267,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	router := &router{now: s.world.Now, devices: s.devices, things: s.things, identify: s.identify}
+	router := &router{now: s.world.Now, devices: s.devices, things: s.things, identify: s.identify, refused: s.refuseDevice}
 	mutual := s.wall.Mutual(s.authority.Pool, s.authority.Knows)
 	s.broker, err = mqtt.New(mqtt.Config{
 		Listeners: []mqtt.Listener{
@@ -284,6 +289,8 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "database of keys", Run: s.data.keyring.Run},
 		{Name: "database of the core", Run: s.data.core.Run},
 		{Name: "database of the history", Run: s.data.history.Run},
+		{Name: "audit log", Run: s.audit.Run},
+		{Name: "refusals", Run: s.runRefusals},
 		{Name: "history", Run: s.series.Run},
 		{Name: "device authority", Run: s.authority.Run},
 		{Name: "devices", Run: s.devices.Run},
@@ -339,6 +346,7 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.refused.denials = &d.Denials
 	routes, err := d.Handler(s.Routes())
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)

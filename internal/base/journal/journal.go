@@ -4,8 +4,8 @@
 // Each row carries a hash of itself and of the row before it, and the end of the
 // chain is kept apart, so that Verify finds a row that was changed, taken out, put
 // in or cut off. Whoever can write to the database and knows this code can forge
-// all of it: that is what a log outside of the database is for, and it starts
-// from this one.
+// all of it: that is what the log outside of the database is for (ops/audit), which
+// gets every entry.
 //
 // Tables: journal, journal_head, in the core database.
 package journal
@@ -29,7 +29,9 @@ import (
 var ErrBroken = problem.New(problem.Precondition, "journal-broken", "The journal was changed by somebody else than this program.")
 
 // An Entry says who did what to which noun. It never holds secrets, property
-// values, names or e-mail addresses: identifiers only.
+// values, names or e-mail addresses: identifiers only, because an entry is never taken
+// back, not even when the person that it is about is erased. Record refuses what no
+// identifier of ours looks like.
 type Entry struct {
 	Number   int64     // given by Record: 1, 2, ... without gaps
 	At       time.Time // UTC; kept to the microsecond
@@ -41,8 +43,10 @@ type Entry struct {
 	Detail   map[string]string
 }
 
-// maxDetail is how many bytes the detail of an entry may have, as JSON.
-const maxDetail = 4096
+const (
+	maxDetail = 4096 // bytes of an entry's detail, as JSON
+	maxText   = 512  // bytes of each other text of an entry
+)
 
 // Record writes e in tx. An error must end tx: no change without its entry.
 //
@@ -51,6 +55,9 @@ const maxDetail = 4096
 func Record(ctx context.Context, tx *db.Tx, e Entry) error {
 	if e.Actor == "" || e.Action == "" || e.Resource == "" || e.At.IsZero() {
 		return fmt.Errorf("journal entry %q on %s %s: At, Actor, Action and Resource must be there", e.Action, e.Resource, e.ID)
+	}
+	if err := e.check(); err != nil {
+		return fmt.Errorf("journal entry %q: %w", e.Action, err)
 	}
 	detail, err := encode(e.Detail)
 	if err != nil {
@@ -81,6 +88,33 @@ func Record(ctx context.Context, tx *db.Tx, e Entry) error {
 	return nil
 }
 
+// check refuses what must not be kept for ever. Names and values of people are more than
+// ASCII sooner or later, and an e-mail address has its sign: a room that hands one over
+// by mistake is told when it is tested. The text itself is not repeated.
+func (e Entry) check() error {
+	for name, text := range map[string]string{"actor": e.Actor, "space": e.Space, "action": e.Action, "resource": e.Resource, "id": e.ID} {
+		if len(text) > maxText || !identifies(text) {
+			return fmt.Errorf("%s is no identifier", name)
+		}
+	}
+	for name, text := range e.Detail {
+		if !identifies(name) || !identifies(text) {
+			return fmt.Errorf("%q of the detail is no identifier", name)
+		}
+	}
+	return nil
+}
+
+// identifies says whether text is printable ASCII without "@".
+func identifies(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '@' {
+			return false
+		}
+	}
+	return true
+}
+
 func encode(detail map[string]string) (string, error) {
 	if len(detail) == 0 {
 		return "{}", nil
@@ -109,57 +143,6 @@ func (e Entry) hash(before []byte, detail string) []byte {
 	return sum[:]
 }
 
-// A Query selects entries.
-type Query struct {
-	Space string // "" for all
-	After int64  // entries with higher numbers only
-	Limit int    // 1 to MaxList; 0 is MaxList
-}
-
-// MaxList is how many entries one call to List answers with.
-const MaxList = 1000
-
-// List reads entries, oldest first.
-func List(ctx context.Context, d *db.DB, q Query) ([]Entry, error) {
-	if q.Limit <= 0 || q.Limit > MaxList {
-		q.Limit = MaxList
-	}
-	var all []Entry
-	err := d.Read(ctx, func(tx *db.Tx) error {
-		all = nil
-		return each(ctx, tx, q, func(e Entry, _ string, _ []byte) error {
-			all = append(all, e)
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list journal after %d: %w", q.After, err)
-	}
-	return all, nil
-}
-
-// each calls fn for at most q.Limit entries.
-func each(ctx context.Context, tx *db.Tx, q Query, fn func(e Entry, detail string, hash []byte) error) error {
-	return db.Each(ctx, tx, func(from db.Row) error {
-		var (
-			e      Entry
-			at     int64
-			detail string
-			hash   []byte
-		)
-		if err := from.Scan(&e.Number, &at, &e.Actor, &e.Space, &e.Action, &e.Resource, &e.ID, &detail, &hash); err != nil {
-			return err
-		}
-		e.At = time.UnixMicro(at).UTC()
-		if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
-			return ErrBroken.With(fmt.Sprintf("Entry %d of the journal has a detail that cannot be read.", e.Number))
-		}
-		return fn(e, detail, hash)
-	}, `
-		select number, at, actor, space, action, resource, id, detail, hash from journal
-		where number > $1 and ($2 = '' or space = $2) order by number limit $3`, q.After, q.Space, q.Limit)
-}
-
 // Verify walks the whole chain. It returns how many entries there are, and
 // ErrBroken with the number of the first that is not as it was written.
 func Verify(ctx context.Context, d *db.DB) (int64, error) {
@@ -169,15 +152,15 @@ func Verify(ctx context.Context, d *db.DB) (int64, error) {
 		before := make([]byte, sha256.Size)
 		for more := true; more; {
 			more = false
-			if err := each(ctx, tx, Query{After: last, Limit: MaxList}, func(e Entry, detail string, hash []byte) error {
+			if err := each(ctx, tx, Query{After: last}, func(r Row) error {
 				more = true
-				if e.Number != last+1 {
+				if r.Number != last+1 {
 					return ErrBroken.With(fmt.Sprintf("Entry %d of the journal is missing.", last+1))
 				}
-				if want := e.hash(before, detail); !bytes.Equal(hash, want) {
-					return ErrBroken.With(fmt.Sprintf("Entry %d of the journal, or the one before it, was changed.", e.Number))
+				if !r.Follows(before) {
+					return ErrBroken.With(fmt.Sprintf("Entry %d of the journal, or the one before it, was changed.", r.Number))
 				}
-				last, before = e.Number, hash
+				last, before = r.Number, r.Hash
 				return nil
 			}); err != nil {
 				return err

@@ -6,8 +6,8 @@
 //	    ├ keyring key     wraps each row of the keyring database:
 //	    │   ├ space keys, person keys     made on first use, erased with whom they belong to
 //	    │   ├ thing keys, device keys     the same; sealed under their space's key first, and gone with it
-//	    │   ├ purpose keys                one secret for sealing, one for blind indexes; per name by HKDF
-//	    │   └ signers                     P-256 private keys
+//	    │   ├ purpose keys                one secret for sealing, one for blind indexes and fixed sealing; per name by HKDF
+//	    │   └ signers                     P-256 and Ed25519 private keys
 //	    ├ backup key      wraps the key of each archive, so that archives outlive the root key
 //	    └ recovery key    public half; opens archives when the machine is lost
 //

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
 	"database/sql"
@@ -411,22 +410,3 @@ func mac(key []byte) func(msg []byte) []byte {
 
 // FileKey is Root.FileKey.
 func (g *Ring) FileKey(name string) []byte { return g.root.FileKey(name) }
-
-// Signer returns the P-256 private key of that name, which is made on first use and
-// never leaves the process in clear. The result prints as nothing of use, and signs
-// digests of SHA-256 with ECDSA as ASN.1; it is no *ecdsa.PrivateKey, as one in a token is not.
-func (g *Ring) Signer(ctx context.Context, name string) (crypto.Signer, error) {
-	who := ref{KindSigner, name}
-	key, err := g.keep(ctx, who, func() (any, error) {
-		b, err := g.secret(ctx, who, newSigner)
-		if err != nil {
-			return nil, err
-		}
-		defer clear(b)
-		return readSigner(b)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return key.(*signer), nil
-}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
@@ -387,6 +388,82 @@ func TestSignersSignAndStay(t *testing.T) {
 	})
 }
 
+func TestEd25519SignersSignAndStay(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		g := h.ring(t)
+		s, err := g.Ed25519(t.Context(), "audit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := []byte("a checkpoint")
+		signature, err := s.Sign(nil, message, crypto.Hash(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		later, err := h.ring(t).Ed25519(t.Context(), "audit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ed25519.Verify(later.Public().(ed25519.PublicKey), message, signature) {
+			t.Error("the key of a later process does not verify")
+		}
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+			if got := fmt.Sprintf(format, s); got != "Ed25519 signer" {
+				t.Errorf("%s prints %q", format, got)
+			}
+		}
+		if _, err := g.Signer(t.Context(), "audit"); err == nil {
+			t.Error("an Ed25519 key is given out as one of P-256")
+		}
+		if _, err := g.Signer(t.Context(), "token"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Ed25519(t.Context(), "token"); err == nil {
+			t.Error("a P-256 key is given out as one of Ed25519")
+		}
+		if n, err := g.Check(t.Context()); err != nil || n < 2 {
+			t.Errorf("the check reads %d keys, %v", n, err)
+		}
+	})
+}
+
+// The same text at the same place is the same bytes, in every process; anything else is not.
+func TestFixedSealersSealTheSameToTheSame(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		g := h.ring(t)
+		a := g.Fixed("leaf")
+		sealed, err := a.Seal([]byte("text"), []byte("place"))
+		if err != nil || bytes.Contains(sealed, []byte("text")) {
+			t.Fatalf("sealed to %q, %v", sealed, err)
+		}
+		later := h.ring(t).Fixed("leaf")
+		if again, err := later.Seal([]byte("text"), []byte("place")); err != nil || !bytes.Equal(sealed, again) {
+			t.Errorf("a later process seals to %x, %v, want %x", again, err, sealed)
+		}
+		if plain, err := later.Open(sealed, []byte("place")); err != nil || string(plain) != "text" {
+			t.Errorf("opened %q, %v", plain, err)
+		}
+		flipped := bytes.Clone(sealed)
+		flipped[len(flipped)-1] ^= 1
+		for name, open := range map[string]func() ([]byte, error){
+			"another place":   func() ([]byte, error) { return a.Open(sealed, []byte("places")) },
+			"another name":    func() ([]byte, error) { return g.Fixed("leaves").Open(sealed, []byte("place")) },
+			"a flipped bit":   func() ([]byte, error) { return a.Open(flipped, []byte("place")) },
+			"half of it":      func() ([]byte, error) { return a.Open(sealed[:8], []byte("place")) },
+			"another purpose": func() ([]byte, error) { return g.Purpose("leaf").Open(sealed, []byte("place")) },
+		} {
+			if plain, err := open(); !errors.Is(err, ErrSeal) {
+				t.Errorf("%s: %q, %v, want ErrSeal", name, plain, err)
+			}
+		}
+		for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
+			if got := fmt.Sprintf(format, a); got != "fixed sealer" {
+				t.Errorf("%s prints %q", format, got)
+			}
+		}
+	})
+}
+
 func TestNamesAreChecked(t *testing.T) {
 	g := (&house{t.TempDir(), dbtest.Config(t, db.SQLite, dbtest.Keyring), noon}).ring(t)
 	for _, id := range []string{"", "a b", "a\n", "é", strings.Repeat("a", 129)} {
@@ -431,7 +508,7 @@ func TestNoKeyOfTheRingIsOnDiskInClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.(*signer).key.Bytes()
+	d, err := s.(*signer).key.(*ecdsa.PrivateKey).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}

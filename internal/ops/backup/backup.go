@@ -18,6 +18,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/secret"
+	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/schema"
 )
 
@@ -46,6 +47,7 @@ const (
 	exportName   = "keys.json"
 	dbFolder     = "db/"
 	filesFolder  = "files/"
+	auditName    = "audit.tar" // the audit log
 
 	maxSmall = 4 << 20 // bytes of one file that is not a database
 )
@@ -84,9 +86,28 @@ const (
 func Data(ctx context.Context, s Source, w io.Writer) error {
 	// History before core: what core says exists may have values that are younger
 	// than the copy, but no value is copied without its thing.
-	return s.archive(ctx, kindData, w, []named{{schema.History, s.History}, {schema.Core, s.Core}}, func(a *writer) error {
+	// The audit log before core: it has no entry that the journal in core lacks then.
+	return s.archive(ctx, kindData, w, s.addAudit, []named{{schema.History, s.History}, {schema.Core, s.Core}}, func(a *writer) error {
 		return s.addFiles(a)
 	})
+}
+
+// addAudit puts the audit log into the archive, as it is at one moment.
+func (s Source) addAudit(a *writer) error {
+	dir := filepath.Join(s.Dir, audit.Folder)
+	if !audit.Exists(dir) {
+		return nil // the house has not started since it could have one
+	}
+	r, w := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = w.CloseWithError(audit.Dump(dir, w)) // nil is io.EOF; file returns any other
+	}()
+	err := a.file(auditName, 0o600, r)
+	_ = r.CloseWithError(errStopped)
+	<-done
+	return err
 }
 
 // Keyring writes a keyring archive of s to w. Make it after the data archive, so that it has
@@ -98,7 +119,7 @@ func Keyring(ctx context.Context, s Source, w io.Writer) error {
 		return err
 	}
 	defer clear(exported)
-	return s.archive(ctx, kindKeyring, w, []named{{schema.Keyring, s.Keyring}}, func(a *writer) error {
+	return s.archive(ctx, kindKeyring, w, func(*writer) error { return nil }, []named{{schema.Keyring, s.Keyring}}, func(a *writer) error {
 		return a.file(exportName, 0o600, bytes.NewReader(exported))
 	})
 }
@@ -108,8 +129,8 @@ type named struct {
 	db   *db.DB
 }
 
-// archive writes one archive with the databases and what rest adds.
-func (s Source) archive(ctx context.Context, kind string, w io.Writer, all []named, rest func(a *writer) error) error {
+// archive writes one archive with what first adds, the databases and what rest adds.
+func (s Source) archive(ctx context.Context, kind string, w io.Writer, first func(a *writer) error, all []named, rest func(a *writer) error) error {
 	signer, err := s.Ring.Signer(ctx, "backup")
 	if err != nil {
 		return fmt.Errorf("sign a %s archive: %w", kind, err)
@@ -137,6 +158,9 @@ func (s Source) archive(ctx context.Context, kind string, w io.Writer, all []nam
 		return err
 	}
 	if err := a.file(manifestName, 0o600, bytes.NewReader(text)); err != nil {
+		return fmt.Errorf("write a %s archive: %w", kind, err)
+	}
+	if err := first(a); err != nil {
 		return fmt.Errorf("write a %s archive: %w", kind, err)
 	}
 	for i, one := range all {

@@ -5,7 +5,7 @@
 // the key of an erased space, thing or device is unreadable in every archive, however old, only if
 // that archive does not hold the key.
 //
-//	data archive      core, history, tls/, ca/, the configuration. Keep it as long as you like.
+//	data archive      core, history, the audit log, tls/, ca/, the configuration. Keep it as long as you like.
 //	keyring archive   the keyring database and what unwraps it. Keep it for 7 days
 //	                  (KeyringLife) and apart from the others; To deletes older ones.
 //

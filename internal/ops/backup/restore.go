@@ -15,6 +15,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/schema"
 )
 
@@ -155,6 +156,11 @@ func (q Request) into(ctx context.Context, dir string) (Report, error) {
 		if err := p.unpack(ctx, one.f, one.kind); err != nil {
 			return Report{}, p.orDrop(fmt.Errorf("restore %s: %w", one.f.Name(), err))
 		}
+		if one.kind == kindData {
+			if err := p.note(ctx, report.DataAt); err != nil {
+				return Report{}, p.orDrop(err)
+			}
+		}
 		q.done(one.step)
 	}
 	// 6. Everything opens as it would in a start, every page is read and every key opened.
@@ -278,6 +284,8 @@ func (p *place) unpack(ctx context.Context, f *os.File, kind string) error {
 				}
 			}
 			return c.a.damaged("it has %s, which it does not announce", c.name)
+		case c.name == auditName && kind == kindData:
+			return audit.Load(filepath.Join(p.dir, audit.Folder), c)
 		case strings.HasPrefix(c.name, filesFolder) && kind == kindData:
 			return p.file(strings.TrimPrefix(c.name, filesFolder), c)
 		}
@@ -372,6 +380,20 @@ func (p *place) file(name string, c *content) error {
 	}
 	p.files++
 	return os.Chmod(path, c.mode&0o644|0o600)
+}
+
+// note says in the journal that the house was restored, and from when: what the audit log
+// and the database have lost must not look as if it had never been.
+func (p *place) note(ctx context.Context, dataAt time.Time) error {
+	core, err := schema.Open(ctx, p.config(schema.Core))
+	if err != nil {
+		return err
+	}
+	err = audit.Restored(ctx, core, filepath.Join(p.dir, audit.Folder), p.root.Store(), p.Now(), dataAt)
+	if err = errors.Join(err, core.Close()); err != nil {
+		return fmt.Errorf("note the restore in the journal: %w", err)
+	}
+	return nil
 }
 
 // check opens everything and reads it.

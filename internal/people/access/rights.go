@@ -31,6 +31,7 @@ var rights = []Right{
 	{"hand the space over to somebody else, or disband it for ever, if they own it", []Action{"org:manage", "org:erase"}},
 	{"make, change and revoke API keys of their own", []Action{"apikey:list", "apikey:create", "apikey:update", "apikey:delete"}},
 	{"make other spaces, accept invitations, and leave this space", []Action{"membership:create", "membership:read", "membership:accept", "membership:leave"}},
+	{"see what they did themselves and what was done with their account", []Action{"account:read"}},
 }
 
 // Rights is the list, in the order in which people read it.

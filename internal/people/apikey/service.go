@@ -67,7 +67,13 @@ type Service struct {
 
 	// Revoked tells the client ids of keys that ended.
 	Revoked feed.Feed[string]
+	// Refused tells of secrets that were wrong.
+	Refused feed.Feed[Refusal]
 }
+
+// A Refusal is a wrong secret, or a key that does not count any more. Its fields are
+// those of the key; empty where there is no such key.
+type Refusal struct{ Key, Account, Space string }
 
 // New checks needs.
 func New(needs Needs) (*Service, error) {
@@ -371,6 +377,7 @@ func (s *Service) match(ctx context.Context, id, given string) (row, error) {
 		want = make([]byte, len(sum)) // as much work for a key that is not there
 	}
 	if !secret.Equal(sum[:], want) || err != nil || !r.enabled {
+		s.Refused.Publish(Refusal{r.id, r.account, r.space})
 		return row{}, ErrCredentials
 	}
 	return r, nil
@@ -383,6 +390,15 @@ func (s *Service) Alive(ctx context.Context, id string, version int64) error {
 		return ErrCredentials
 	}
 	return err
+}
+
+// Owner tells whose a key is, revoked or not; "" when there is none.
+func (s *Service) Owner(ctx context.Context, id string) (string, error) {
+	r, err := s.needs.Store.get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return r.account, err
 }
 
 func (r row) key() Key {

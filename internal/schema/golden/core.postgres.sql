@@ -74,6 +74,20 @@ CREATE TABLE apikey (
 CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
 CREATE INDEX apikey_by_maker ON core.apikey USING btree (made_by);
 CREATE INDEX apikey_by_space ON core.apikey USING btree (space);
+CREATE TABLE audit (
+	id bigint NOT NULL,
+	indexed bigint NOT NULL,
+	size bigint NOT NULL,
+	root bytea NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT audit_pkey PRIMARY KEY (id)
+);
+CREATE TABLE audit_person (
+	person text NOT NULL,
+	number bigint NOT NULL,
+	action text NOT NULL,
+	CONSTRAINT audit_person_pkey PRIMARY KEY (person, number)
+);
 CREATE TABLE ca_certificate (
 	id text NOT NULL,
 	space text NOT NULL,

@@ -63,6 +63,20 @@ CREATE TABLE apikey (
 CREATE INDEX apikey_by_account on apikey (account, created_at);
 CREATE INDEX apikey_by_maker on apikey (made_by);
 CREATE INDEX apikey_by_space on apikey (space);
+CREATE TABLE audit (
+	id INTEGER not null primary key,
+	indexed bigint not null,
+	size bigint not null,
+	root bytea not null,
+	at bigint not null
+);
+CREATE TABLE audit_person (
+	person text not null,
+	number bigint not null,
+	action text not null,
+	primary key (person,
+	number)
+);
 CREATE TABLE ca_certificate (
 	id text not null primary key,
 	space text not null,

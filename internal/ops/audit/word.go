@@ -1,0 +1,152 @@
+package audit
+
+// Say is an action of the journal in words. An action that has none yet is told as it is.
+func Say(action string) string {
+	if text, ok := words[action]; ok {
+		return text
+	}
+	return action
+}
+
+// words has a sentence for every action that an entry of the journal can have:
+// TestEveryActionHasWords looks for them in the code.
+var words = map[string]string{
+	"access:denied": "Not allowed, and refused",
+
+	"account:create":         "Account created",
+	"account:disable":        "Account disabled",
+	"account:email":          "E-mail address changed",
+	"account:enable":         "Account enabled again",
+	"account:erase":          "Deletion of the account begun",
+	"account:erased":         "Account deleted for good",
+	"account:freeze":         "Account frozen",
+	"account:leave":          "Deletion of the account asked for",
+	"account:link":           "Link sent by e-mail",
+	"account:password":       "Password changed",
+	"account:picture":        "Picture changed",
+	"account:picture-remove": "Picture removed",
+	"account:profile":        "Profile changed",
+	"account:recover":        "Account recovered",
+	"account:redeem":         "Link from an e-mail used",
+	"account:rehash":         "Password stored in a stronger form",
+	"account:stay":           "Deletion of the account called off",
+	"account:verify":         "E-mail address confirmed",
+
+	"apikey:create":  "API key made",
+	"apikey:delete":  "API key deleted",
+	"apikey:disable": "API key switched off",
+	"apikey:enable":  "API key switched on",
+	"apikey:leaked":  "API key revoked: it was found where it does not belong",
+	"apikey:refused": "Wrong secret for an API key, refused",
+	"apikey:rename":  "API key renamed",
+	"apikey:revoke":  "API key revoked",
+	"apikey:update":  "API key changed",
+
+	"audit:restored":  "Restored from a backup, or the database was set back",
+	"audit:truncated": "The audit log was cut off, and filled again",
+
+	"ca:abandon":  "Certificate that was not finished given up",
+	"ca:accept":   "Date changed until which old device certificates are accepted",
+	"ca:activate": "New generation of the device authority in use",
+	"ca:disable":  "Device certificate switched off",
+	"ca:enable":   "Device certificate switched on",
+	"ca:issue":    "Device certificate issued",
+	"ca:revoke":   "Device certificate revoked",
+	"ca:rotate":   "New generation of the device authority planned",
+
+	"client:create": "Application registered",
+	"client:delete": "Application removed",
+
+	"consent:deny":     "Access for an application refused",
+	"consent:give":     "Access for an application allowed",
+	"consent:withdraw": "Access for an application withdrawn",
+
+	"device:claim":         "Device claimed",
+	"device:create":        "Device added",
+	"device:delete":        "Device deleted",
+	"device:delete-secret": "Device's secret key removed",
+	"device:hide":          "Deleted device put aside",
+	"device:refused":       "Wrong credentials for a device, refused",
+	"device:remove":        "Device removed for good",
+	"device:tag":           "Device's tags changed",
+	"device:update":        "Device changed",
+	"device:write-secret":  "Device's secret key changed",
+
+	"factor:forget":          "All second factors removed",
+	"factor:passkey-add":     "Passkey added",
+	"factor:passkey-remove":  "Passkey removed",
+	"factor:passkey-rename":  "Passkey renamed",
+	"factor:passkey-suspect": "Passkey refused: it seems to be a copy",
+	"factor:recovery-make":   "Recovery codes made",
+	"factor:recovery-use":    "Recovery code used",
+	"factor:totp-add":        "Authenticator app added",
+	"factor:totp-begin":      "Adding an authenticator app begun",
+	"factor:totp-remove":     "Authenticator app removed",
+
+	"grant:begin": "Application given access",
+	"grant:end":   "Access of an application ended",
+
+	"guard:code-guessing":     "Codes guessed again and again",
+	"guard:leaked-key":        "API key found where it does not belong",
+	"guard:lift":              "Block after failed attempts lifted",
+	"guard:many-failures":     "Many failed attempts to sign in",
+	"guard:new-device":        "Signed in on a new device",
+	"guard:recovery-guessing": "Recovery codes guessed again and again",
+	"guard:spraying":          "One password tried on many accounts",
+	"guard:stuffing":          "Stolen passwords tried on many accounts",
+	"guard:token-guessing":    "Secrets of API keys guessed again and again",
+	"guard:travel":            "Signed in from two places too far apart",
+
+	"invitation:accept": "Invitation accepted",
+	"invitation:create": "Invitation sent",
+	"invitation:resend": "Invitation sent again",
+	"invitation:revoke": "Invitation withdrawn",
+	"invitation:update": "Invitation changed",
+
+	"key:destroyed": "Key of what was erased destroyed",
+
+	"keys:recovery": "Recovery key made",
+	"keys:rotate":   "Change of the root key begun",
+	"keys:rotated":  "Root key changed",
+
+	"member:leave":  "Left a space",
+	"member:remove": "Member removed from a space",
+	"member:update": "Member's role in a space changed",
+
+	"org:create":  "Space made",
+	"org:disband": "Space disbanded",
+	"org:erase":   "Erasure of a space begun",
+	"org:erased":  "Space erased for good",
+	"org:keep":    "Time changed for which a space keeps values",
+	"org:level":   "Level of a space changed",
+	"org:logo":    "Logo of a space changed",
+	"org:offer":   "Ownership of a space offered",
+	"org:owner":   "Owner of a space changed",
+	"org:quota":   "Limits of a space changed",
+	"org:rename":  "Space renamed",
+	"org:update":  "Space changed",
+
+	"post:forget":  "Letters to a person deleted",
+	"post:give-up": "Letter that could not be delivered given up",
+
+	"property:create": "Property added to a thing",
+	"property:delete": "Property deleted",
+	"property:erase":  "Property erased with its values",
+	"property:update": "Property changed",
+
+	"session:begin":      "Signed in",
+	"session:end":        "Signed out",
+	"session:end-others": "Signed out everywhere else",
+	"session:prove":      "Identity proved again",
+
+	"spacekey:revoke": "Member's API key revoked",
+
+	"thing:clone":   "Thing copied",
+	"thing:create":  "Thing made",
+	"thing:delete":  "Thing deleted",
+	"thing:detach":  "Device detached from a thing",
+	"thing:erase":   "Thing erased with its values",
+	"thing:restore": "Deleted thing brought back",
+	"thing:tag":     "Thing's tags changed",
+	"thing:update":  "Thing changed",
+}
