@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,15 +19,30 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // A ring notes what was erased, and fails when it is told to.
 type ring struct {
-	err  error
-	gone []string // kind and ids of each call
+	mu   sync.Mutex
+	err  error    // guarded by mu
+	gone []string // guarded by mu: kind and ids of each call
 }
 
 func (r *ring) Erase(_ context.Context, kind string, ids ...string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.err == nil {
 		r.gone = append(r.gone, fmt.Sprint(kind, " ", ids))
 	}
 	return r.err
+}
+
+func (r *ring) fails(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+func (r *ring) erased() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.gone)
 }
 
 func newShredder(t *testing.T, d *db.DB, r *ring) *Shredder {
@@ -87,8 +103,8 @@ func TestKeysOfAKindAreDestroyedTogether(t *testing.T) {
 		if n, err := s.All(t.Context()); n != 3 || err != nil {
 			t.Errorf("All = %d, %v, want 3", n, err)
 		}
-		if want := []string{"device [b]", "thing [b a]"}; !slices.Equal(r.gone, want) {
-			t.Errorf("destroyed %v, want %v", r.gone, want)
+		if want := []string{"device [b]", "thing [b a]"}; !slices.Equal(r.erased(), want) {
+			t.Errorf("destroyed %v, want %v", r.erased(), want)
 		}
 		if got, want := proofs(t, d), []string{"key:destroyed device b space", "key:destroyed thing b space", "key:destroyed thing a space"}; !slices.Equal(got, want) {
 			t.Errorf("the journal has %v, want %v", got, want)
@@ -101,16 +117,17 @@ func TestKeysOfAKindAreDestroyedTogether(t *testing.T) {
 
 func TestAFailureLeavesTheIntent(t *testing.T) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
-		r := &ring{err: errors.New("disk full")}
+		full := errors.New("disk full")
+		r := &ring{err: full}
 		s := newShredder(t, d, r)
 		intend(t, d, "thing", "a")
-		if n, err := s.All(t.Context()); n != 0 || !errors.Is(err, r.err) {
-			t.Errorf("All = %d, %v, want %v", n, err, r.err)
+		if n, err := s.All(t.Context()); n != 0 || !errors.Is(err, full) {
+			t.Errorf("All = %d, %v, want %v", n, err, full)
 		}
 		if !intended(t, d, "thing", "a") || len(proofs(t, d)) != 0 {
 			t.Error("a key that is still there was proved to be destroyed")
 		}
-		r.err = nil
+		r.fails(nil)
 		if n, err := s.All(t.Context()); n != 1 || err != nil {
 			t.Errorf("once more: All = %d, %v, want 1", n, err)
 		}
@@ -127,16 +144,16 @@ func TestRunLooksAtOnceAndEveryMinute(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
 		time.Sleep(Every / 2)
-		if want := []string{"thing [a]"}; !slices.Equal(r.gone, want) {
-			t.Errorf("at the start destroyed %v, want %v", r.gone, want)
+		if want := []string{"thing [a]"}; !slices.Equal(r.erased(), want) {
+			t.Errorf("at the start destroyed %v, want %v", r.erased(), want)
 		}
-		r.err = errors.New("disk full")
+		r.fails(errors.New("disk full"))
 		intend(t, d, "thing", "b")
 		time.Sleep(Every)
-		r.err = nil
+		r.fails(nil)
 		time.Sleep(Every)
-		if want := []string{"thing [a]", "thing [b]"}; !slices.Equal(r.gone, want) {
-			t.Errorf("after a failure destroyed %v, want %v", r.gone, want)
+		if want := []string{"thing [a]", "thing [b]"}; !slices.Equal(r.erased(), want) {
+			t.Errorf("after a failure destroyed %v, want %v", r.erased(), want)
 		}
 		stop()
 		if err := <-done; !errors.Is(err, context.Canceled) {
