@@ -297,7 +297,7 @@ func TestVerbsOfSpaces(t *testing.T) {
 	}
 	var in struct{ ID, Link, Role string }
 	must(&in, "space", "invite", sp.ID, "--role", "Editor", "--uses", "3")
-	if in.Role != "editor" || !strings.Contains(in.Link, "/invitation#") {
+	if in.Role != "editor" || !strings.Contains(in.Link, "/invitation?token=") {
 		t.Errorf("invite: %+v", in)
 	}
 	must(&rows, "space", "invitations", sp.ID)

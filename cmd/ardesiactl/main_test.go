@@ -348,7 +348,7 @@ func TestSpaceVerbs(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &in); err != nil || in.Link == "" {
 		t.Fatalf("invite: %+v", r)
 	}
-	_, token, _ := strings.Cut(in.Link, "#")
+	_, token, _ := strings.Cut(in.Link, "?token=")
 	if err := h.Client(key).Do(t.Context(), "POST", "/v1/invitations/accept", map[string]string{"token": token}, nil); err != nil {
 		t.Fatal(err)
 	}

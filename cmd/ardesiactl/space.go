@@ -156,9 +156,9 @@ func (a *app) spaceUninvite() *cobra.Command {
 func (a *app) spaceAccept() *cobra.Command {
 	return asks(a, "accept LINK", "Take an invitation", cobra.ExactArgs(1), spaceColumns, spaceRow,
 		func(given []string) (string, string, any) {
-			_, token, ok := strings.Cut(given[0], "#")
-			if !ok {
-				token = given[0]
+			token := given[0]
+			if link, err := url.Parse(token); err == nil && link.Query().Has("token") {
+				token = link.Query().Get("token")
 			}
 			return "POST", "/v1/invitations/accept", map[string]any{"token": token}
 		})

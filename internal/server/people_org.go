@@ -32,19 +32,7 @@ func (s *Server) orgNeeds() org.Needs {
 		Invite: func(ctx context.Context, sp org.Space, address, link string) error {
 			return s.letters.Send(ctx, post.Letter{Kind: post.Invite, Address: address, Fields: map[string]string{"link": link, "space": sp.Name}})
 		},
-		// What follows # stays in the browser, and in no log on the way.
-		Link: func(token string) string { return "https://" + s.web() + "/invitation#" + token },
-	}
-}
-
-// web is where people reach this server, also while it does not run.
-func (s *Server) web() string {
-	select {
-	case a := <-s.doors:
-		s.doors <- a
-		return reachable(s.cfg.Host, a["https"])
-	default:
-		return reachable(s.cfg.Host, s.cfg.HTTPS)
+		Link: func(token string) string { return s.signin.InvitationPage(token) },
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Server) peopleSignIn() (err error) {
 	s.signin, err = signin.New(signin.Needs{
 		Store: signin.SQL(s.data.core), Keys: s.data.ring, Accounts: s.accounts, APIKeys: s.apikeys,
 		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Arrived: s.arrived, Factors: proofs{s.factors}, Enrolment: proofs{s.factors},
-		Provider: provider{s.tokens}, MayLeave: s.mayLeave, Send: s.sendLetter,
+		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, MayLeave: s.mayLeave, Send: s.sendLetter,
 		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, SignUp: s.cfg.SignUp != "closed",
 	})
 	if err != nil {
@@ -181,6 +181,21 @@ func (p provider) Approve(ctx context.Context, who signin.Login, userCode string
 
 func (p provider) Deny(ctx context.Context, who signin.Login, userCode string) error {
 	return p.Service.Deny(ctx, oauth.Login(who), userCode)
+}
+
+// invitations are those of the room of spaces.
+type invitations struct{ *org.Service }
+
+func invited(m org.Membership, err error) (signin.Invited, error) {
+	return signin.Invited{Space: m.Space.Name, Role: string(m.Role)}, err
+}
+
+func (i invitations) Look(ctx context.Context, who access.Actor, token string) (signin.Invited, error) {
+	return invited(i.Service.Look(ctx, who, token))
+}
+
+func (i invitations) Accept(ctx context.Context, who access.Actor, token string) (signin.Invited, error) {
+	return invited(i.Service.Accept(ctx, who, token))
 }
 
 // sendLetter hands a letter to the post, with the fields that letters of its kind have.

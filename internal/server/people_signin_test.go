@@ -101,6 +101,40 @@ func TestASecondStepIsAskedForAndOpensWhatNeedsIt(t *testing.T) {
 	}
 }
 
+// Who is invited by mail follows the letter's link, signs in, and joins.
+func TestAnInvitationByMailIsTakenInABrowser(t *testing.T) {
+	h := servertest.Start(t)
+	u, _ := addPerson(h, "berta@example.org")
+	anna, key := h.Person("anna@example.org")
+	shared := settle(t, h, anna, key, "shared")
+	h.Admin("space.invite", map[string]any{"space": shared.id, "role": "viewer", "email": u.Email}, nil)
+	_, text := letter(t, h)
+	link := regexp.MustCompile(regexp.QuoteMeta(h.URL()) + `(/invitation\?token=([A-Za-z0-9_-]+))`).FindStringSubmatch(text)
+	if link == nil {
+		t.Fatalf("the letter is %q", text)
+	}
+	b := newBrowser(t, h)
+	if _, page := b.do("GET", link[1], nil, nil); !strings.Contains(page, `name="email"`) {
+		t.Fatalf("without signing in: %s", page)
+	}
+	b.signIn(u.Email, secretWords)
+	if code, page := b.do("GET", link[1], nil, nil); code != http.StatusOK || !strings.Contains(page, "shared") {
+		t.Errorf("the page: %d %s", code, page)
+	}
+	if code := b.api("GET", shared.id, nil); code != http.StatusForbidden {
+		t.Errorf("only looked at, and in: %d", code)
+	}
+	if code, page := b.do("POST", "/invitation", nil, url.Values{"token": {link[2]}}); code != http.StatusOK || !strings.Contains(page, "You have joined") {
+		t.Errorf("joining: %d %s", code, page)
+	}
+	if code := b.api("GET", shared.id, nil); code != http.StatusOK {
+		t.Errorf("after joining: %d", code)
+	}
+	if code, _ := b.do("POST", "/invitation", nil, url.Values{"token": {link[2]}}); code == http.StatusOK {
+		t.Error("the invitation counts twice")
+	}
+}
+
 // Guesses at a password are counted by the guard, and whoever has signed in here before is not kept out.
 func TestGuessesAtAPasswordAreRefusedAndTheirVictimComesIn(t *testing.T) {
 	h := servertest.Start(t)

@@ -258,7 +258,7 @@ func (c *caller) settleSpaces() {
 	}
 	c.admin("space.invite", map[string]any{"space": elsewhere, "role": "viewer"}, &out)
 	c.admin("space.invite", map[string]any{"space": space, "role": "viewer", "email": "guest-" + out.ID + "@example.org"}, &in)
-	_, token, _ := strings.Cut(out.Link, "#")
+	_, token, _ := strings.Cut(out.Link, "?token=")
 	var key, bound servertest.Key
 	if c.spare != "" {
 		c.admin("apikey.revoke", map[string]string{"client_id": c.spare}, nil) // so that they do not fill the space

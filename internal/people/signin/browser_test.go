@@ -287,6 +287,13 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	s.judge("device-asked" + as)
 	s.open("/consent?id=r1")
 	s.judge("consent" + as)
+	s.open("/invitation?token=i1")
+	s.judge("invitation" + as)
+	s.submit(nil, "main button.main")
+	if got := s.path(); got != "/account" {
+		t.Fatalf("joining led to %s", got)
+	}
+	s.judge("joined" + as)
 	for _, name := range []string{"profile", "password", "email", "sessions", "keys", "checkup", "data", "delete"} {
 		s.open("/account/" + name)
 		if got := s.path(); got != "/account/"+name {

@@ -256,6 +256,24 @@ func (e *enrolment) RemovePasskey(_ context.Context, _ access.Actor, user, id st
 	return nil
 }
 
+// invitations has one invitation, to a space with a bold name.
+type invitations struct{ taken bool }
+
+var errNoInvitation = problem.New(problem.NotFound, "invitation-not-found", "This invitation does not count.")
+
+func (i *invitations) Look(_ context.Context, _ access.Actor, token string) (Invited, error) {
+	if token != "i1" || i.taken {
+		return Invited{}, errNoInvitation
+	}
+	return Invited{Space: "<b>School</b>", Role: "editor"}, nil
+}
+
+func (i *invitations) Accept(ctx context.Context, who access.Actor, token string) (Invited, error) {
+	in, err := i.Look(ctx, who, token)
+	i.taken = i.taken || err == nil
+	return in, err
+}
+
 // provider is a room that gives out tokens: it asks one thing, once.
 type provider struct {
 	mu       sync.Mutex
@@ -303,7 +321,7 @@ func (p *provider) Deny(_ context.Context, who Login, code string) error {
 func (h *house) full() *provider {
 	p := &provider{}
 	e := &enrolment{h.factors, map[string]string{}}
-	h.Service.needs.Factors, h.Service.needs.Enrolment, h.Service.needs.Provider = e, e, p
+	h.Service.needs.Factors, h.Service.needs.Enrolment, h.Service.needs.Provider, h.Service.needs.Invitations = e, e, p, &invitations{}
 	return p
 }
 

@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -258,9 +257,7 @@ var askedOn = map[string]string{"/account/export": "/account/data", "/account/ke
 
 func clientOf(r *http.Request) Client {
 	c := Client{Agent: describe(r.UserAgent()), Browser: cookieOf(r, cookieFlow), Device: cookieOf(r, cookieDevice), Lang: cookieOf(r, cookieLang)}
-	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		c.Addr = a.Addr().Unmap().WithZone("")
-	}
+	c.Addr = rest.Client(r)
 	if !spoken(c.Lang) {
 		c.Lang = choose(r.Header.Get("Accept-Language"))
 	}

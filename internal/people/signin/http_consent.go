@@ -43,14 +43,20 @@ func (s *Service) getConsent(v *visit) error {
 	return s.show(v, "consent", view{Home: true, Data: consentData{ID: id, Action: "/consent", Asked: asked}}, nil)
 }
 
-// origins are those that can stand in a policy.
+// origins are those that can stand in a policy; ":*" at the end is any port.
 func origins(all []string) []string {
 	var good []string
 	for _, o := range all {
+		o, any := strings.CutSuffix(o, ":*")
 		u, err := url.Parse(o)
-		if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.ContainsAny(u.Host, " ;,'*\"") {
-			good = append(good, u.Scheme+"://"+u.Host)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.ContainsAny(u.Host, " ;,'*\"") {
+			continue
 		}
+		o = u.Scheme + "://" + u.Host
+		if any {
+			o += ":*"
+		}
+		good = append(good, o)
 	}
 	return good
 }

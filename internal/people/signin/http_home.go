@@ -44,6 +44,9 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 	if s.needs.Provider != nil {
 		maps.Copy(all, s.consentPages())
 	}
+	if s.needs.Invitations != nil {
+		maps.Copy(all, s.invitationPages())
+	}
 	return all
 }
 
@@ -72,7 +75,7 @@ func (s *Service) home(v *visit, name string, data any, told error) error {
 
 // notices are what a page may be told by the address that led to it.
 var notices = map[string]bool{
-	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true,
+	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true, "joined": true,
 }
 
 func (s *Service) notice(v *visit) string {

@@ -113,7 +113,7 @@ type Enrolment interface {
 type Asked struct {
 	Client  string   // the program's name, as whoever registered it wrote
 	Scopes  []string // what it wants to do
-	Origins []string // where the browser is led in the end, for the page's policy: "https://host[:port]"
+	Origins []string // where the browser is led in the end, for the page's policy: "https://host[:port]", or :* for any port
 }
 
 // A Provider is what the pages of consent need of the room that gives out tokens. It may
@@ -142,6 +142,8 @@ type Needs struct {
 	Factors   Factors
 	Enrolment Enrolment // may be nil
 	Provider  Provider  // may be nil
+	// Invitations may be nil.
+	Invitations Invitations
 	// MayLeave says why a person cannot be erased, if so: others would be left without an administrator.
 	MayLeave func(ctx context.Context, user string) error
 	// Send hands a letter to the post; nil says that it will not be lost.
