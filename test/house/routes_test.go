@@ -214,10 +214,13 @@ func (c *caller) settleFleet() {
 		Sketch string `json:"sketch_id"`
 	}
 	c.do("PUT", "/iot/v2/things/"+th.ID+"/sketch", map[string]any{"sketch_version": "v1"}, &with)
-	c.own = map[string]string{
+	if c.own == nil {
+		c.own = map[string]string{}
+	}
+	maps.Copy(c.own, map[string]string{
 		"device": d.ID, "thing": th.ID, "property": th.Properties[0].ID, "cid": cert.ID, "sketch": with.Sketch, "csr": string(quoted[1 : len(quoted)-1]),
 		"client": c.key.ID, "secret": c.key.Secret, "pass": secret, "hex": hexText(), "fresh": uuid.NewString(),
-	}
+	})
 }
 
 // settleSpaces makes a space that the caller owns, and one of somebody else's that is offered to them.
@@ -595,21 +598,19 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 			c.do("DELETE", "/iot/v2/things/"+made.ID+"?force=true", nil, nil)
 		}
 	}
-	for _, path := range []string{
-		"/iot/v2/things/" + c.own["thing"] + "/properties/" + c.own["property"],
-		"/iot/v2/devices/" + c.own["device"],
-		"/iot/v2/devices/" + c.own["device"] + "/certs/" + c.own["cid"],
-		"/v1/spaces/" + c.own["space"],
-		"/v1/spaces/" + c.own["joined"],
-	} {
-		if got := c.ask("GET", path, sample{}); got.status >= 300 {
-			for _, old := range []string{"/iot/v2/things/" + c.own["thing"], "/iot/v2/devices/" + c.own["device"]} {
-				if gone := c.ask("DELETE", old, sample{query: "force=true"}); gone.status >= 500 {
-					c.t.Errorf("DELETE %s: %d %s", old, gone.status, gone.body)
-				}
+	went := func(paths ...string) bool {
+		return slices.ContainsFunc(paths, func(path string) bool { return c.ask("GET", path, sample{}).status >= 300 })
+	}
+	thing, device := "/iot/v2/things/"+c.own["thing"], "/iot/v2/devices/"+c.own["device"]
+	if went(thing+"/properties/"+c.own["property"], device, device+"/certs/"+c.own["cid"]) {
+		for _, old := range []string{thing, device} {
+			if gone := c.ask("DELETE", old, sample{query: "force=true"}); gone.status >= 500 {
+				c.t.Errorf("DELETE %s: %d %s", old, gone.status, gone.body)
 			}
-			c.settleIn()
-			return
 		}
+		c.settleFleet()
+	}
+	if went("/v1/spaces/"+c.own["space"], "/v1/spaces/"+c.own["joined"]) {
+		c.settleSpaces()
 	}
 }
