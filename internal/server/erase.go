@@ -51,8 +51,8 @@ func toWireErasure(e org.Erasure) wireErasure {
 func (s *Server) spaceErase(ctx context.Context, in wireErase) (any, error) {
 	e, err := s.orgs.Erasure(ctx, in.Space)
 	if errors.Is(err, org.ErrNotFound) {
-		// 1. It is a shared space, and was named twice. Who asks is the operator:
-		// nobody else reaches the administration socket and the data directory.
+		// 1. It is a shared space, and was named twice. Who asks is the operator, or the
+		// owner by disband, whom the policy has let through.
 		sp, err := s.orgs.Get(ctx, in.Space)
 		if err != nil {
 			return nil, err

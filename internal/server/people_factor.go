@@ -19,8 +19,5 @@ func (s *Server) secondSteps(ctx context.Context) (err error) {
 // sign in under. Passkeys are bound to the former, which the latter lies below.
 func (s *Server) origins() []string {
 	a, _ := s.Addresses(context.Background()) // browsers come after the doors are open
-	return []string{
-		"https://" + reachable(s.cfg.Host, a["https"]),
-		"https://" + reachable("id."+s.cfg.Host, a["https"]),
-	}
+	return []string{"https://" + reachable(s.cfg.Host, a["https"]), s.origin()}
 }

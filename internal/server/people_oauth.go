@@ -36,10 +36,11 @@ func (s *Server) webSecret() string {
 	return hex.EncodeToString(s.data.ring.MAC("oauth-client")([]byte(clientWeb)))
 }
 
-// BindBrowser says how people sign in.
+// BindBrowser says how people sign in, in the place of this server's own pages: tests of programs
+// answer for their person by it.
 func (s *Server) BindBrowser(b oauth.Browser) error { return s.tokens.Bind(b) }
 
-// Tokens is the room of tokens, for whoever shows its pages.
+// Tokens is the room of tokens, for whoever was bound so.
 func (s *Server) Tokens() *oauth.Service { return s.tokens }
 
 // origin is where people sign in, and what tokens name as their issuer.
@@ -69,7 +70,7 @@ func (s *Server) bound(a Addresses) {
 
 func (s *Server) profile(ctx context.Context, user string) (oauth.Profile, error) {
 	u, err := s.accounts.Get(ctx, user)
-	return oauth.Profile{Name: u.Name, Email: u.Email}, err
+	return oauth.Profile{Name: u.Name, Email: u.Email, Verified: u.Verified()}, err
 }
 
 type wireClient struct {

@@ -123,7 +123,7 @@ func (d *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 // One runs a query that returns one row, or none, and lets read have it: once, with Scan. A statement
-// alone sees one state of the database anyway; without a transaction around it, it costs half as much, and one
+// alone sees one state of the database anyway; without a transaction around it, it costs a fraction (BenchmarkRow), and one
 // round trip to PostgreSQL instead of three.
 func (d *DB) One(ctx context.Context, read func(r Row) error, text string, args ...any) error {
 	if err := d.running.enter(); err != nil {

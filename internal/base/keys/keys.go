@@ -24,7 +24,7 @@ var (
 	ErrReadable = problem.New(problem.Precondition, "keys-readable", "Others on this machine may read the keys.")
 	// ErrExists is a key that would have been overwritten.
 	ErrExists = problem.New(problem.Conflict, "key-exists", "There is a key already.")
-	// ErrErased is the key of a space or person that was erased. It never comes back.
+	// ErrErased is the key of what was erased: a space, a person, a signer, a thing or a device. It never comes back.
 	ErrErased = problem.New(problem.NotFound, "key-erased", "This was erased, and its key destroyed.")
 	// ErrSeal is a sealed value that was changed, moved or made under another key.
 	ErrSeal = problem.New(problem.Internal, "seal-broken", "A stored value is damaged.")

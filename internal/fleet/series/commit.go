@@ -245,7 +245,7 @@ func (c *committer) apply() {
 		return
 	}
 	for _, st := range c.fresh {
-		m.series[st.property] = st
+		m.know(st)
 		m.nextID = max(m.nextID, st.id+1)
 	}
 	i := 0

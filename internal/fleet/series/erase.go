@@ -68,7 +68,7 @@ func (s *Service) erase(ctx context.Context, states []*state) error {
 		st.gone = true
 		st.now, st.old = nil, nil
 		if m.series[st.property] == st {
-			delete(m.series, st.property)
+			m.unknow(st)
 		}
 	}
 	m.mu.Unlock()
@@ -86,7 +86,9 @@ func (s *Service) erase(ctx context.Context, states []*state) error {
 	if err != nil {
 		m.mu.Lock()
 		for _, st := range states {
-			m.series[st.property] = st // so that repeating finds them
+			if m.series[st.property] == nil {
+				m.know(st) // so that repeating finds them
+			}
 		}
 		m.mu.Unlock()
 		return fmt.Errorf("erase %d series: %w", len(states), err)

@@ -36,8 +36,9 @@ type tail struct {
 
 // A thing is shared by all its series. The fields below the first two belong to the committer.
 type thing struct {
-	id    string
-	space string
+	id     string
+	space  string
+	series int // guarded by memory.mu: how many of it are in memory.series
 
 	sect  section
 	stamp uint64 // of the commit that sect and key belong to
@@ -97,7 +98,7 @@ func (st *state) record(at int64, v Value) {
 type memory struct {
 	mu      sync.RWMutex
 	series  map[string]*state // guarded by mu; by property
-	things  map[string]*thing // guarded by mu; those of erased series stay until a start
+	things  map[string]*thing // guarded by mu
 	nextID  int64             // guarded by mu; numbers from here on were never used
 	dirty   []*state          // guarded by mu; those with pending points
 	seq     int64             // guarded by mu; the newest row of the log that is applied
@@ -121,6 +122,20 @@ func (m *memory) thing(id, space string) *thing {
 		m.things[th.id] = th
 	}
 	return th
+}
+
+// know makes a series one that is found. The caller holds mu for writing.
+func (m *memory) know(st *state) {
+	m.series[st.property] = st
+	st.thing.series++
+}
+
+// unknow is the opposite: with its last series a thing is forgotten.
+func (m *memory) unknow(st *state) {
+	delete(m.series, st.property)
+	if st.thing.series--; st.thing.series == 0 && m.things[st.thing.id] == st.thing {
+		delete(m.things, st.thing.id)
+	}
 }
 
 // touch puts st on the list of those with pending points. The caller holds mu for writing.

@@ -27,7 +27,7 @@ func (s *Service) recover(ctx context.Context) error {
 		if r.last != nil {
 			st.has, st.lastAt, st.sealed = true, r.lastAt, r.last
 		}
-		m.series[r.property] = st
+		m.know(st)
 		byID[r.id] = st
 		m.nextID = max(m.nextID, r.id+1)
 		return nil

@@ -38,11 +38,15 @@ type sqlStore struct {
 type sealers func(thing string) (keys.Sealer, error)
 
 func (s sqlStore) sealers(ctx context.Context, space string) sealers {
-	return func(thing string) (keys.Sealer, error) {
-		seal, err := s.ring.Thing(ctx, space, thing)
-		if err != nil {
+	asked := map[string]keys.Sealer{} // of one act: each thing has many rows
+	return func(thing string) (seal keys.Sealer, err error) {
+		if seal = asked[thing]; seal != nil {
+			return seal, nil
+		}
+		if seal, err = s.ring.Thing(ctx, space, thing); err != nil {
 			return nil, fmt.Errorf("key of thing %s: %w", thing, err)
 		}
+		asked[thing] = seal
 		return seal, nil
 	}
 }
