@@ -17,7 +17,7 @@ var (
 	// ErrQuota is a space that has as much as it may have.
 	ErrQuota = problem.New(problem.Precondition, "space-quota", "The space has as much as it may have.")
 	// ErrLimit is a limit that cannot be set.
-	ErrLimit = problem.New(problem.Invalid, "space-limit", "A limit is 1 to 1,000,000,000, or 0 for none, of: "+strings.Join(quotaNames(), ", ")+".")
+	ErrLimit = problem.New(problem.Invalid, "space-limit", "A limit is 1 to 1,000,000,000, or 0 for no limit, of: "+strings.Join(quotaNames(), ", ")+".")
 )
 
 // A Quota is something of which a space may have so many.
