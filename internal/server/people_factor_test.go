@@ -15,13 +15,15 @@ import (
 // In the whole house, on ports that are known late, a person makes a passkey on a page
 // of the house and comes in with it; the administrator cannot take it away.
 func TestAPasskeyIsMadeAndUsedInTheHouse(t *testing.T) {
-	r := start(t, config(t))
+	c := config(t)
+	c.Host, c.Dev = "house.example", false // in development, and under localhost, there is one origin for everything
+	r := start(t, c)
 	ctx, system := t.Context(), access.Actor{Kind: access.System}
 	_, port, err := net.SplitHostPort(r.at["https"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"https://localhost:" + port, "https://id.localhost:" + port} {
+	for _, want := range []string{"https://house.example:" + port, "https://id.house.example:" + port} {
 		if got := r.origins(); !slices.Contains(got, want) {
 			t.Errorf("origins %v, want %s among them", got, want)
 		}
@@ -35,7 +37,7 @@ func TestAPasskeyIsMadeAndUsedInTheHouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := virtual.RelyingParty{ID: "localhost", Origin: "https://id.localhost:" + port}
+	at := virtual.RelyingParty{ID: "house.example", Origin: "https://id.house.example:" + port}
 	// RSA: on P-256 this authenticator writes one key in a hundred wrong.
 	key, own := virtual.NewAuthenticator(), virtual.NewCredential(virtual.KeyTypeRSA)
 	asked, err := virtual.ParseAttestationOptions(string(options))
