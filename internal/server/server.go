@@ -300,6 +300,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "guard", Run: s.guard.Run},
+		{Name: "ends of API keys", Run: s.runKeys},
 		{Name: "browsers", Run: s.signin.Run},
 		{Name: "notices", Run: s.runNotices},
 		{Name: "erasures of people", Run: s.runLeaving},

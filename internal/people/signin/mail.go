@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/mail"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -50,7 +51,7 @@ func (s *Service) Join(ctx context.Context, c Client, email, name, password stri
 				return true, nil
 			case errors.Is(err, account.ErrTaken):
 				// Its owner may have forgotten it: the letter leads to a new password.
-				return true, s.sendReset(ctx, u, c)
+				return true, s.sendReset(ctx, u, c, "")
 			}
 			return false, err
 		})
@@ -91,21 +92,24 @@ func (s *Service) Lost(ctx context.Context, c Client, email string) error {
 			if u.ID == "" || u.Disabled() {
 				return true, nil
 			}
-			return true, s.sendReset(ctx, u, c)
+			return true, s.sendReset(ctx, u, c, email)
 		})
 		return err
 	})
 }
 
-// sendReset sends the link that sets a new password.
-func (s *Service) sendReset(ctx context.Context, u account.User, c Client) error {
+// sendReset sends the link that sets a new password, to address, which the person has proved; "" is the first.
+func (s *Service) sendReset(ctx context.Context, u account.User, c Client, address string) error {
 	token, err := s.needs.Accounts.Invite(ctx, person(u.ID), account.Link{Purpose: account.LinkReset, Account: u.ID})
 	if err != nil {
 		return err
 	}
 	fields := s.fieldsOf(c)
 	fields["link"] = s.link("/reset/new", token.Reveal())
-	s.send(ctx, Letter{Kind: "reset", To: u.ID, Lang: c.Lang, Fields: fields})
+	if strings.EqualFold(address, u.Email) {
+		address = ""
+	}
+	s.send(ctx, Letter{Kind: "reset", To: u.ID, Address: address, Lang: c.Lang, Fields: fields})
 	return nil
 }
 
@@ -151,18 +155,23 @@ func (s *Service) Move(ctx context.Context, c Client, in Session, email string) 
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
 		return account.ErrEmail
 	}
+	return s.proveAddress(ctx, c, in, email, account.LinkEmail, "/account/email/confirm")
+}
+
+// proveAddress sends a link of purpose p to an address that a person would like to have. Whether
+// somebody has it is not told here either.
+func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email string, p account.Purpose, path string) error {
 	_, err := s.guarded(ctx, s.try(ActReset, email, in.Account, c, true), func() (bool, error) {
-		// Whether somebody has the address is not told here either.
 		if err := s.needs.Accounts.CheckEmail(ctx, email); errors.Is(err, account.ErrTaken) {
 			return true, nil
 		} else if err != nil {
 			return false, err
 		}
-		token, err := s.needs.Accounts.Invite(ctx, person(in.Account), account.Link{Purpose: account.LinkEmail, Account: in.Account, Text: email})
+		token, err := s.needs.Accounts.Invite(ctx, person(in.Account), account.Link{Purpose: p, Account: in.Account, Text: email})
 		if err != nil {
 			return false, err
 		}
-		s.send(ctx, Letter{Kind: "verify", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link("/account/email/confirm", token.Reveal())}})
+		s.send(ctx, Letter{Kind: "verify", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link(path, token.Reveal())}})
 		return true, nil
 	})
 	return err
