@@ -64,8 +64,14 @@ var sections = []navView{
 	{Path: "/account/activity", Key: "nav.activity"}, {Path: "/account/privacy", Key: "nav.privacy"}, {Path: "/account/data", Key: "nav.data"},
 }
 
+// partOfHome are pages that stand in the menu under another.
+var partOfHome = map[string]string{"/account/password": "/account", "/account/email": "/account", "/account/addresses": "/account", "/account/delete": "/account/data"}
+
 func (s *Service) navOf(path string) []navView {
 	missing := map[string]bool{"/account/factors": s.needs.Enrolment == nil, "/account/spaces": s.needs.Spaces == nil, "/account/activity": s.needs.Deeds == nil}
+	if under, ok := partOfHome[path]; ok {
+		path = under
+	}
 	var all []navView
 	for _, n := range sections {
 		if missing[n.Path] {

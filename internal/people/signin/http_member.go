@@ -35,7 +35,7 @@ func (s *Service) showMembers(v *visit, in inSpace, told error) error {
 	if err != nil {
 		return err
 	}
-	d := membersData{Manage: in.Kind == org.Shared && s.needs.Policy.Allow(in.who, "member:update", in.resource("member:update")) == nil}
+	d := membersData{Manage: in.Kind == org.Shared && s.allows(in, "member:update")}
 	for _, m := range all {
 		row := memberRow{Companion: m, You: m.User == in.who.ID}
 		if d.Manage {

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -16,45 +17,48 @@ import (
 // spacePages are those of the spaces that a person is in. What each does is asked of
 // the same policy as the API's route of the same verb.
 func (s *Service) spacePages() map[string]func(v *visit) error {
-	const one = "/account/spaces/{id}"
 	all := map[string]func(v *visit) error{
 		"GET /account/spaces":  s.getSpaces,
 		"POST /account/spaces": s.postSpace,
 	}
-	for pattern, p := range map[string]struct {
-		action access.Action
-		do     func(v *visit, in inSpace) error
-		fresh  bool
-	}{
-		"GET " + one:                         {"org:read", s.getSpace, false},
-		"GET " + one + "/logo":               {"org:read", s.getLogo, false},
-		"POST " + one + "/leave":             {"membership:leave", s.postLeave, false},
-		"POST " + one + "/take":              {"membership:accept", s.postTake, false},
-		"GET " + one + "/members":            {"member:list", s.getMembers, false},
-		"POST " + one + "/members/role":      {"member:update", s.postRole, false},
-		"POST " + one + "/members/remove":    {"member:remove", s.postRemove, false},
-		"GET " + one + "/invitations":        {"invitation:list", s.getInvitations, false},
-		"POST " + one + "/invitations/again": {"invitation:update", s.postAgainInvite, false},
-		"POST " + one + "/invitations/drop":  {"invitation:revoke", s.postUninvite, false},
-		"GET " + one + "/invite":             {"invitation:create", s.getInvite, true},
-		"POST " + one + "/invite":            {"invitation:create", s.postInvite, true},
-		"GET " + one + "/usage":              {"org:read", s.getUsage, false},
-		"GET " + one + "/settings":           {"org:update", s.getSettings, false},
-		"POST " + one + "/settings":          {"org:update", s.postSettings, false},
-		"POST " + one + "/logo":              {"org:update", s.postLogo, false},
-		"POST " + one + "/logo/remove":       {"org:update", s.postNoLogo, false},
-		"GET " + one + "/owner":              {"org:manage", s.getOwner, true},
-		"POST " + one + "/owner":             {"org:manage", s.postOwner, true},
-		"GET " + one + "/disband":            {"org:erase", s.getDisband, true},
-		"POST " + one + "/disband":           {"org:erase", s.postDisband, true},
+	for _, p := range []spacePage{
+		{Pattern: "GET /account/spaces/{id}", Action: "org:read", Do: s.getSpace},
+		{Pattern: "GET /account/spaces/{id}/logo", Action: "org:read", Do: s.getLogo},
+		{Pattern: "POST /account/spaces/{id}/leave", Action: "membership:leave", Do: s.postLeave},
+		{Pattern: "POST /account/spaces/{id}/take", Action: "membership:accept", Do: s.postTake},
+		{Pattern: "GET /account/spaces/{id}/members", Action: "member:list", Do: s.getMembers},
+		{Pattern: "POST /account/spaces/{id}/members/role", Action: "member:update", Do: s.postRole},
+		{Pattern: "POST /account/spaces/{id}/members/remove", Action: "member:remove", Do: s.postRemove},
+		{Pattern: "GET /account/spaces/{id}/invitations", Action: "invitation:list", Do: s.getInvitations},
+		{Pattern: "POST /account/spaces/{id}/invitations/again", Action: "invitation:update", Do: s.postAgainInvite},
+		{Pattern: "POST /account/spaces/{id}/invitations/drop", Action: "invitation:revoke", Do: s.postUninvite},
+		{Pattern: "GET /account/spaces/{id}/invite", Action: "invitation:create", Do: s.getInvite, Fresh: true},
+		{Pattern: "POST /account/spaces/{id}/invite", Action: "invitation:create", Do: s.postInvite, Fresh: true},
+		{Pattern: "GET /account/spaces/{id}/usage", Action: "org:read", Do: s.getUsage},
+		{Pattern: "GET /account/spaces/{id}/settings", Action: "org:update", Do: s.getSettings},
+		{Pattern: "POST /account/spaces/{id}/settings", Action: "org:update", Do: s.postSettings},
+		{Pattern: "POST /account/spaces/{id}/logo", Action: "org:update", Do: s.postLogo},
+		{Pattern: "POST /account/spaces/{id}/logo/remove", Action: "org:update", Do: s.postNoLogo},
+		{Pattern: "GET /account/spaces/{id}/owner", Action: "org:manage", Do: s.getOwner, Fresh: true},
+		{Pattern: "POST /account/spaces/{id}/owner", Action: "org:manage", Do: s.postOwner, Fresh: true},
+		{Pattern: "GET /account/spaces/{id}/disband", Action: "org:erase", Do: s.getDisband, Fresh: true},
+		{Pattern: "POST /account/spaces/{id}/disband", Action: "org:erase", Do: s.postDisband, Fresh: true},
 	} {
-		do := s.within(p.action, p.do)
-		if p.fresh {
+		do := s.within(p.Action, p.Do)
+		if p.Fresh {
 			do = s.fresh(do)
 		}
-		all[pattern] = do
+		all[p.Pattern] = do
 	}
 	return all
+}
+
+// A spacePage is one of the pages of a space.
+type spacePage struct {
+	Pattern string
+	Action  access.Action // what the person must be allowed to do there
+	Do      func(v *visit, in inSpace) error
+	Fresh   bool // needs a proof of a few minutes ago
 }
 
 // inSpace is a space as the person who looks at it is in it.
@@ -97,6 +101,11 @@ func (in inSpace) resource(action access.Action) access.Resource {
 	return access.Resource{Type: "Space", ID: in.who.Space, Space: in.who.Space}
 }
 
+// allows says whether a person may do action in a space.
+func (s *Service) allows(in inSpace, action access.Action) bool {
+	return s.needs.Policy.Allow(in.who, action, in.resource(action)) == nil
+}
+
 // nameOf is what pages call a space: nobody named their private one unless they renamed it.
 func (s *Service) nameOf(v *visit, sp org.Space) string {
 	if sp.Kind == org.Private && (sp.Name == privateName || sp.Name == "") {
@@ -125,16 +134,17 @@ func (s *Service) showSpace(v *visit, in inSpace, name string, data any, told er
 	f := spaceFrame{Space: in.Space, Name: s.nameOf(v, in.Space), Path: "/account/spaces/" + in.ID, Role: in.who.Role, Own: in.Owner == in.who.ID, Shared: in.Kind == org.Shared, Data: data}
 	for _, tab := range []struct {
 		part, key string
-		action    access.Action
-		shared    bool
+		there     bool
 	}{
-		{"", "space.about", "org:read", false}, {"/members", "space.members", "member:list", true}, {"/invitations", "space.invitations", "invitation:list", true},
-		{"/usage", "space.usage", "org:read", false}, {"/settings", "space.settings", "org:update", false},
+		{"", "space.about", true},
+		{"/members", "space.members", f.Shared && s.allows(in, "member:list")},
+		{"/invitations", "space.invitations", f.Shared && s.allows(in, "invitation:list")},
+		{"/usage", "space.usage", true},
+		{"/settings", "space.settings", s.allows(in, "org:update")},
 	} {
-		if tab.shared && !f.Shared || s.needs.Policy.Allow(in.who, tab.action, in.resource(tab.action)) != nil {
-			continue
+		if tab.there {
+			f.Tabs = append(f.Tabs, navView{f.Path + tab.part, tab.key, tab.part == partOf(name)})
 		}
-		f.Tabs = append(f.Tabs, navView{f.Path + tab.part, tab.key, tab.part == partOf(name)})
 	}
 	return s.home(v, name, f, told)
 }
@@ -179,6 +189,7 @@ func (s *Service) showSpaces(v *visit, typed string, told error) error {
 		return err
 	}
 	d := spacesData{Name: typed}
+	slices.SortStableFunc(all, func(a, b org.Membership) int { return cmp.Compare(a.Kind, b.Kind) }) // the private one first
 	for _, m := range all {
 		d.Spaces = append(d.Spaces, spaceRow{m.ID, s.nameOf(v, m.Space), m.Role, m.Owner == v.user.ID, m.Kind == org.Shared, m.Heir == v.user.ID})
 	}
