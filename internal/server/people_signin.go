@@ -322,5 +322,14 @@ func (s *Server) greetFirst() {
 		s.log.Error("the link that makes the first account could not be made", "err", err)
 	case link != "":
 		fmt.Fprintf(s.world.Out, "\n  Set up           %s\n                   makes an account of your own; once, within 30 minutes\n", link)
+		if !s.world.Terminal && !s.cfg.Dev {
+			return // nobody points a telephone at a log
+		}
+		code, err := qrText(link, s.world.Terminal)
+		if err != nil {
+			s.log.Error("the link that makes the first account could not be drawn", "err", err)
+			return
+		}
+		fmt.Fprintf(s.world.Out, "\n%s", code)
 	}
 }

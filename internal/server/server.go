@@ -44,6 +44,8 @@ type World struct {
 	Out io.Writer // where people read what to open; nil for nobody
 	// Program is how people call this program; "" is "ardesia".
 	Program string
+	// Terminal says that Out is one, which shows colours.
+	Terminal bool
 }
 
 // A Server is the whole house.
