@@ -200,7 +200,7 @@ func password(c *cobra.Command, stdin bool) (string, error) {
 }
 
 func user() *cobra.Command {
-	return group("user", "People who may come in", userAdd(), userList(), userPassword(), userDisable())
+	return group("user", "People who may come in", append([]*cobra.Command{userAdd(), userList(), userPassword(), userDisable()}, userVerbs()...)...)
 }
 
 func userAdd() *cobra.Command {
@@ -269,6 +269,7 @@ func space() *cobra.Command {
 		})
 	keep.Flags().IntVar(&days, "days", 0, "1 to 36500; 0 keeps them for ever")
 	_ = keep.MarkFlagRequired("days")
+	member.Aliases = []string{"role"}
 	return group("space", "Where devices and things belong", append([]*cobra.Command{add, list, member, keep, spaceErase()}, spaceVerbs()...)...)
 }
 
@@ -285,6 +286,7 @@ data archive. There is no way back.
 
 Without --yes-erase nothing is erased, and the answer says what would be. Afterwards make a
 backup, and delete all keyring archives that are older: they still have the key.`
+	c.Aliases = []string{"disband"}
 	c.Flags().StringVar(&yes, "yes-erase", "", "the space's name, to say it a second time")
 	return c
 }

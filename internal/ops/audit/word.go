@@ -1,5 +1,10 @@
 package audit
 
+import (
+	"maps"
+	"slices"
+)
+
 // Say is an action of the journal in words. An action that has none yet is told as it is.
 func Say(action string) string {
 	if text, ok := words[action]; ok {
@@ -7,6 +12,9 @@ func Say(action string) string {
 	}
 	return action
 }
+
+// Actions are those that have words, in the order of the alphabet.
+func Actions() []string { return slices.Sorted(maps.Keys(words)) }
 
 // words has a sentence for every action that an entry of the journal can have:
 // TestEveryActionHasWords looks for them in the code.

@@ -265,6 +265,16 @@ func (s *Service) Freeze(ctx context.Context, who access.Actor, id string) error
 	return err
 }
 
+// Unfreeze opens a frozen account again with the password that it has. Sessions and tokens of before the
+// freeze stay dead.
+func (s *Service) Unfreeze(ctx context.Context, who access.Actor, id string) error {
+	_, err := s.needs.Store.change(ctx, id, func(r *row) { r.frozenAt = 0 }, s.entry(who, "account:unfreeze", id))
+	if err == nil {
+		s.changed(id)
+	}
+	return err
+}
+
 // Recover sets a new password for whoever proved to read the account's mail: it proves
 // the address, opens a frozen account, and ends all sessions and tokens of before.
 func (s *Service) Recover(ctx context.Context, who access.Actor, id, password string) error {

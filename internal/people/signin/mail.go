@@ -98,6 +98,23 @@ func (s *Service) Lost(ctx context.Context, c Client, email string) error {
 	})
 }
 
+// SendReset sends a person the link that sets a new password, at the wish of who.
+func (s *Service) SendReset(ctx context.Context, who access.Actor, user string) error {
+	u, err := s.needs.Accounts.Get(ctx, user)
+	if err != nil {
+		return err
+	}
+	if u.Disabled() {
+		return account.ErrDisabled
+	}
+	token, err := s.needs.Accounts.Invite(ctx, who, account.Link{Purpose: account.LinkReset, Account: u.ID})
+	if err != nil {
+		return err
+	}
+	// Whoever asks waits for the answer: that it could not be sent is theirs to know.
+	return s.needs.Send(ctx, Letter{Kind: "reset", To: u.ID, Fields: map[string]string{"link": s.link("/reset/new", token.Reveal())}})
+}
+
 // sendReset sends the link that sets a new password, to address, which the person has proved; "" is the first.
 func (s *Service) sendReset(ctx context.Context, u account.User, c Client, address string) error {
 	token, err := s.needs.Accounts.Invite(ctx, person(u.ID), account.Link{Purpose: account.LinkReset, Account: u.ID})
@@ -248,10 +265,19 @@ func (s *Service) Leave(ctx context.Context, c Client, in Session) (account.User
 	if !in.Fresh(s.needs.Now()) {
 		return account.User{}, ErrProof
 	}
-	if err := s.needs.MayLeave(ctx, in.Account); err != nil {
+	return s.leave(ctx, person(in.Account), c, in.Account)
+}
+
+// Remove has a person erased after seven days, at the wish of who. The person is told.
+func (s *Service) Remove(ctx context.Context, who access.Actor, user string) (account.User, error) {
+	return s.leave(ctx, who, Client{}, user)
+}
+
+func (s *Service) leave(ctx context.Context, who access.Actor, c Client, user string) (account.User, error) {
+	if err := s.needs.MayLeave(ctx, user); err != nil {
 		return account.User{}, err
 	}
-	u, err := s.needs.Accounts.Leave(ctx, person(in.Account), in.Account)
+	u, err := s.needs.Accounts.Leave(ctx, who, user)
 	if err == nil {
 		s.warn(ctx, "delete-scheduled", u, c, "", map[string]string{"until": u.LeavingAt.Format(time.RFC3339)})
 	}
@@ -260,9 +286,19 @@ func (s *Service) Leave(ctx context.Context, c Client, in Session) (account.User
 
 // Stay takes Leave back.
 func (s *Service) Stay(ctx context.Context, c Client, in Session) error {
-	u, err := s.needs.Accounts.Stay(ctx, person(in.Account), in.Account)
+	_, err := s.stay(ctx, person(in.Account), c, in.Account)
+	return err
+}
+
+// Keep takes Remove back, and Leave.
+func (s *Service) Keep(ctx context.Context, who access.Actor, user string) (account.User, error) {
+	return s.stay(ctx, who, Client{}, user)
+}
+
+func (s *Service) stay(ctx context.Context, who access.Actor, c Client, user string) (account.User, error) {
+	u, err := s.needs.Accounts.Stay(ctx, who, user)
 	if err == nil {
 		s.send(ctx, Letter{Kind: "delete-cancelled", To: u.ID, Lang: c.Lang, Fields: s.fieldsOf(c)})
 	}
-	return err
+	return u, err
 }
