@@ -23,6 +23,7 @@ func TestVerbsOfPeople(t *testing.T) {
 		Further   []string         `json:"further_emails"`
 	}
 	var sp struct{ ID string }
+	var p0 map[string]any
 	must(&sp, "space", "add", "--user", anna, "--name", "School")
 	for _, running := range []bool{true, false} {
 		if !running {
@@ -68,6 +69,15 @@ func TestVerbsOfPeople(t *testing.T) {
 				t.Errorf("running %v, %s: %v, want %q", running, name, err, c.says)
 			}
 		}
+	}
+	var keys []map[string]any
+	must(&map[string]any{}, "apikey", "add", "--user", anna, "--name", "x", "--days", "30")
+	must(&keys, "apikey", "list", "--user", anna)
+	if keys[0]["expires_at"] != nil || keys[1]["expires_at"] == nil {
+		t.Errorf("ends of keys: %v", keys)
+	}
+	if err := run(&p0, "apikey", "add", "--user", anna, "--name", "x", "--days", "4000"); err == nil || !strings.Contains(err.Error(), "within ten years") {
+		t.Errorf("an end in eleven years: %v", err)
 	}
 	var erased map[string]any
 	must(&erased, "space", "disband", sp.ID, "--yes-erase", "School")

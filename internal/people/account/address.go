@@ -44,9 +44,9 @@ type addresses interface {
 	// addAddress is ErrTaken when anybody has the address, and ErrAddresses beyond most.
 	addAddress(ctx context.Context, r addressRow, most int, e journal.Entry) error
 	dropAddress(ctx context.Context, account, id string, e journal.Entry) error // or ErrNoAddress
-	// swapAddress has the account and the further address r.id change places: the account gets email
-	// and its index, and r what the account had. ErrNoAddress when r.id is not there.
-	swapAddress(ctx context.Context, r addressRow, email []byte, at int64, e journal.Entry) error
+	// swapAddress has the account and the further address r.id change places: the account gets email,
+	// its index and when it was proved, and r what the account had. ErrNoAddress when r.id is not there.
+	swapAddress(ctx context.Context, r addressRow, email []byte, e journal.Entry) error
 }
 
 // Further tells a person's further addresses, the oldest first.
@@ -118,7 +118,7 @@ func (s *Service) Prefer(ctx context.Context, who access.Actor, id, address stri
 			return "", err
 		}
 		r := addressRow{id: f.ID, account: id, index: s.index([]byte(normal(u.Email))), sealed: old, provedAt: u.VerifiedAt.UnixMicro()}
-		return u.Email, s.needs.Store.swapAddress(ctx, r, email, s.needs.Now().UnixMicro(), s.entry(who, "account:email", id))
+		return u.Email, s.needs.Store.swapAddress(ctx, r, email, s.entry(who, "account:email", id))
 	}
 	return "", ErrNoAddress
 }

@@ -79,14 +79,14 @@ func (s sqlStore) dropAddress(ctx context.Context, account, id string, e journal
 	})
 }
 
-func (s sqlStore) swapAddress(ctx context.Context, r addressRow, email []byte, at int64, e journal.Entry) error {
+func (s sqlStore) swapAddress(ctx context.Context, r addressRow, email []byte, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		old, err := scanAddress(tx.QueryRow(ctx, `select `+addressColumns+` from account_address where account = $1 and id = $2`, r.account, r.id))
 		if err != nil {
 			return err
 		}
 		// Only if both are still what they were when the caller sealed them.
-		done, err := tx.Exec(ctx, `update account set email = $1, email_index = $2, verified_at = $3 where id = $4 and email_index = $5`, email, old.index, at, r.account, r.index)
+		done, err := tx.Exec(ctx, `update account set email = $1, email_index = $2, verified_at = $3 where id = $4 and email_index = $5`, email, old.index, old.provedAt, r.account, r.index)
 		if err != nil {
 			return fmt.Errorf("set the address of account %s: %w", r.account, err)
 		}

@@ -143,9 +143,9 @@ func TestWhatPeopleTypeAboutSpacesNeverRuns(t *testing.T) {
 		}
 		sp := h.shared(u, p, nil)
 		one := "/account/spaces/" + sp.ID
-		for _, page := range []string{"/invite", "/settings", "/disband"} {
+		for page, typed := range map[string]string{"/invite": p, "/settings": p + "x", "/disband": "not " + p} {
 			s.open(one + page)
-			s.fill(one+page, p+"x")
+			s.fill(one+page, typed)
 		}
 		for _, page := range []string{"", "/members", "/invitations", "/usage", "/settings", "/owner", "/disband"} {
 			s.open(one + page)

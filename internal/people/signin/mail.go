@@ -126,8 +126,34 @@ func (s *Service) sendReset(ctx context.Context, u account.User, c Client, addre
 	if strings.EqualFold(address, u.Email) {
 		address = ""
 	}
+	if may, err := s.opens(ctx, u, address); err != nil || !may {
+		return err
+	}
 	s.send(ctx, Letter{Kind: "reset", To: u.ID, Address: address, Lang: c.Lang, Fields: fields})
 	return nil
+}
+
+// opens says whether a link to address may open a frozen account; "" is the first. Whoever was at work in it
+// may have added an address of their own just before: so only those count that were there longer than a letter about
+// a new one can be answered, or the oldest.
+func (s *Service) opens(ctx context.Context, u account.User, address string) (bool, error) {
+	if !u.Frozen() {
+		return true, nil
+	}
+	all, err := s.needs.Accounts.Further(ctx, u.ID)
+	if err != nil {
+		return false, err
+	}
+	oldest, asked := u.VerifiedAt, u.VerifiedAt
+	for _, f := range all {
+		if f.ProvedAt.Before(oldest) {
+			oldest = f.ProvedAt
+		}
+		if strings.EqualFold(f.Email, address) {
+			asked = f.ProvedAt
+		}
+	}
+	return !asked.After(oldest) || !asked.After(u.FrozenAt.Add(-account.LinkFreeze.Lives())), nil
 }
 
 // Reset sets a new password for the holder of a link. Second proofs stay as they are.

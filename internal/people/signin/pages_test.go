@@ -313,6 +313,59 @@ func TestFurtherAddresses(t *testing.T) {
 	})
 }
 
+// Whoever was at work in an account and added an address does not open it with that after its person froze it.
+func TestANewAddressDoesNotOpenAFrozenAccount(t *testing.T) {
+	for name, c := range map[string]struct {
+		prefer bool
+		age    time.Duration // of the further address, when the account is frozen
+		typed  string
+		sent   string // where the link goes; "" for nowhere
+	}{
+		"to the one just added":         {false, time.Hour, "thief@example.net", ""},
+		"to the old one":                {false, time.Hour, "anna@example.org", "anna@example.org"},
+		"to the one just preferred":     {true, time.Hour, "thief@example.net", ""},
+		"to the old one, not the first": {true, time.Hour, "anna@example.org", "anna@example.org"},
+		"to one that was there long":    {false, 8 * 24 * time.Hour, "thief@example.net", "thief@example.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := embedded(t)
+			u := h.person("anna@example.org")
+			h.Pass(30 * 24 * time.Hour)
+			if err := h.accounts.AddAddress(t.Context(), person(u.ID), u.ID, "thief@example.net"); err != nil {
+				t.Fatal(err)
+			}
+			if all, err := h.accounts.Further(t.Context(), u.ID); c.prefer && err == nil {
+				_, err = h.accounts.Prefer(t.Context(), person(u.ID), u.ID, all[0].ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.Pass(c.age)
+			if err := h.accounts.Freeze(t.Context(), person(u.ID), u.ID); err != nil {
+				t.Fatal(err)
+			}
+			h.Pass(time.Hour)
+			b := h.browser()
+			b.get("/reset")
+			b.submit("/reset", url.Values{"email": {c.typed}})
+			b.sees("Look into your mail")
+			sent := ""
+			for _, l := range h.post() {
+				if sent = l.Address; sent == "" {
+					now, err := h.accounts.Get(t.Context(), l.To)
+					if err != nil {
+						t.Fatal(err)
+					}
+					sent = now.Email
+				}
+			}
+			if sent != c.sent {
+				t.Errorf("the link went to %q, want %q", sent, c.sent)
+			}
+		})
+	}
+}
+
 // What the pages of a space let people do is what the policy lets them.
 func TestPagesOfASpace(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
