@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/people/account"
@@ -144,6 +145,9 @@ func (s *Server) userDelete(ctx context.Context, in struct {
 		u, err = s.signin.Keep(ctx, operator, u.ID)
 	} else {
 		u, err = s.signin.Remove(ctx, operator, u.ID)
+	}
+	if errors.Is(err, errLastAdmin) {
+		err = errLastAdmin.With("This person is the only administrator of a shared space: make somebody else its owner, or erase it, first.")
 	}
 	return map[string]any{"id": u.ID, "erased_at": timeOrNull(u.LeavingAt)}, err
 }

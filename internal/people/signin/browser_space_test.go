@@ -117,6 +117,9 @@ func walkMore(t *testing.T, width int, dark bool, as string) {
 	h.Pass(staleKey + 1)
 	s.signIn(anna.Email, good)
 	at("/account/checkup", "checkup-old")
+	if dark {
+		return // Italian is as long in any colours
+	}
 	s.leave(chromedp.Click(chromedp.CSS(`button[value="it"]`)))
 	for _, name := range []string{"keys", "addresses", "privacy", "spaces", "activity"} {
 		at("/account/"+name, name+"-italian")
