@@ -14,8 +14,8 @@ BIN     := bin
 run: build
 	$(BIN)/ardesia serve --dev --demo --data $(DATA)
 
-# SQLite as Go, which is one long loop, and hashing: no second goroutine sees their memory,
-# and watching it took half of the tests' time.
+# SQLite as Go and hashing keep their memory to themselves, and watching it for races took
+# half of the tests' time.
 UNWATCHED := -gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false' -gcflags='golang.org/x/crypto/...=-race=false'
 
 ## test: everything, what takes longest first; installs the programs it drives
