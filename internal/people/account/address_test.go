@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
@@ -188,6 +189,26 @@ func TestAFrozenAccountIsOpenedByTheOperator(t *testing.T) {
 		}
 		if err := s.Unfreeze(ctx, system, "nobody"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("nobody: %v", err)
+		}
+	})
+}
+
+// Whatever a profile's fields are, it is refused or is as clean as it says, and its time zone is one.
+func FuzzProfile(f *testing.F) {
+	f.Add("anna", "+39 011", "it", "Europe/Rome", "Torino")
+	f.Add("", "", "", "../../etc/passwd", "\x00")
+	f.Add(" a ", "1", "xxx", "Local", "\xff")
+	f.Fuzz(func(t *testing.T, username, phone, lang, zone, city string) {
+		p, err := Profile{Username: username, Phone: phone, Lang: lang, Zone: zone, Shipping: Address{City: city}}.trimmed()
+		if err != nil {
+			return
+		}
+		again, err := p.trimmed()
+		if err != nil || again != p {
+			t.Fatalf("%+v is %+v when looked at again, %v", p, again, err)
+		}
+		if l := p.Location(); p.Zone != "" && l.String() != p.Zone || p.Zone == "" && l != time.UTC {
+			t.Fatalf("the zone %q is %s", p.Zone, l)
 		}
 	})
 }
