@@ -74,7 +74,7 @@ func TestWhatPeopleChooseOnTheirPagesHolds(t *testing.T) {
 	seen := func() (name, email string) {
 		t.Helper()
 		var all []struct{ User, Name, Email string }
-		if err := inSpace(t, h, annasKey, shared.id).Do(t.Context(), "GET", "/v1/spaces/"+shared.id+"/members", nil, &all); err != nil {
+		if err := h.ClientIn(t, annasKey, shared.id).Do(t.Context(), "GET", "/v1/spaces/"+shared.id+"/members", nil, &all); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range all {
@@ -104,7 +104,7 @@ func TestWhatPeopleChooseOnTheirPagesHolds(t *testing.T) {
 		t.Errorf("the letter is %q", text)
 	}
 	must("/account/activity?kind=keys", nil, "Chiave API creata: Serra")
-	if err := inSpace(t, h, key, shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
+	if err := h.ClientIn(t, key, shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
 		t.Errorf("with the key: %v", err)
 	}
 
@@ -117,7 +117,7 @@ func TestWhatPeopleChooseOnTheirPagesHolds(t *testing.T) {
 	must("/account/spaces/"+other.id, nil, "visitatore")
 
 	h.Pass(30*24*time.Hour + time.Second)
-	if err := inSpace(t, h, key, shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
+	if err := h.ClientIn(t, key, shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
 		t.Error("the key works after its end")
 	}
 }
