@@ -75,6 +75,9 @@ func (s *Server) Gone(ctx context.Context, user, space string) error {
 	if all, err := s.signin.Sessions(ctx, user); err != nil || len(all) > 0 {
 		return fmt.Errorf("%d sessions are left: %w", len(all), err)
 	}
+	if all, err := s.social.Of(ctx, user); err != nil || len(all) > 0 {
+		return fmt.Errorf("%d links are left: %w", len(all), err)
+	}
 	if ids, err := s.apikeys.Living(ctx, user); err != nil || len(ids) > 0 {
 		return fmt.Errorf("%d API keys are left: %w", len(ids), err)
 	}

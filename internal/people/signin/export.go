@@ -23,6 +23,13 @@ type wireExport struct {
 	Profile   account.Profile `json:"profile"`
 	Sessions  []wireSession   `json:"sessions"`
 	Keys      []wireKey       `json:"api_keys"`
+	Links     []wireLink      `json:"linked_accounts,omitempty"`
+}
+
+type wireLink struct {
+	Provider string     `json:"provider"`
+	MadeAt   time.Time  `json:"linked_at"`
+	UsedAt   *time.Time `json:"last_used_at,omitempty"`
 }
 
 type wireSession struct {
@@ -64,6 +71,15 @@ func (s *Service) Export(ctx context.Context, user string) ([]byte, error) {
 	}
 	for _, k := range keys {
 		out.Keys = append(out.Keys, wireKey{k.ID, k.Name, k.CreatedAt, maybe(k.UsedAt), !k.Enabled})
+	}
+	if s.needs.Social != nil {
+		links, err := s.needs.Social.Of(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range links {
+			out.Links = append(out.Links, wireLink{l.Name, l.MadeAt, maybe(l.UsedAt)})
+		}
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

@@ -41,6 +41,9 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 	if s.needs.Enrolment != nil {
 		maps.Copy(all, s.factorPages())
 	}
+	if s.needs.Social != nil {
+		maps.Copy(all, s.linkPages())
+	}
 	if s.needs.Provider != nil {
 		maps.Copy(all, s.consentPages())
 	}
@@ -53,13 +56,14 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 // sections are the pages of the menu.
 var sections = []navView{
 	{Path: "/account", Key: "nav.home"}, {Path: "/account/profile", Key: "nav.profile"}, {Path: "/account/checkup", Key: "nav.checkup"},
-	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"}, {Path: "/account/data", Key: "nav.data"},
+	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/links", Key: "nav.links"},
+	{Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"}, {Path: "/account/data", Key: "nav.data"},
 }
 
 func (s *Service) navOf(path string) []navView {
 	var all []navView
 	for _, n := range sections {
-		if n.Path == "/account/factors" && s.needs.Enrolment == nil {
+		if n.Path == "/account/factors" && s.needs.Enrolment == nil || n.Path == "/account/links" && len(s.providers()) == 0 {
 			continue
 		}
 		n.Here = n.Path == path
@@ -76,6 +80,7 @@ func (s *Service) home(v *visit, name string, data any, told error) error {
 // notices are what a page may be told by the address that led to it.
 var notices = map[string]bool{
 	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true, "joined": true,
+	"linked": true, "unlinked": true, "unlinkable": true, "late": true,
 }
 
 func (s *Service) notice(v *visit) string {
