@@ -91,8 +91,11 @@ func (s *Service) arrive(ctx context.Context, c Client, provider, state string) 
 	if errors.Is(err, ErrStep) {
 		err = ErrAway // somebody was faster
 	}
+	if err != nil {
+		return Flow{}, Ref{}, nil, err
+	}
 	ref.Step++
-	return f, ref, away, err
+	return f, ref, away, nil
 }
 
 // Answer takes the step of a provider's answer: in is what the browser brought back. The flow says what is
