@@ -9,6 +9,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // CutErasure has fn asked after each step of an erasure; its error ends it there, as a
@@ -55,6 +56,11 @@ func (s *Server) Leave(ctx context.Context, user string) error {
 	}
 	_, err := s.accounts.Leave(ctx, access.Actor{Kind: access.User, ID: user}, user)
 	return err
+}
+
+// LinkTo has a person be somebody of a provider.
+func (s *Server) LinkTo(ctx context.Context, user, subject string) error {
+	return s.social.Link(ctx, access.Actor{Kind: access.User, ID: user}, user, social.Claim{Provider: "google", Issuer: "https://accounts.google.com", Subject: subject})
 }
 
 // Gone says what is left of a person: nil when the proof is written and the key is gone.

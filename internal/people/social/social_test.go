@@ -302,7 +302,8 @@ func TestAnAnswerCountsForItsOwnJourney(t *testing.T) {
 		t.Errorf("RFC 9700 4.5.3.1: another's code in my journey: %v", err)
 	}
 	keep, answer := begin("one")
-	if _, err := s.Finish(t.Context(), "two", back+"two", keep, answer); !errors.Is(err, social.ErrAnswer) {
+	var refusal *social.Refusal
+	if _, err := s.Finish(t.Context(), "two", back+"two", keep, answer); !errors.As(err, &refusal) || refusal.Why != "provider" {
 		t.Errorf("RFC 9700 4.4.2.2: at the return address of another provider: %v", err)
 	}
 	if _, err := s.Finish(t.Context(), "one", back+"two", keep, answer); !errors.Is(err, social.ErrAnswer) {

@@ -66,6 +66,7 @@ type Issuer struct {
 	tokens  map[string]Person // guarded by mu
 	Calls   int               // guarded by mu: of the token endpoint
 	secrets []string          // guarded by mu: client secrets that were shown
+	issued  []string          // guarded by mu: codes and tokens
 }
 
 // asked is what a code was made for.
@@ -137,6 +138,13 @@ func (i *Issuer) Secrets() []string {
 	return append([]string(nil), i.secrets...)
 }
 
+// Issued are the codes and tokens that were given out, which nobody may keep.
+func (i *Issuer) Issued() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]string(nil), i.issued...)
+}
+
 // Visit goes to the address of a question, says yes, and tells to which address the browser is sent and with what.
 func (i *Issuer) Visit(t testing.TB, address string) (to string, answer url.Values) {
 	t.Helper()
@@ -191,6 +199,7 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	i.mu.Lock()
 	code := rand.Text()
+	i.issued = append(i.issued, code)
 	i.codes[code] = asked{q.Get("redirect_uri"), q.Get("code_challenge"), q.Get("nonce"), i.person}
 	answer := url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {i.URL}}
 	if r.URL.Path != "/authorize" {
@@ -233,6 +242,11 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		reply["access_token"], reply["token_type"], reply["refresh_token"] = access, "Bearer", rand.Text()
 		if r.URL.Path == "/token" {
 			reply["id_token"] = i.idToken(a)
+		}
+		for _, name := range []string{"access_token", "refresh_token", "id_token"} {
+			if token, ok := reply[name].(string); ok {
+				i.issued = append(i.issued, token)
+			}
 		}
 		if i.bend.Token != nil {
 			i.bend.Token(reply)
