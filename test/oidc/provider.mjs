@@ -34,7 +34,7 @@ function issuer(url, redirect, more) {
   const provider = new Provider(url, {
     clients: [{
       client_id: CLIENT_ID, client_secret: CLIENT_SECRET, redirect_uris: [redirect], response_types: ["code"], grant_types: ["authorization_code"],
-      id_token_signed_response_alg: "ES256", ...more.client,
+      id_token_signed_response_alg: more.jwk.alg, ...more.client,
     }],
     // Google and Apple tell the address in the ID token.
     conformIdTokenClaims: false,
@@ -62,21 +62,21 @@ function issuer(url, redirect, more) {
   };
 }
 
-const jwk = async () => {
+const jwk = async (alg) => {
   const { generateKeyPair, exportJWK } = await import("jose");
-  const { privateKey } = await generateKeyPair("ES256", { extractable: true });
-  return { ...(await exportJWK(privateKey)), use: "sig", alg: "ES256", kid: randomBytes(8).toString("hex") };
+  const { privateKey } = await generateKeyPair(alg, { extractable: true });
+  return { ...(await exportJWK(privateKey)), use: "sig", alg, kid: randomBytes(8).toString("hex") };
 };
 
 const google = async (url, redirect) => issuer(url, redirect, {
-  jwk: await jwk(), client: { token_endpoint_auth_method: "client_secret_post" },
+  jwk: await jwk("RS256"), client: { token_endpoint_auth_method: "client_secret_basic" },
   claims: (p) => ({ sub: p.sub, email: p.email, email_verified: p.verified, name: p.name }),
 });
 
 const apple = async (url, redirect) => {
   const key = createPublicKey(APPLE_KEY);
   return issuer(url, redirect, {
-    jwk: await jwk(), client: { token_endpoint_auth_method: "client_secret_post" },
+    jwk: await jwk("ES256"), client: { token_endpoint_auth_method: "client_secret_post" },
     // Apple writes true as a word, and tells the name in its form only.
     claims: (p) => ({ sub: p.sub, email: p.email, email_verified: String(p.verified) }),
     change(provider) {

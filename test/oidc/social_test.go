@@ -437,10 +437,10 @@ func (w *town) refused(t *testing.T) {
 		"HS256 with the client secret":             {sign(hs256([]byte(socialtest.Secret + "........"))), "id-token"},
 		"HS256 with the public key":                {sign(hs256(publicKey(t, w.bent))), "id-token"},
 		"an unknown kid": {sign(func(i *socialtest.Issuer, c map[string]any) string {
-			return socialtest.Signed(jose.SigningKey{Algorithm: jose.RS256, Key: w.other.Key}, "unknown", c)
+			return socialtest.Signed(jose.SigningKey{Algorithm: jose.ES256, Key: w.other.Key}, "unknown", c)
 		}), "id-token"},
 		"a known kid, another key": {sign(func(i *socialtest.Issuer, c map[string]any) string {
-			return socialtest.Signed(jose.SigningKey{Algorithm: jose.RS256, Key: w.other.Key}, i.Kid, c)
+			return socialtest.Signed(jose.SigningKey{Algorithm: jose.ES256, Key: w.other.Key}, i.Kid, c)
 		}), "id-token"},
 	} {
 		before := w.acts()["social:refused bent "+c.why]

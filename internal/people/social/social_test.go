@@ -236,7 +236,7 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 		"a key that is not published":                   {"", sign(func(i *socialtest.Issuer, c map[string]any) string { return es256(i, "away", c) }), social.ErrAnswer, "id-token"},
 		"a key that is not published, by a kid that is": {"", sign(func(i *socialtest.Issuer, c map[string]any) string { return es256(i, i.Kid, c) }), social.ErrAnswer, "id-token"},
 		"a key of another provider": {"", sign(func(_ *socialtest.Issuer, c map[string]any) string {
-			return socialtest.Signed(jose.SigningKey{Algorithm: jose.RS256, Key: other.Key}, "k1", c)
+			return socialtest.Signed(jose.SigningKey{Algorithm: jose.ES256, Key: other.Key}, "k1", c)
 		}), social.ErrAnswer, "id-token"},
 		"no ID token":                         {"", socialtest.Bend{Token: func(r map[string]any) { delete(r, "id_token") }}, social.ErrAnswer, "no-id-token"},
 		"an ID token that is none":            {"", socialtest.Bend{Token: func(r map[string]any) { r["id_token"] = "a.b.c" }}, social.ErrAnswer, "id-token"},

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -52,7 +51,7 @@ type Bend struct {
 // An Issuer is a provider that runs until its test ends.
 type Issuer struct {
 	URL  string
-	Key  *rsa.PrivateKey // published
+	Key  *ecdsa.PrivateKey // published
 	Kid  string
 	Away *ecdsa.PrivateKey // not published
 
@@ -78,7 +77,7 @@ type asked struct {
 // Start runs a provider whose clock is now.
 func Start(t testing.TB, now func() time.Time) *Issuer {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +178,7 @@ func (i *Issuer) document(w http.ResponseWriter, _ *http.Request) {
 	defer i.mu.Unlock()
 	d := map[string]any{
 		"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
-		"userinfo_endpoint": i.URL + "/userinfo", "id_token_signing_alg_values_supported": []string{"RS256"}, "authorization_response_iss_parameter_supported": true,
+		"userinfo_endpoint": i.URL + "/userinfo", "id_token_signing_alg_values_supported": []string{"ES256"}, "authorization_response_iss_parameter_supported": true,
 	}
 	if i.bend.Document != nil {
 		i.bend.Document(d)
@@ -188,7 +187,7 @@ func (i *Issuer) document(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (i *Issuer) keys(w http.ResponseWriter, _ *http.Request) {
-	write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.Key.Public(), KeyID: i.Kid, Algorithm: "RS256", Use: "sig"}}})
+	write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.Key.Public(), KeyID: i.Kid, Algorithm: "ES256", Use: "sig"}}})
 }
 
 func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
@@ -268,7 +267,7 @@ func (i *Issuer) idToken(a asked) string {
 	if i.bend.Sign != nil {
 		return i.bend.Sign(i, claims)
 	}
-	return Signed(jose.SigningKey{Algorithm: jose.RS256, Key: i.Key}, i.Kid, claims)
+	return Signed(jose.SigningKey{Algorithm: jose.ES256, Key: i.Key}, i.Kid, claims)
 }
 
 // Signed is a JWT.
