@@ -509,6 +509,17 @@ func (w *town) otherBrowser(t *testing.T) {
 	if late.get(back("bent", old)); late.code != 412 || late.in("bent@example.org") {
 		t.Errorf("after ten minutes: %d %s", late.code, late.body)
 	}
+	// Whoever tries answers is refused after a while, as with other guesses.
+	guesser, limited := w.visitor(), 0
+	for range 24 {
+		if guesser.get("/signin/with/bent?state=guess&code=guess"); guesser.code == http.StatusTooManyRequests {
+			limited++
+		}
+	}
+	if limited < 4 || limited == 24 {
+		t.Errorf("%d of 24 tries are refused by the guard, want those after the twentieth in a minute", limited)
+	}
+	w.Pass(2 * time.Minute)
 	// No other site begins a sign-in either.
 	v := w.visitor()
 	v.get("/signin")

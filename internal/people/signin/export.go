@@ -28,6 +28,8 @@ type wireExport struct {
 
 type wireLink struct {
 	Provider string     `json:"provider"`
+	Issuer   string     `json:"issuer"`
+	Subject  string     `json:"subject"`
 	MadeAt   time.Time  `json:"linked_at"`
 	UsedAt   *time.Time `json:"last_used_at,omitempty"`
 }
@@ -78,7 +80,7 @@ func (s *Service) Export(ctx context.Context, user string) ([]byte, error) {
 			return nil, err
 		}
 		for _, l := range links {
-			out.Links = append(out.Links, wireLink{l.Name, l.MadeAt, maybe(l.UsedAt)})
+			out.Links = append(out.Links, wireLink{l.Name, l.Issuer, l.Subject, l.MadeAt, maybe(l.UsedAt)})
 		}
 	}
 	text, err := json.MarshalIndent(out, "", "  ")

@@ -1,6 +1,9 @@
 package signin
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -99,6 +102,17 @@ func TestAStrangerOfAProviderMakesAnAccount(t *testing.T) {
 		if s.ACR() != "1" || !s.Has(methodSocial) {
 			t.Errorf("a session by %v is as sure as %s", s.Methods, s.ACR())
 		}
+	}
+
+	// The copy of one's data tells of it.
+	archive := must(h.Export(t.Context(), u.ID))
+	file, err := must(zip.NewReader(bytes.NewReader(archive), int64(len(archive)))).Open("account.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told wireExport
+	if err := errors.Join(json.NewDecoder(file).Decode(&told), file.Close()); err != nil || len(told.Links) != 1 || told.Links[0].Subject != "1001" || told.Links[0].Issuer != i.URL || told.Links[0].UsedAt == nil {
+		t.Errorf("the copy tells %+v, %v", told.Links, err)
 	}
 
 	// What such an account proves again, it proves at its provider; and it keeps a way in.

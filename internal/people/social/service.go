@@ -287,7 +287,7 @@ func (s *Service) Of(ctx context.Context, user string) ([]Link, error) {
 		if err != nil {
 			return nil, err
 		}
-		l := Link{ID: r.id, Name: of.Issuer, MadeAt: micro(r.madeAt), UsedAt: micro(r.usedAt)}
+		l := Link{ID: r.id, Name: of.Issuer, Issuer: of.Issuer, Subject: of.Subject, MadeAt: micro(r.madeAt), UsedAt: micro(r.usedAt)}
 		for _, p := range s.providers {
 			if p.issues(of.Issuer) {
 				l.Provider, l.Name = p.ID, p.Name

@@ -207,6 +207,8 @@ type Link struct {
 	ID       string // random
 	Provider string // Config.ID; "" when this server has that provider no more
 	Name     string // of the provider; the issuer when this server has it no more
+	Issuer   string // whose Subject is, as in Claim
+	Subject  string
 	MadeAt   time.Time
 	UsedAt   time.Time // zero: never
 }
