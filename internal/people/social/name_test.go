@@ -1,6 +1,9 @@
 package social
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
@@ -35,4 +38,30 @@ func TestAppleTellsANameInItsForm(t *testing.T) {
 			t.Errorf("%.40s: %q, want %q", text, got, want)
 		}
 	}
+}
+
+// Whatever an issuer claims, it is refused or becomes a claim within its bounds; only two words for true are true.
+func FuzzClaims(f *testing.F) {
+	for _, text := range []string{`{"sub":"1","email":"a@b.c","email_verified":"true","name":"A"}`, `{"sub":"1","email_verified":1}`, `{"sub":"a\u0000b"}`, `{"sub":"1","email":"a\nb","email_verified":true}`, `[]`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var who person
+		if json.Unmarshal(text, &who) != nil {
+			return
+		}
+		c, err := Claim{Provider: "p", Issuer: "i", Subject: who.Subject, Email: who.Email, Verified: bool(who.Verified), Name: who.Name}.tidy()
+		if err != nil {
+			if !errors.Is(err, ErrAnswer) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if c.Subject == "" || len(c.Subject) > maxSubject || len(c.Email) > maxEmail || c.Verified && c.Email == "" || strings.ContainsFunc(c.Subject+c.Email, unicode.IsControl) {
+			t.Fatalf("%s becomes %+v", text, c)
+		}
+		if c.Verified && !bytes.Contains(text, []byte("true")) {
+			t.Fatalf("%s is verified", text)
+		}
+	})
 }
