@@ -105,6 +105,9 @@ func (s *Service) Answer(ctx context.Context, c Client, signedIn Session, provid
 	var ref Ref
 	var claim social.Claim
 	var told error // the person's
+	if !slices.ContainsFunc(s.providers(), func(p social.Config) bool { return p.ID == provider }) {
+		return f, ref, nil, social.ErrUnknown // what a stranger wrote gets neither into the journal nor into the log
+	}
 	try := Try{Act: ActSocial, Addr: c.Addr}
 	good, err := s.guarded(ctx, try, func() (bool, error) {
 		var away *Away

@@ -370,6 +370,9 @@ func TestAnswersThatNobodyWaitsFor(t *testing.T) {
 			t.Fatalf("%s: signed in", c.name)
 		}
 	}
+	if a := victim.get("/signin/with/somebody-else?" + mine.Encode()); a.StatusCode != 404 {
+		t.Errorf("a provider that there is not: %d", a.StatusCode)
+	}
 	// None of that harmed the journey that is under way; it counts once.
 	if victim.get("/signin/with/school?" + mine.Encode()); victim.path != "/signin/social/new" {
 		t.Fatalf("its own answer: %s %s", victim.path, victim.body)
