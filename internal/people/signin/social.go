@@ -99,7 +99,7 @@ func (s *Service) arrive(ctx context.Context, c Client, provider, state string) 
 }
 
 // Answer takes the step of a provider's answer: in is what the browser brought back. The flow says what is
-// next, also beside an error that is the person's. in is who is signed in in this browser, for a flow that links.
+// next, also beside an error that is the person's. signedIn is who is in this browser already, for a flow that links.
 func (s *Service) Answer(ctx context.Context, c Client, signedIn Session, provider string, in url.Values) (Flow, Ref, *Grant, error) {
 	var f Flow
 	var ref Ref
