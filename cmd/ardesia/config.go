@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -50,7 +51,7 @@ func loadConfig(flags *pflag.FlagSet, environ func(string) (string, bool)) (serv
 		path, _ = environ("ARDESIA_CONFIG")
 	}
 	if path != "" {
-		if err := readFile(path, settings, from); err != nil {
+		if err := readFile(path, settings, &c, from); err != nil {
 			return c, from, err
 		}
 	}
@@ -78,7 +79,7 @@ func loadConfig(flags *pflag.FlagSet, environ func(string) (string, bool)) (serv
 	return c, from, nil
 }
 
-func readFile(path string, settings []server.Setting, from origin) error {
+func readFile(path string, settings []server.Setting, cfg *server.Config, from origin) error {
 	k := koanf.New(".")
 	if err := k.Load(file.Provider(path), toml.Parser()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -87,39 +88,97 @@ func readFile(path string, settings []server.Setting, from origin) error {
 		return fmt.Errorf("read the configuration %s: %w", path, err)
 	}
 	for _, key := range k.Keys() {
+		if key == socialKey {
+			if err := readSocial(path, k.Get(key), cfg); err != nil {
+				return err
+			}
+			from[socialKey] = "file " + path
+			continue
+		}
 		i := slices.IndexFunc(settings, func(s server.Setting) bool { return s.Key() == key })
 		if i < 0 {
 			return fmt.Errorf("%s%s: unknown key %q; \"ardesia config show\" lists those that exist", path, line(path, key), key)
 		}
-		s := settings[i]
-		fits := true
-		switch v := k.Get(key).(type) {
-		case string:
-			if err := assign(s, v); err != nil {
-				return fmt.Errorf("%s%s: %s: %w", path, line(path, key), key, err)
-			}
-		case bool:
-			var to *bool
-			if to, fits = s.Value.(*bool); fits {
-				*to = v
-			}
-		case int64:
-			var to *int
-			if to, fits = s.Value.(*int); fits {
-				*to = int(v)
-			}
-		case []any:
-			var to *[]string
-			if to, fits = s.Value.(*[]string); fits {
-				*to = k.Strings(key)
-			}
-		default:
-			fits = false
+		if err := put(settings[i], k.Get(key)); err != nil {
+			return fmt.Errorf("%s%s: %s%w", path, line(path, key), key, err)
 		}
-		if !fits {
-			return fmt.Errorf("%s%s: %s cannot be %v: write %s", path, line(path, key), key, k.Get(key), kind(s))
+		from[settings[i].Name] = "file " + path
+	}
+	return nil
+}
+
+// put puts a value of the file where a setting's goes. Its error goes on after the key.
+func put(s server.Setting, value any) error {
+	fits := true
+	switch v := value.(type) {
+	case string:
+		if err := assign(s, v); err != nil {
+			return fmt.Errorf(": %w", err)
 		}
-		from[s.Name] = "file " + path
+	case bool:
+		var to *bool
+		if to, fits = s.Value.(*bool); fits {
+			*to = v
+		}
+	case int64:
+		var to *int
+		if to, fits = s.Value.(*int); fits {
+			*to = int(v)
+		}
+	case []any:
+		var to *[]string
+		if to, fits = s.Value.(*[]string); fits {
+			*to = nil
+			for _, one := range v {
+				*to = append(*to, fmt.Sprint(one))
+			}
+		}
+	default:
+		fits = false
+	}
+	if !fits {
+		return fmt.Errorf(" cannot be %v: write %s", value, kind(s))
+	}
+	return nil
+}
+
+// socialKey is the one key whose values are tables: [[social]].
+const socialKey = "social"
+
+// readSocial reads the tables [[social]].
+func readSocial(path string, value any, cfg *server.Config) error {
+	var tables []map[string]any
+	switch all := value.(type) {
+	case []map[string]any:
+		tables = all
+	case []any:
+		for _, one := range all {
+			table, ok := one.(map[string]any)
+			if !ok {
+				return fmt.Errorf("%s%s: social is a table: write [[social]] above its keys", path, line(path, socialKey))
+			}
+			tables = append(tables, table)
+		}
+	default:
+		return fmt.Errorf("%s%s: social is a table: write [[social]] above its keys", path, line(path, socialKey))
+	}
+	for n, table := range tables {
+		var p server.Social
+		settings := server.SocialSettings(&p)
+		for _, key := range slices.Sorted(maps.Keys(table)) {
+			i := slices.IndexFunc(settings, func(s server.Setting) bool { return s.Key() == key })
+			if i < 0 {
+				var known []string
+				for _, s := range settings {
+					known = append(known, s.Key())
+				}
+				return fmt.Errorf("%s: social, table %d: unknown key %q; there are %s", path, n+1, key, strings.Join(known, ", "))
+			}
+			if err := put(settings[i], table[key]); err != nil {
+				return fmt.Errorf("%s: social, table %d: %s%w", path, n+1, key, err)
+			}
+		}
+		cfg.Social = append(cfg.Social, p)
 	}
 	return nil
 }

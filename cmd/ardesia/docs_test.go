@@ -87,15 +87,17 @@ func TestCommandsInDocuments(t *testing.T) {
 func TestExamplesForOperators(t *testing.T) {
 	text := document(t, "docs/operate.md")
 	files := blocks(text, "toml")
-	if len(files) != 1 {
+	if len(files) != 2 {
 		t.Fatalf("%d configurations", len(files))
 	}
-	file := filepath.Join(t.TempDir(), "ardesia.toml")
-	if err := os.WriteFile(file, []byte(files[0]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := command(t, "", "config", "check", "--config", file); err != nil {
-		t.Errorf("the configuration: %v", err)
+	for n, text := range files {
+		file := filepath.Join(t.TempDir(), "ardesia.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := command(t, "", "config", "check", "--config", file); err != nil {
+			t.Errorf("configuration %d: %v", n+1, err)
+		}
 	}
 	units := blocks(text, "ini")
 	if len(units) != 1 {

@@ -105,6 +105,18 @@ func config() *cobra.Command {
 			}
 			fmt.Fprintln(t)
 		}
+		for _, p := range cfg.Social {
+			for _, s := range server.SocialSettings(&p) {
+				if s.Text() == "" {
+					continue
+				}
+				fmt.Fprintf(t, "social.%s.%s\t%s", p.ID, s.Key(), s.Text())
+				if origins {
+					fmt.Fprintf(t, "\t%s", from[socialKey])
+				}
+				fmt.Fprintln(t)
+			}
+		}
 		return errors.Join(t.Flush(), err)
 	}}
 	showIt.Flags().BoolVar(&origins, "origin", false, "say where each value comes from")

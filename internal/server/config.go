@@ -56,6 +56,8 @@ type Config struct {
 	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
 	Quota          []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
+	Social []Social // whom else people can sign in with, in the order of their buttons; only in the TOML file
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
 }
@@ -118,6 +120,10 @@ func (c Config) Filled() (Config, error) {
 	c, mailWrong := c.withMail()
 	for key, err := range mailWrong {
 		fail(key, "%v", err)
+	}
+	c, socialWrong := c.withSocial()
+	for _, err := range socialWrong {
+		fail("social", "%v", err)
 	}
 	if _, err := rest.ParseProxies(c.TrustedProxies); err != nil {
 		fail("trusted-proxies", "%v", err)

@@ -91,6 +91,9 @@ func Examine(ctx context.Context, cfg Config, now func() time.Time) []Finding {
 		add(f)
 	}
 	add(examineMail(ctx, cfg, now))
+	for _, f := range examineSocial(ctx, cfg, now) {
+		add(f)
+	}
 	if !loopback(cfg.Metrics) {
 		add(Finding{Warn, "Metrics on " + cfg.Metrics + " can be read by others, without TLS.", "--metrics-addr 127.0.0.1:9464"})
 	}

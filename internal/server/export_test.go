@@ -9,6 +9,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // CutErasure has fn asked after each step of an erasure; its error ends it there, as a
@@ -57,6 +58,11 @@ func (s *Server) Leave(ctx context.Context, user string) error {
 	return err
 }
 
+// LinkTo has a person be somebody of a provider.
+func (s *Server) LinkTo(ctx context.Context, user, subject string) error {
+	return s.social.Link(ctx, access.Actor{Kind: access.User, ID: user}, user, social.Claim{Provider: "google", Issuer: "https://accounts.google.com", Subject: subject})
+}
+
 // Gone says what is left of a person: nil when the proof is written and the key is gone.
 func (s *Server) Gone(ctx context.Context, user, space string) error {
 	e, err := s.accounts.Erasure(ctx, user)
@@ -74,6 +80,9 @@ func (s *Server) Gone(ctx context.Context, user, space string) error {
 	}
 	if all, err := s.signin.Sessions(ctx, user); err != nil || len(all) > 0 {
 		return fmt.Errorf("%d sessions are left: %w", len(all), err)
+	}
+	if all, err := s.social.Of(ctx, user); err != nil || len(all) > 0 {
+		return fmt.Errorf("%d links are left: %w", len(all), err)
 	}
 	if ids, err := s.apikeys.Living(ctx, user); err != nil || len(ids) > 0 {
 		return fmt.Errorf("%d API keys are left: %w", len(ids), err)

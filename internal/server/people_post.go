@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -113,19 +112,7 @@ const maxPasswordFile = 1024
 
 // readPassword reads the first line of a file that not everybody may read.
 func readPassword(path string) (secret.String, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return secret.String{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return secret.String{}, err
-	}
-	if info.Mode().Perm()&0o007 != 0 {
-		return secret.String{}, fmt.Errorf("everybody on this machine can read %s: chmod o= %s", path, path)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
+	text, err := readGuarded(path)
 	if err != nil {
 		return secret.String{}, err
 	}

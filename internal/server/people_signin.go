@@ -27,7 +27,7 @@ import (
 func (s *Server) peopleSignIn() (err error) {
 	s.signin, err = signin.New(signin.Needs{
 		Store: signin.SQL(s.data.core), Keys: s.data.ring, Accounts: s.accounts, APIKeys: s.apikeys,
-		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Arrived: s.arrived, Factors: proofs{s.factors}, Enrolment: proofs{s.factors},
+		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Arrived: s.arrived, Factors: proofs{s.factors}, Enrolment: proofs{s.factors}, Social: s.social,
 		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, Spaces: s.orgs, Policy: s.policy, Deeds: s.deeds, MayLeave: s.mayLeave, Send: s.sendLetter,
 		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, SignUp: s.cfg.SignUp != "closed",
 	})
@@ -70,7 +70,7 @@ func wait(ctx context.Context, d time.Duration) {
 
 var guardActs = map[signin.Act]guard.Act{
 	signin.ActPassword: guard.Password, signin.ActCode: guard.Code, signin.ActRecovery: guard.Recovery, signin.ActPasskey: guard.Passkey,
-	signin.ActReset: guard.Reset, signin.ActSignUp: guard.SignUp, signin.ActDevice: guard.DeviceCode,
+	signin.ActReset: guard.Reset, signin.ActSignUp: guard.SignUp, signin.ActDevice: guard.DeviceCode, signin.ActSocial: guard.Social,
 }
 
 func guardTry(t signin.Try) (guard.Try, error) {
@@ -127,7 +127,7 @@ func (p proofs) Of(ctx context.Context, user string) (signin.Set, error) {
 }
 
 func passkey(k factor.Passkey) signin.Passkey {
-	return signin.Passkey{ID: k.ID, Label: k.Label, MadeAt: k.CreatedAt, UsedAt: k.UsedAt}
+	return signin.Passkey{ID: k.ID, Label: k.Label, MadeAt: k.CreatedAt, UsedAt: k.UsedAt, Alone: k.Verified}
 }
 
 func (p proofs) BeginTOTP(ctx context.Context, who access.Actor, user, label string) (signin.Setup, error) {

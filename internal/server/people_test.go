@@ -56,6 +56,9 @@ func TestPersonErasureSurvivesPowerCut(t *testing.T) {
 			if err := h.Server.AddTo(t.Context(), u.Space, u.ID); err != nil {
 				t.Fatal(err)
 			}
+			if err := h.Server.LinkTo(t.Context(), u.ID, "the same each time"); err != nil {
+				t.Fatal(err)
+			}
 			b := newBrowser(t, h)
 			b.signIn(u.Email, secretWords)
 			if code := b.api("GET", "", nil); code != 200 {

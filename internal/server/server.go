@@ -35,6 +35,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
 	"github.com/ardesia-iot/ardesia/internal/people/signin"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 	"github.com/ardesia-iot/ardesia/web"
 )
 
@@ -65,6 +66,7 @@ type Server struct {
 	guard     *guard.Service
 	factors   *factor.Service
 	tokens    *oauth.Service
+	social    *social.Service
 	signin    *signin.Service
 	authority *ca.Service
 	series    *series.Service
@@ -140,6 +142,9 @@ func (s *Server) people(ctx context.Context) (err error) {
 		return err
 	}
 	if s.tokens, err = oauth.New(ctx, s.oauthNeeds()); err != nil {
+		return err
+	}
+	if err = s.peopleSocial(); err != nil {
 		return err
 	}
 	return s.peopleSignIn()

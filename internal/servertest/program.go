@@ -109,7 +109,32 @@ func (p *Program) flags() []string {
 			}
 		}
 	}
+	if len(p.Config.Social) > 0 {
+		all = append(all, "--config", p.socialFile())
+	}
 	return all
+}
+
+// socialFile writes what can be said in a file only.
+func (p *Program) socialFile() string {
+	p.t.Helper()
+	var text strings.Builder
+	for _, one := range p.Config.Social {
+		text.WriteString("[[social]]\n")
+		for _, s := range server.SocialSettings(&one) {
+			switch v := s.Value.(type) {
+			case *string:
+				fmt.Fprintf(&text, "%s = %q\n", s.Key(), *v)
+			case *bool:
+				fmt.Fprintf(&text, "%s = %v\n", s.Key(), *v)
+			}
+		}
+	}
+	path := filepath.Join(p.t.TempDir(), "ardesia.toml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return path
 }
 
 func (p *Program) announcement() string { return filepath.Join(p.Config.Data, "addresses.json") }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/people/social/socialtest"
 )
 
 var flowField = regexp.MustCompile(`<input type="hidden" name="(flow|step)" value="([^"]*)">`)
@@ -74,5 +78,30 @@ func (c *canaries) person(t *testing.T, h place, email, password string) {
 		if !strings.Contains(page, v[0]) {
 			t.Fatalf("the field %s was not kept: %s", name, page)
 		}
+	}
+	if c.issuer == nil {
+		return
+	}
+	// The person links an account elsewhere.
+	c.issuer.Become(socialtest.Person{Subject: c.word("subject elsewhere"), Email: c.word("address elsewhere") + "@example.org", Name: c.word("name elsewhere"), Verified: true})
+	page = post("/account/links/add", url.Values{"provider": {"school"}})
+	m := regexp.MustCompile(`<a class="button main" href="([^"]+)">`).FindStringSubmatch(page)
+	if m == nil {
+		t.Fatalf("nothing leads to the provider: %s", page)
+	}
+	_, back := c.issuer.Visit(t, html.UnescapeString(m[1]))
+	answer, err := browser.Get("https://localhost:" + h.Port("https") + "/signin/with/school?" + back.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil || !strings.Contains(string(body), "It is linked") {
+		t.Fatalf("coming back: %s %s, %v", answer.Status, body, err)
+	}
+	for n, text := range c.issuer.Issued() { // S-13: nothing of a provider's is kept
+		c.keys[fmt.Sprint("code or token ", n)] = text
+	}
+	if len(c.issuer.Issued()) != 4 {
+		t.Fatalf("the provider gave out %d texts", len(c.issuer.Issued()))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,8 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
+	"github.com/ardesia-iot/ardesia/internal/people/social/socialtest"
 	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
@@ -34,10 +37,24 @@ const marker = "cnryqz"
 
 // canaries are what must not be readable anywhere.
 type canaries struct {
-	texts   map[string]string // with the marker, by what they are
-	keys    map[string]string // random texts that the server made
-	ids     map[string]string // random texts that stand for somebody: a database may know them, a file must not show them
-	numbers []float64         // of 32 significant bits
+	texts   map[string]string  // with the marker, by what they are
+	keys    map[string]string  // random texts that the server made
+	ids     map[string]string  // random texts that stand for somebody: a database may know them, a file must not show them
+	numbers []float64          // of 32 significant bits
+	issuer  *socialtest.Issuer // where the person has an account too; nil for nowhere
+}
+
+// provider has a house sign people in with the issuer.
+func (c *canaries) provider(t *testing.T) func(*server.Config) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(socialtest.Secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(cfg *server.Config) {
+		cfg.Social = []server.Social{{Kind: "oidc", SecretFile: file, Config: social.Config{
+			ID: "school", Name: "School", Issuer: c.issuer.URL, ClientID: socialtest.ClientID, AllowPrivate: true}}}
+	}
 }
 
 // word makes a text that only one canary has.
@@ -323,10 +340,10 @@ func TestCanariesCanBeFound(t *testing.T) {
 // Nothing that people or boards wrote, and no key, can be read in any file: while the
 // house runs, after it was killed, after it stopped, and in a backup.
 func TestNoFileShowsWhatPeopleWrote(t *testing.T) {
-	h := newProgram(t)
+	c := &canaries{issuer: socialtest.Start(t, time.Now)}
+	h := newProgram(t, c.provider(t))
 	h.Start()
 	dir := h.Config.Data
-	c := &canaries{}
 	key, thing := c.write(t, h)
 	for _, name := range []string{"core.db-wal", "history.db-wal"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
@@ -359,8 +376,8 @@ func TestNoFileOfPostgresShowsWhatPeopleWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := u.Query().Get("host")
-	h := servertest.Start(t, func(c *server.Config) { c.Database = dsn })
-	c := &canaries{}
+	c := &canaries{issuer: socialtest.Start(t, time.Now)}
+	h := servertest.Start(t, func(c *server.Config) { c.Database = dsn }, c.provider(t))
 	key, thing := c.write(t, h)
 	checkpoint := func() {
 		t.Helper()

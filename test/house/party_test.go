@@ -17,6 +17,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/base/mqtt/mqtttest"
+	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
@@ -33,13 +34,13 @@ type place interface {
 }
 
 // newProgram is a house that can be killed.
-func newProgram(t *testing.T) *servertest.Program {
+func newProgram(t *testing.T, change ...func(*server.Config)) *servertest.Program {
 	t.Helper()
 	bin, err := servertest.Build(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return servertest.NewProgram(t, bin)
+	return servertest.NewProgram(t, bin, change...)
 }
 
 // Credentials are what somebody shows at a door for MQTT.

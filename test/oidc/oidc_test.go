@@ -161,18 +161,26 @@ func (s *site) agree(w http.ResponseWriter, r *http.Request) {
 
 var install sync.Once
 
+// installed sees to it that the packages beside this file are there.
+func installed(t *testing.T) {
+	t.Helper()
+	install.Do(func() {
+		_, clients := os.Stat("node_modules/openid-client")
+		_, provider := os.Stat("node_modules/oidc-provider")
+		if clients == nil && provider == nil {
+			return
+		}
+		if out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+			t.Fatalf("install the JavaScript clients and provider (npm ci): %v\n%s", err, out)
+		}
+	})
+}
+
 // node runs one of the programs beside this file. A missing Node.js, or clients that
 // cannot be installed, fail the test.
 func (s *site) node(t *testing.T, program string) {
 	t.Helper()
-	install.Do(func() {
-		if _, err := os.Stat("node_modules/openid-client"); err == nil {
-			return
-		}
-		if out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
-			t.Fatalf("install the JavaScript clients (npm ci): %v\n%s", err, out)
-		}
-	})
+	installed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", program)

@@ -224,7 +224,7 @@ func (s *Service) SetEmail(ctx context.Context, who access.Actor, id, email stri
 }
 
 // CheckEmail says whether a person could have this address: it is one, and nobody
-// else's. Only for whoever is signed in: it tells that somebody else has it.
+// else's. Only for whoever is signed in, or has shown the address to be theirs: it tells that somebody else has it.
 func (s *Service) CheckEmail(ctx context.Context, email string) error {
 	if err := checkEmail(email); err != nil {
 		return err

@@ -26,12 +26,13 @@ const (
 	DeviceCode            // the code that a device shows to be let in
 	Passkey               // an assertion
 	Leak                  // a secret that somebody found and hands in: every try counts
+	Social                // an answer of another service that people sign in with
 
 	acts // how many there are
 )
 
 var actNames = [acts]string{Password: "password", Code: "code", Recovery: "recovery", Reset: "reset", SignUp: "sign-up",
-	Token: "token", Client: "client", DeviceCode: "device-code", Passkey: "passkey", Leak: "leak"}
+	Token: "token", Client: "client", DeviceCode: "device-code", Passkey: "passkey", Leak: "leak", Social: "social"}
 
 func (a Act) String() string {
 	if a >= acts {
@@ -171,7 +172,7 @@ const (
 	ruleCount
 )
 
-var guesses = []Act{Password, Code, Recovery, Token, Client, DeviceCode, Passkey}
+var guesses = []Act{Password, Code, Recovery, Token, Client, DeviceCode, Passkey, Social}
 
 var rules = [ruleCount]rule{
 	rulePair:    {name: "account-address", scope: pair, acts: []Act{Password, Passkey}, limit: 10, window: 24 * time.Hour, block: 15 * time.Minute, most: 24 * time.Hour, slow: true, cap: 1 << 16},

@@ -45,6 +45,8 @@ const (
 	KeyAdded        Kind = "key-added"        // an API key, by a person or a program
 	AddressAdded    Kind = "address-added"    // a further e-mail address
 	ManyFailures    Kind = "many-failures"    // somebody guesses
+	SocialLinked    Kind = "social-linked"    // an account of another service lets in
+	SocialUnlinked  Kind = "social-unlinked"  // it does so no more
 )
 
 // Reminds says whether letters of this kind only remind, and come to nobody who does not want that.
@@ -81,6 +83,8 @@ var rules = map[Kind]rule{
 	KeyAdded:        {0, "key when", "until link"},
 	AddressAdded:    {0, "when", "place device link"},
 	ManyFailures:    {0, "count", "when place link"},
+	SocialLinked:    {0, "provider when", "place device link"},
+	SocialUnlinked:  {0, "provider when", "place device link"},
 }
 
 // Takes are the fields that letters of this kind may have.
@@ -104,7 +108,7 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, factor, space, inviter, role, key (its name), address (as much of it as may be told). Which ones a kind
+// method, factor, provider, space, inviter, role, key (its name), address (as much of it as may be told). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
 	Kind    Kind

@@ -54,7 +54,10 @@ func (s *Service) grant(ctx context.Context, c Client, f Flow) (*Grant, error) {
 	if g.Device, err = s.meet(ctx, c, u, now); err != nil {
 		return nil, err
 	}
-	return g, nil
+	if f.Claim != nil {
+		g.To, err = s.join(ctx, c, u, *f.Claim)
+	}
+	return g, err
 }
 
 // begin keeps a new session.

@@ -8,6 +8,8 @@
 //     step counts once, and a flow belongs to the browser that began it.
 //   - What a page says, and how long it takes, does not depend on whether there is such
 //     an account. Only the mail tells.
+//   - A provider's word is a first proof where its person is linked, and never more: whoever is not
+//     linked proves the account's own side before. What it says of an address makes an account only where nobody has one.
 //   - A session is a random value in a cookie of which only the SHA-256 is kept. It gets
 //     another value at each proof, and ends with the account's epoch: a new password, a
 //     freeze, a disabled account.

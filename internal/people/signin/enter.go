@@ -25,6 +25,7 @@ type Beginning struct {
 	Typed string // who somebody says to be; "" for a passkey that will tell
 	To    string // path to go to at the end
 	Again string // id of the session that must prove again; "" for a new one
+	Link  string // id of the session whose person links a provider; "" for none
 }
 
 // maxTyped is how many bytes of what was typed are kept.
@@ -38,7 +39,8 @@ func (s *Service) Begin(ctx context.Context, c Client, b Beginning) (ref Ref, br
 	}
 	now := s.needs.Now()
 	f := Flow{State: Start, Browser: hash, To: local(b.To), BeganAt: now}
-	if b.Again != "" {
+	switch {
+	case b.Again != "":
 		r, err := s.needs.Store.sessionByID(ctx, b.Again)
 		if err != nil {
 			return ref, "", err
@@ -47,7 +49,16 @@ func (s *Service) Begin(ctx context.Context, c Client, b Beginning) (ref Ref, br
 		if err != nil {
 			return ref, "", err
 		}
+		if f.Own, err = s.own(ctx, r.account); err != nil {
+			return ref, "", err
+		}
 		f.Only, f.Session, b.Typed = r.account, r.id, u.Email
+	case b.Link != "":
+		r, err := s.needs.Store.sessionByID(ctx, b.Link)
+		if err != nil {
+			return ref, "", err
+		}
+		f.State, f.Only, f.Session, b.Typed = Linking, r.account, r.id, ""
 	}
 	if b.Typed = strings.TrimSpace(b.Typed); b.Typed != "" {
 		if len(b.Typed) > maxTyped {

@@ -27,6 +27,7 @@ type wireExport struct {
 	Choices   account.Choices `json:"choices"`
 	Steps     wireSteps       `json:"second_steps"`
 	Spaces    []wireSpace     `json:"spaces"`
+	Links     []wireLink      `json:"linked_accounts,omitempty"`
 }
 
 type wireAddress struct {
@@ -51,6 +52,14 @@ type wireSpace struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
 	Role string `json:"role"`
+}
+
+type wireLink struct {
+	Provider string     `json:"provider"`
+	Issuer   string     `json:"issuer"`
+	Subject  string     `json:"subject"`
+	MadeAt   time.Time  `json:"linked_at"`
+	UsedAt   *time.Time `json:"last_used_at,omitempty"`
 }
 
 type wireSession struct {
@@ -98,6 +107,15 @@ func (s *Service) Export(ctx context.Context, user string) ([]byte, error) {
 	}
 	if err := s.exportMore(ctx, user, &out); err != nil {
 		return nil, err
+	}
+	if s.needs.Social != nil {
+		links, err := s.needs.Social.Of(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range links {
+			out.Links = append(out.Links, wireLink{l.Name, l.Issuer, l.Subject, l.MadeAt, maybe(l.UsedAt)})
+		}
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {

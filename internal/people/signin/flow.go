@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 var (
@@ -18,12 +19,14 @@ type State uint8
 
 // The states of a sign-in.
 const (
-	None   State = iota // there is no such state: a table's word for "not allowed"
-	Start               // nobody has said who
-	Named               // somebody has said who
-	Second              // the first proof was good; another one may be needed
-	Done                // it is the person
-	Closed              // too many wrong proofs
+	None    State = iota // there is no such state: a table's word for "not allowed"
+	Start                // nobody has said who
+	Named                // somebody has said who
+	Second               // the first proof was good; another one may be needed
+	Done                 // it is the person
+	Closed               // too many wrong proofs
+	Vouched              // a provider vouches for somebody who has no account here yet
+	Linking              // somebody who is signed in shows who they are at a provider
 
 	states // how many there are
 )
@@ -42,32 +45,42 @@ const (
 	CodeGood                  // a code of the authenticator app, or a recovery code
 	CodeBad                   // any other
 	Skip                      // no second proof is needed
+	SocialGood                // a provider vouches for somebody whose account is linked
+	SocialNew                 // a provider vouches for somebody whose account is not
+	SocialBad                 // an answer of a provider that cannot be believed
+	Join                      // an account was made for whom a provider vouches for
+	Linked                    // whom a provider vouches for belongs to who is signed in
 
 	events // how many there are
 )
 
 // next is the machine: the state that an event leads to. What it does not name is not allowed.
 var next = [states][events]State{
-	Start:  {Name: Named, PasskeyGood: Done},
-	Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done},
-	Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done},
+	Start:   {Name: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Start},
+	Named:   {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Named},
+	Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done},
+	Vouched: {Name: Named, Other: Start, Join: Done},
+	Linking: {SocialBad: Linking, Linked: Done},
 }
 
-// How many wrong proofs a flow takes: of passwords, and of second proofs.
+// How many wrong proofs a flow takes: of passwords, of second proofs, and from providers.
 const (
 	maxPasswords = 10
 	maxCodes     = 5
+	maxAnswers   = 5
 )
 
 // flowLife is how long a sign-in may take.
 const flowLife = time.Hour
 
-// methods are the words of RFC 8176, section 2, for what was proved; "rec" is ours.
+// methods are the words of RFC 8176, section 2, for what was proved; "rec" and
+// "fed", a provider's word, are ours.
 const (
 	methodPassword = "pwd"
 	methodCode     = "otp"
 	methodRecovery = "rec"
 	methodPasskey  = "hwk"
+	methodSocial   = "fed"
 )
 
 // A Flow is one sign-in on its way. It is pure: see On.
@@ -85,19 +98,40 @@ type Flow struct {
 	Methods  []string `json:"methods,omitempty"`
 	BadWords int      `json:"bad_words,omitempty"`
 	BadCodes int      `json:"bad_codes,omitempty"`
+	// Claim is whom a provider vouches for, from Vouched on. When the flow ends with a proof of an
+	// account's own, it is linked to that account. With a Claim no provider's word is a proof.
+	Claim *Claim `json:"claim,omitempty"`
+	// Own says that the account of Only has a proof of its own, so that no provider's word counts.
+	Own        bool `json:"own,omitempty"`
+	BadAnswers int  `json:"bad_answers,omitempty"`
 
 	Browser []byte    `json:"browser"`           // SHA-256 of the cookie of the browser that began it
 	Session string    `json:"session,omitempty"` // the session to prove again
 	Keep    bool      `json:"keep,omitempty"`    // keep me signed in
 	To      string    `json:"to,omitempty"`      // path to go to at the end
 	Passkey []byte    `json:"passkey,omitempty"` // the challenge, sealed by the room of factors
+	Away    *Away     `json:"away,omitempty"`    // at a provider, whose answer counts once
 	BeganAt time.Time `json:"began_at"`
+}
+
+// A Claim is somebody of a provider, and when the provider said so.
+type Claim struct {
+	social.Claim
+	At time.Time
+}
+
+// Away is what is kept of a person who was sent to a provider.
+type Away struct {
+	Provider string `json:"provider"`
+	State    []byte `json:"state"` // SHA-256 of the parameter that must come back
+	Kept     []byte `json:"kept"`  // what the room of providers keeps
 }
 
 // A Proof is what comes with an event.
 type Proof struct {
 	Typed   string // of Name
-	Account string // of a good first proof, or of a passkey
+	Account string // of a good first proof, of a passkey, or that was made
+	Claim   *Claim // of SocialNew
 	Strong  bool   // of a good first proof: there are second ones
 	Method  string // of a good proof
 }
@@ -115,8 +149,24 @@ func (f Flow) On(e Event, p Proof) (Flow, error) {
 	case Name:
 		f.Typed = p.Typed
 	case Other:
-		f.Typed, f.Account, f.Strong, f.Methods, f.Passkey = "", "", false, nil, nil
-	case PasswordGood, PasskeyGood, PasskeyTouch:
+		f.Typed, f.Account, f.Strong, f.Methods, f.Passkey, f.Claim, f.Away = "", "", false, nil, nil, nil, nil
+	case SocialNew:
+		if f.Only != "" || f.Claim != nil || p.Claim == nil {
+			return f, ErrStep
+		}
+		f.Claim = p.Claim
+	case SocialBad:
+		if f.BadAnswers++; f.BadAnswers >= maxAnswers {
+			to = Closed
+		}
+	case Linked:
+		if p.Account == "" || p.Account != f.Only {
+			return f, ErrStep
+		}
+	case PasswordGood, PasskeyGood, PasskeyTouch, SocialGood, Join:
+		if e == SocialGood && (f.Claim != nil || f.Own) {
+			return f, ErrStep // here an account proves itself, and nobody else can for it
+		}
 		if p.Account == "" || f.Only != "" && p.Account != f.Only || f.State == Second && p.Account != f.Account {
 			return f, ErrStep // a good proof, of somebody else
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,19 +15,23 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
+	"github.com/ardesia-iot/ardesia/internal/people/social/socialtest"
 )
 
 // Every state with every event: what is not named here must be refused.
 func TestTheMachineOfSigningIn(t *testing.T) {
-	proof := Proof{Typed: "anna", Account: "a", Strong: true, Method: "m"}
+	proof := Proof{Typed: "anna", Account: "a", Strong: true, Method: "m", Claim: &Claim{}}
 	in := map[State]Flow{
 		None: {}, Start: {State: Start}, Named: {State: Named, Typed: "anna"}, Done: {State: Done, Account: "a"}, Closed: {State: Closed},
-		Second: {State: Second, Typed: "anna", Account: "a", Strong: true},
+		Second: {State: Second, Typed: "anna", Account: "a", Strong: true}, Vouched: {State: Vouched, Claim: &Claim{}}, Linking: {State: Linking, Only: "a"},
 	}
 	want := map[State]map[Event]State{
-		Start:  {Name: Named, PasskeyGood: Done},
-		Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done},
-		Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done}, // never Skip: there are second proofs
+		Start:   {Name: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Start},
+		Named:   {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Named},
+		Vouched: {Name: Named, Other: Start, Join: Done},
+		Linking: {SocialBad: Linking, Linked: Done},
+		Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done}, // never Skip: there are second proofs
 	}
 	for s := range states {
 		for e := range events {
@@ -51,10 +56,30 @@ func TestTheMachineOfSigningIn(t *testing.T) {
 		"a state that is none":                 {Flow{State: states}, Name, proof},
 		"an event that is none":                {Flow{State: Start}, events, proof},
 		"a touch as the only proof":            {Flow{State: Named}, PasskeyTouch, proof},
+
+		"a provider's word for another than may come out": {Flow{State: Named, Only: "b"}, SocialGood, proof},
+		"a provider's word where the account has a proof": {Flow{State: Named, Only: "a", Own: true}, SocialGood, proof},
+		"a provider's word for the account's own side":    {Flow{State: Named, Claim: &Claim{}}, SocialGood, proof},
+		"a provider's word for nobody":                    {Flow{State: Start}, SocialGood, Proof{}},
+		"a stranger where somebody must prove again":      {Flow{State: Named, Only: "a"}, SocialNew, proof},
+		"a second stranger in the same flow":              {Flow{State: Named, Claim: &Claim{}}, SocialNew, proof},
+		"a stranger of nobody":                            {Flow{State: Start}, SocialNew, Proof{}},
+		"an account that was not made":                    {Flow{State: Vouched, Claim: &Claim{}}, Join, Proof{}},
+		"linked to somebody else than who is signed in":   {Flow{State: Linking, Only: "b"}, Linked, proof},
+		"linked to nobody":                                {Flow{State: Linking}, Linked, Proof{}},
 	} {
 		if _, err := c.f.On(c.e, c.p); !errors.Is(err, ErrStep) {
 			t.Errorf("%s: %v, want %v", name, err, ErrStep)
 		}
+	}
+}
+
+// Going back takes everything along that was proved, a provider's word too.
+func TestGoingBackForgetsWhatWasProved(t *testing.T) {
+	f := Flow{State: Second, Typed: "anna", Account: "a", Strong: true, Methods: []string{"pwd"}, Claim: &Claim{}, Away: &Away{}, Passkey: []byte("x"), BadWords: 2}
+	got, err := f.On(Other, Proof{})
+	if err != nil || got.Account != "" || got.Claim != nil || got.Away != nil || got.Methods != nil || got.Passkey != nil || got.Strong || got.BadWords != 2 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -66,6 +91,10 @@ type tabModel struct {
 	proved string // user of the good first proof
 	wrong  [2]int // passwords, codes
 	over   bool
+
+	vouched bool          // a provider vouched for a stranger, and nobody said yet whose account it is
+	claim   *social.Claim // that stranger, until the end
+	since   time.Time     // when the provider said so
 }
 
 // Whatever several tabs of two browsers do, in whatever order and as often as they like,
@@ -80,7 +109,14 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 	if err := h.accounts.SetPassword(t.Context(), person(berta.ID), berta.ID, other); err != nil {
 		t.Fatal(err)
 	}
-	serial := 0
+	issuer := socialtest.Start(t, h.Now)
+	h.withSocial(issuer.Config("school", social.OIDC), issuer.Config("github", social.GitHub))
+	for _, u := range []account.User{anna, berta} {
+		if err := h.needs.Social.Link(t.Context(), person(u.ID), u.ID, social.Claim{Provider: "school", Issuer: issuer.URL, Subject: "of " + u.Email}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serial, strangers := 0, 0
 	rapid.Check(t, func(r *rapid.T) {
 		ctx := t.Context()
 		strong := rapid.Bool().Draw(r, "berta has second proofs")
@@ -118,6 +154,9 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 				r.Fatalf("signed in as %s with %v; the model says %q, over %v", g.Session.Account, err, may, m.over)
 			}
 			m.over = true
+			if m.claim != nil {
+				h.checkLinked(r, m, g, may)
+			}
 			// The flow is used up.
 			if _, _, err := h.At(ctx, m.client, m.ref.Token); !errors.Is(err, ErrFlow) {
 				r.Fatalf("the flow is still there: %v", err)
@@ -142,7 +181,7 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 				}
 			}
 			counts := ref.Step == current && !foreign && !m.over
-			switch act := rapid.SampledFrom([]string{"begin", "password", "wrong", "code", "old code", "wrong code", "passkey", "touch", "other", "look", "time"}).Draw(r, "act"); act {
+			switch act := rapid.SampledFrom([]string{"begin", "password", "wrong", "code", "old code", "wrong code", "passkey", "touch", "other", "look", "time", "provider", "provider", "own", "join"}).Draw(r, "act"); act {
 			case "begin":
 				begin(rapid.SampledFrom([]string{anna.Email, berta.Email, "nobody@example.org", ""}).Draw(r, "typed"), rapid.IntRange(0, 1).Draw(r, "browser"))
 			case "password", "wrong":
@@ -152,7 +191,7 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 				}
 				_, g, err := h.Password(ctx, c, ref, password, false)
 				may := ""
-				if counts && m.typed != "" && m.proved == "" {
+				if counts && m.typed != "" && m.proved == "" && !m.vouched {
 					if act == "password" {
 						m.proved = users[m.typed].ID
 						if !isStrong(m.proved) {
@@ -222,6 +261,7 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 				_, g, err := h.Passkey(ctx, c, next, []byte(answer), false)
 				may := ""
 				switch {
+				case m.vouched:
 				case m.proved == "" && act == "passkey":
 					may = of // a passkey that has seen its person is enough, whatever was typed
 				case m.proved == of:
@@ -236,7 +276,70 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 					if !counts {
 						r.Fatal("back out of turn")
 					}
-					m.typed, m.proved = "", ""
+					m.typed, m.proved, m.claim, m.vouched = "", "", nil, false
+				}
+			case "provider":
+				subject := rapid.SampledFrom([]string{"of " + anna.Email, "of " + berta.Email, "stranger", "unverified"}).Draw(r, "at the provider")
+				strangers++
+				provider, p := "school", socialtest.Person{Subject: subject, Email: anna.Email, Verified: true} // what it says of the address counts for nothing
+				if subject == "stranger" || subject == "unverified" {
+					provider, p = "github", socialtest.Person{Subject: strconv.Itoa(strangers), Email: fmt.Sprintf("s%d@example.org", strangers), Verified: subject == "stranger"}
+				}
+				issuer.Become(p)
+				may, allowed := "", counts && m.proved == "" && m.claim == nil
+				address, err := h.Depart(ctx, c, ref, provider)
+				if (err == nil) != allowed {
+					r.Fatalf("to a provider: %v, the model says %v", err, allowed)
+				}
+				if err != nil {
+					break
+				}
+				_, answer := issuer.Visit(t, address)
+				thief := c
+				thief.Browser, _ = newToken()
+				if _, _, g, err := h.Answer(ctx, thief, Session{}, provider, answer); g != nil || !errors.Is(err, ErrAway) {
+					r.Fatalf("the answer in another browser: %v", err)
+				}
+				_, _, g, err := h.Answer(ctx, c, Session{}, provider, answer)
+				switch subject {
+				case "stranger":
+					m.vouched, m.since = true, h.Now()
+					m.claim = &social.Claim{Provider: provider, Issuer: issuer.URL + "/login/oauth", Subject: p.Subject, Email: p.Email}
+				case "unverified":
+					if !errors.Is(err, ErrVouched) {
+						r.Fatalf("an address that is not proved: %v", err)
+					}
+				default:
+					m.typed = strings.TrimPrefix(subject, "of ")
+					m.proved = users[m.typed].ID
+					if !isStrong(m.proved) {
+						may = m.proved
+						if g == nil {
+							r.Fatalf("a linked person: %v", err)
+						}
+					}
+				}
+				check(m, g, err, may)
+				if _, _, g, err := h.Answer(ctx, c, Session{}, provider, answer); g != nil || !errors.Is(err, ErrAway) {
+					r.Fatalf("the answer a second time: %v", err)
+				}
+			case "own":
+				typed := rapid.SampledFrom([]string{anna.Email, berta.Email, "nobody@example.org"}).Draw(r, "whose account")
+				if err := h.Own(ctx, c, ref, typed); (err == nil) != (counts && m.vouched) {
+					r.Fatalf("to an account's own side: %v", err)
+				} else if err == nil {
+					m.typed, m.vouched = typed, false
+				}
+			case "join":
+				g, err := h.JoinVouched(ctx, c, ref, "A stranger")
+				if may := counts && m.vouched && h.Now().Sub(m.since) < vouchedFor; (err == nil) != may {
+					r.Fatalf("making an account: %v, the model says %v", err, may)
+				} else if err == nil {
+					u, err := h.accounts.Get(ctx, g.Session.Account)
+					if err != nil || u.Email != m.claim.Email || !u.Verified() {
+						r.Fatalf("the account is %+v, %v", u, err)
+					}
+					check(m, g, nil, u.ID)
 				}
 			case "look":
 				// Shown again, the tab has the present step.
@@ -274,6 +377,31 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkLinked sees to it that a stranger of a provider belongs to who proved the own side, in time, and takes the link away again.
+func (h *house) checkLinked(r *rapid.T, m *tabModel, g *Grant, user string) {
+	got, _, err := h.needs.Social.Find(h.t.Context(), *m.claim)
+	if h.Now().Sub(m.since) >= vouchedFor {
+		if !errors.Is(err, social.ErrNotLinked) || !strings.Contains(g.To, "late") {
+			r.Fatalf("linked too late: %q, %v, to %s", got, err, g.To)
+		}
+		return
+	}
+	if err != nil || got != user {
+		r.Fatalf("linked to %q, %v; the model says %s", got, err, user)
+	}
+	all, err := h.needs.Social.Of(h.t.Context(), user)
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, l := range all {
+		if l.Provider == m.claim.Provider {
+			if _, err := h.needs.Social.Unlink(h.t.Context(), person(user), user, l.ID, true); err != nil {
+				r.Fatal(err)
+			}
+		}
+	}
 }
 
 // refused says whether an error is the person's to act on.

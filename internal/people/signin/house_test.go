@@ -36,6 +36,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // ring seals with a key of its own for each name, as base/keys does, without a keyring.
@@ -170,7 +171,7 @@ func (e *enrolment) Of(_ context.Context, user string) (set Set, err error) {
 	defer e.mu.Unlock()
 	for id, of := range e.passkeys {
 		if of == user {
-			set.Passkeys = append(set.Passkeys, Passkey{ID: id, Label: e.labels[id], MadeAt: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)})
+			set.Passkeys = append(set.Passkeys, Passkey{ID: id, Label: e.labels[id], Alone: true, MadeAt: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)})
 		}
 	}
 	return set, nil
@@ -479,6 +480,26 @@ func newHouse(t testing.TB, d *db.DB) *house {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// withSocial gives the house providers.
+func (h *house) withSocial(all ...social.Config) {
+	h.t.Helper()
+	policy, err := access.New()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	known := func(ctx context.Context, user string) (bool, error) {
+		_, err := h.accounts.Get(ctx, user)
+		if errors.Is(err, account.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	h.needs.Social, err = social.New(social.Needs{Store: social.SQL(h.db), Keys: ring{}, Policy: policy, Known: known, Now: h.Now, Providers: all})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (h *house) person(email string) account.User {

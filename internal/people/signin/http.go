@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // The names of our cookies. The prefix has browsers take them only over TLS, from
@@ -108,8 +109,10 @@ type view struct {
 	Typed, To, Token string
 	Key, Action      string // of pages that only have texts
 	Again, Danger    bool
+	NoPassword       bool // who proves again has neither password nor passkey
 	Home             bool // a page of the account, with its menu
 	Passkeys, SignUp bool
+	Providers        []social.Config // to sign in with
 	Script           bool
 	Zone             *time.Location // of the person; nil is UTC
 	Data             any
@@ -138,6 +141,13 @@ func (s *Service) Pages() map[string]http.Handler {
 	}
 	for pattern, do := range s.gatePages() {
 		add(pattern, do)
+	}
+	if s.needs.Social != nil {
+		for pattern, do := range s.socialPages() {
+			add(pattern, do)
+		}
+		// A provider's form comes from its own origin, without our cookies. It is only handed on to the page above.
+		all["POST /signin/with/{provider}"] = s.page(s.postReturned)
 	}
 	for pattern, do := range s.homePages() {
 		add(pattern, s.member(do))
@@ -269,6 +279,7 @@ func askedOn(path string) string {
 var formsOn = map[string]string{
 	"/account/export": "/account/data", "/account/activity/export": "/account/activity",
 	"/account/keys": "/account/keys/new", "/account/keys/revoke": "/account/keys",
+	"/account/links/add": "/account/links", "/account/links/remove": "/account/links",
 }
 
 func clientOf(r *http.Request) Client {

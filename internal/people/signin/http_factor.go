@@ -9,6 +9,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // factorPages are those of second proofs, of a server that has them.
@@ -132,7 +133,13 @@ func (s *Service) postPasskeyRemove(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	if err := s.needs.Enrolment.RemovePasskey(v.r.Context(), v.who(), v.user.ID, v.r.PostForm.Get("id")); err != nil {
+	id := v.r.PostForm.Get("id")
+	if last, err := s.lastWay(v.r.Context(), v.user.ID, id); err != nil {
+		return err
+	} else if last {
+		return s.showFactors(v, social.ErrLastWay)
+	}
+	if err := s.needs.Enrolment.RemovePasskey(v.r.Context(), v.who(), v.user.ID, id); err != nil {
 		return s.factorProblem(v, err)
 	}
 	s.changedFactor(v, "factor-removed", "passkey")

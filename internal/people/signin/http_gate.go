@@ -69,11 +69,17 @@ func (s *Service) getSignIn(v *visit) error {
 		v.redirect(orElse(to, "/account"))
 		return nil
 	}
-	p := view{To: to, SignUp: s.needs.SignUp, Passkeys: s.passkeys(), Script: s.passkeys(), Form: map[string]string{"email": bounded(q.Get("email"))}}
+	p := s.signInView(to)
+	p.Form = map[string]string{"email": bounded(q.Get("email"))}
 	if key := q.Get("done"); key == "verify" || key == "reset" || key == "signout" {
 		p.Notice = s.texts.text(v.lang, "done."+key)
 	}
 	return s.show(v, "signin", p, nil)
+}
+
+// signInView is the page where a sign-in begins.
+func (s *Service) signInView(to string) view {
+	return view{To: to, SignUp: s.needs.SignUp, Passkeys: s.passkeys(), Script: s.passkeys(), Providers: s.providers()}
 }
 
 // bounded is a typed text as it may be shown again.
@@ -97,8 +103,7 @@ func (s *Service) postSignIn(v *visit) error {
 	}
 	typed, to := v.r.PostForm.Get("email"), local(v.r.PostForm.Get("to"))
 	if typed == "" || len(typed) > maxTyped {
-		p := view{To: to, SignUp: s.needs.SignUp, Passkeys: s.passkeys(), Script: s.passkeys()}
-		return s.show(v, "signin", p, account.ErrEmail)
+		return s.show(v, "signin", s.signInView(to), account.ErrEmail)
 	}
 	ref, browser, err := s.Begin(v.r.Context(), v.client, Beginning{Typed: typed, To: to})
 	if err != nil {
@@ -142,12 +147,28 @@ func pageOf(f Flow, token string) string {
 		return "/signin/password?flow=" + url.QueryEscape(token)
 	case Second:
 		return "/signin/second?flow=" + url.QueryEscape(token)
+	case Vouched:
+		return "/signin/social/new?flow=" + url.QueryEscape(token)
+	case Linking:
+		return "/account/links"
 	}
 	return "/signin"
 }
 
 func (s *Service) showStep(v *visit, name string, f Flow, ref Ref, told error) error {
-	return s.show(v, name, view{Ref: ref, Typed: f.Typed, Again: f.Only != "", Passkeys: s.passkeys(), Script: s.passkeys()}, told)
+	p := view{Ref: ref, Typed: f.Typed, Again: f.Only != "", Passkeys: s.passkeys(), Script: s.passkeys()}
+	if p.NoPassword = p.Again && !f.Own; p.NoPassword {
+		p.Passkeys, p.Script = false, false
+	}
+	if f.Claim != nil {
+		p.Data = s.vouchedOf(f)
+	} else if f.State == Named && !f.Own {
+		var err error
+		if p.Providers, err = s.providersOf(v, f); err != nil {
+			return err
+		}
+	}
+	return s.show(v, name, p, told)
 }
 
 // refOf is the step that a form is about.
@@ -379,7 +400,7 @@ func (s *Service) getSignUp(v *visit) error {
 	if !s.needs.SignUp {
 		return ErrNoSignUp
 	}
-	return s.show(v, "signup", view{}, nil)
+	return s.show(v, "signup", view{Providers: s.providers()}, nil)
 }
 
 // typed are the fields of a form that may be shown again.
@@ -399,7 +420,7 @@ func (s *Service) postSignUp(v *visit) error {
 	err := s.Join(v.r.Context(), v.client, f.Get("email"), f.Get("name"), f.Get("password"))
 	if err != nil {
 		if isPersons(err) || isLimited(err) {
-			return s.show(v, "signup", view{Form: v.typed("name", "email")}, err)
+			return s.show(v, "signup", view{Form: v.typed("name", "email"), Providers: s.providers()}, err)
 		}
 		return err
 	}

@@ -48,6 +48,9 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 	if s.needs.Spaces != nil {
 		maps.Copy(all, s.spacePages())
 	}
+	if s.needs.Social != nil {
+		maps.Copy(all, s.linkPages())
+	}
 	if s.needs.Provider != nil {
 		maps.Copy(all, s.consentPages())
 	}
@@ -60,7 +63,7 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 // sections are the pages of the menu.
 var sections = []navView{
 	{Path: "/account", Key: "nav.home"}, {Path: "/account/profile", Key: "nav.profile"}, {Path: "/account/spaces", Key: "nav.spaces"}, {Path: "/account/checkup", Key: "nav.checkup"},
-	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"},
+	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/links", Key: "nav.links"}, {Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"},
 	{Path: "/account/activity", Key: "nav.activity"}, {Path: "/account/privacy", Key: "nav.privacy"}, {Path: "/account/data", Key: "nav.data"},
 }
 
@@ -68,7 +71,8 @@ var sections = []navView{
 var partOfHome = map[string]string{"/account/password": "/account", "/account/email": "/account", "/account/addresses": "/account", "/account/delete": "/account/data"}
 
 func (s *Service) navOf(path string) []navView {
-	missing := map[string]bool{"/account/factors": s.needs.Enrolment == nil, "/account/spaces": s.needs.Spaces == nil, "/account/activity": s.needs.Deeds == nil}
+	missing := map[string]bool{"/account/factors": s.needs.Enrolment == nil, "/account/spaces": s.needs.Spaces == nil, "/account/activity": s.needs.Deeds == nil,
+		"/account/links": len(s.providers()) == 0}
 	if under, ok := partOfHome[path]; ok {
 		path = under
 	}
@@ -93,6 +97,7 @@ var notices = map[string]bool{
 	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true, "joined": true,
 	"forgotten": true, "address": true, "preferred": true, "dropped": true, "left": true, "role": true, "put-out": true, "withdrawn": true, "invited": true, "resent": true,
 	"handed": true, "offered": true, "taken": true, "disbanded": true, "logo": true,
+	"linked": true, "unlinked": true, "unlinkable": true, "late": true,
 }
 
 func (s *Service) notice(v *visit) string {

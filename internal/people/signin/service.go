@@ -24,6 +24,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // Keys is what this room needs of the key ring: *keys.Ring.
@@ -45,6 +46,7 @@ const (
 	ActReset    Act = "reset"
 	ActSignUp   Act = "sign-up"
 	ActDevice   Act = "device-code"
+	ActSocial   Act = "social"
 )
 
 // A Try is one of them, as the guard against guessing sees it.
@@ -58,17 +60,18 @@ type Try struct {
 
 // A Letter is mail to a person.
 type Letter struct {
-	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed
+	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed, social-linked, social-unlinked
 	To      string // user id
 	Address string // instead of the account's own address; "" for that
 	Lang    string
-	Fields  map[string]string // link, device, place, when, until, left, factor
+	Fields  map[string]string // link, device, place, when, until, left, factor, provider
 }
 
 // A Passkey is one of a person's passkeys.
 type Passkey struct {
 	ID, Label      string
 	MadeAt, UsedAt time.Time
+	Alone          bool // may be the only proof
 }
 
 // A Set is what second proofs a person has.
@@ -141,8 +144,9 @@ type Needs struct {
 	// Arrived is told of each complete sign-in, and whether it was with a browser of the person's.
 	Arrived   func(ctx context.Context, user string, from netip.Addr, known bool)
 	Factors   Factors
-	Enrolment Enrolment // may be nil
-	Provider  Provider  // may be nil
+	Enrolment Enrolment       // may be nil
+	Provider  Provider        // may be nil
+	Social    *social.Service // may be nil
 	// Invitations may be nil.
 	Invitations Invitations
 	// Spaces and Policy may both be nil: then there are no pages of spaces.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 func TestSessionsEndByThemselves(t *testing.T) {
@@ -347,6 +348,7 @@ func TestTextsAreComplete(t *testing.T) {
 	for _, err := range []error{
 		account.ErrCredentials, account.ErrEmail, account.ErrName, account.ErrWeak, account.ErrBreached, account.ErrFrozen, account.ErrDisabled, account.ErrLink,
 		account.ErrField, account.ErrUsername, account.ErrUsernameTaken, account.ErrPhone, account.ErrPicture, account.ErrBusy, ErrFlow, ErrStep, ErrCode, ErrNoSignUp, errNotSame, errForm, rest.ErrTooLarge, errDeviceCode, ErrProof,
+		ErrAway, ErrVouched, ErrNotYours, ErrOwn, ErrThere, social.ErrProvider, social.ErrAnswer, social.ErrLate, social.ErrCancelled, social.ErrUnknown, social.ErrNotLinked, social.ErrTaken, social.ErrHave, social.ErrLastWay,
 	} {
 		if got := texts.problem("it", err); got == err.Error() {
 			t.Errorf("no Italian text for %q", err)

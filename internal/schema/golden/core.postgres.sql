@@ -492,6 +492,17 @@ CREATE TABLE signin_session (
 );
 CREATE INDEX signin_session_by_account ON core.signin_session USING btree (account, made_at);
 CREATE INDEX signin_session_by_end ON core.signin_session USING btree (ends_at);
+CREATE TABLE social_link (
+	id text NOT NULL,
+	account text NOT NULL,
+	subject_index bytea NOT NULL,
+	sealed bytea NOT NULL,
+	made_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	CONSTRAINT social_link_pkey PRIMARY KEY (id),
+	CONSTRAINT social_link_subject_index_key UNIQUE (subject_index)
+);
+CREATE INDEX social_link_by_account ON core.social_link USING btree (account, made_at);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,

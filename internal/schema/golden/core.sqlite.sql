@@ -447,6 +447,15 @@ CREATE TABLE signin_session (
 );
 CREATE INDEX signin_session_by_account on signin_session (account, made_at);
 CREATE INDEX signin_session_by_end on signin_session (ends_at);
+CREATE TABLE social_link (
+	id text not null primary key,
+	account text not null,
+	subject_index bytea not null unique,
+	sealed bytea not null,
+	made_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX social_link_by_account on social_link (account, made_at);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,
