@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -116,5 +117,27 @@ func TestUnknownProxyIsNamed(t *testing.T) {
 				t.Errorf("named %d times, want %d: %s", got, c.want, log)
 			}
 		})
+	}
+}
+
+// A start that fails late leaves no file of the guard's open.
+func TestAStartThatFailsClosesItsFiles(t *testing.T) {
+	cfg := config(t)
+	cfg.Geo = filepath.Join(t.TempDir(), "places.csv")
+	write(t, places, cfg.Geo)
+	start(t, cfg).stop()
+	cfg.SMTPAddr, cfg.SMTPCA = "127.0.0.1:25", cfg.Geo // which holds no certificate: found after the guard is there
+	cfg.SMTPTLS = "starttls"
+	if _, err := New(t.Context(), cfg, World{Log: slog.New(slog.DiscardHandler), Now: time.Now}); err == nil || !strings.Contains(err.Error(), "smtp-ca") {
+		t.Fatalf("the start says %v", err)
+	}
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("only Linux tells which files are open: ", err)
+	}
+	for _, fd := range all {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && to == cfg.Geo {
+			t.Errorf("%s is still open", to)
+		}
 	}
 }

@@ -96,17 +96,23 @@ func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
 	}
 	for _, open := range []func(context.Context) error{s.people, s.fleet, s.openAudit} {
 		if err = open(ctx); err != nil {
-			break
+			return nil, errors.Join(err, s.closeAll())
 		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.data.close())
 	}
 	s.wall, err = edge.New(ctx, edge.Config{Dir: cfg.Data, Names: edge.Names(cfg.Host, cfg.SAN), Cert: cfg.TLSCert, Key: cfg.TLSKey}, s.data.ring, world.Log, world.Now)
 	if err != nil {
-		return nil, errors.Join(err, s.data.close())
+		return nil, errors.Join(err, s.closeAll())
 	}
 	return s, nil
+}
+
+// closeAll closes whatever New has opened so far.
+func (s *Server) closeAll() error {
+	var err error
+	if s.guard != nil {
+		err = s.guard.Close()
+	}
+	return errors.Join(err, s.data.close())
 }
 
 // people makes the rooms of people, from the ground up.
@@ -223,7 +229,7 @@ func (l line) Drop(id string, reason error) {
 }
 
 // Close closes the data. Run must have returned.
-func (s *Server) Close(context.Context) error { return errors.Join(s.guard.Close(), s.data.close()) }
+func (s *Server) Close(context.Context) error { return s.closeAll() }
 
 // Addresses waits until devices can connect and says where.
 func (s *Server) Addresses(ctx context.Context) (Addresses, error) {

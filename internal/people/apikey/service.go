@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -36,7 +37,7 @@ type row struct {
 	version                      int64
 	enabled                      bool
 	role                         access.Role
-	madeBy                       string
+	madeBy, acr                  string
 	createdAt, usedAt, revokedAt int64 // µs since 1970; 0 is never
 }
 
@@ -83,6 +84,12 @@ func New(needs Needs) (*Service, error) {
 	return &Service{needs: needs}, nil
 }
 
+// How surely the maker of a key had signed in, where nobody says; and what the operator's word counts as.
+const (
+	alone   = "1"
+	vouched = "3"
+)
+
 // Add makes a key for account, which works in space alone, or wherever the person may
 // enter if space is "". With a role it is a service account's: it is at most that, and at most
 // what its person is at that time. The secret is in the answer and nowhere else.
@@ -115,8 +122,14 @@ func (s *Service) Add(ctx context.Context, who access.Actor, account, space stri
 	text := secret.Letters(secretLetters)
 	sum := sha256.Sum256([]byte(text))
 	r := row{id: secret.Letters(idLetters), account: account, space: space, hash: sum[:], version: 1, enabled: true, role: role, createdAt: s.needs.Now().UnixMicro()}
-	if who.Kind == access.APIKey {
+	switch who.Kind {
+	case access.System:
+		r.acr = vouched
+	case access.APIKey:
 		r.madeBy = who.Client
+		r.acr = cmp.Or(who.ACR, alone)
+	default:
+		r.acr = cmp.Or(who.ACR, alone)
 	}
 	if r.name, err = s.sealName(ctx, account, r.id, name); err != nil {
 		return Key{}, secret.String{}, err
@@ -402,7 +415,7 @@ func (s *Service) Owner(ctx context.Context, id string) (string, error) {
 }
 
 func (r row) key() Key {
-	k := Key{ID: r.id, Account: r.account, Space: r.space, Role: r.role, Enabled: r.enabled, Version: r.version, MadeBy: r.madeBy, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
+	k := Key{ID: r.id, Account: r.account, Space: r.space, Role: r.role, Enabled: r.enabled, Version: r.version, MadeBy: r.madeBy, ACR: r.acr, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
 	if r.revokedAt != 0 {
 		k.RevokedAt = time.UnixMicro(r.revokedAt).UTC()
 	}

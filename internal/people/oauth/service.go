@@ -100,6 +100,7 @@ type claims struct {
 	Space    string `json:"organization_id,omitempty"` // the shared space that was asked for
 	Only     string `json:"only,omitempty"`            // the only space that the API key enters
 	Cap      string `json:"cap,omitempty"`             // the most that it may be there
+	ACR      string `json:"acr,omitempty"`             // how surely whoever made the key had signed in
 }
 
 // personal are the claims of a person's token (RFC 9068, section 2.2).
@@ -293,7 +294,7 @@ func (s *Service) tokenFor(ctx context.Context, k apikey.Key, organization strin
 	c := claims{
 		Issuer: s.needs.Issuer, Subject: k.ID + "@clients", Audience: Audience, ID: uuid.NewString(),
 		Issued: s.needs.Now().Unix(), Expires: s.needs.Now().Add(life).Unix(),
-		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space, Cap: string(k.Role),
+		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space, Cap: string(k.Role), ACR: k.ACR,
 	}
 	if _, err := s.Enter(ctx, c.actor(), organization); err != nil {
 		return "", err
@@ -327,7 +328,7 @@ func (s *Service) sign(kind string, claims any) (string, error) {
 
 // actor is who brings a token. Space is the one that it was fetched for.
 func (c claims) actor() access.Actor {
-	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only, Cap: access.Role(c.Cap)}
+	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only, Cap: access.Role(c.Cap), ACR: c.ACR}
 }
 
 // maxToken bounds what is parsed, in bytes; ours have about 700.

@@ -170,6 +170,7 @@ func (s *Service) Rename(ctx context.Context, c Client, ref Ref) error {
 // not there is such a person.
 func (s *Service) Password(ctx context.Context, c Client, ref Ref, password string, keep bool) (Flow, *Grant, error) {
 	var u account.User
+	var code string
 	f, err := s.take(ctx, c, ref, func(f Flow) (Flow, error) {
 		if f.State != Named {
 			return stop(ErrStep)
@@ -184,7 +185,7 @@ func (s *Service) Password(ctx context.Context, c Client, ref Ref, password stri
 			return stop(err)
 		}
 		var shut error
-		good, err := s.guarded(ctx, s.try(ActPassword, f.Typed, maybe.ID, c, known), func() (bool, error) {
+		good, doubt, err := s.doubted(ctx, s.try(ActPassword, f.Typed, maybe.ID, c, known), func() (bool, error) {
 			var err error
 			u, err = s.needs.Accounts.Verify(ctx, f.Typed, password)
 			switch {
@@ -212,17 +213,26 @@ func (s *Service) Password(ctx context.Context, c Client, ref Ref, password stri
 			return stop(err)
 		}
 		f.Keep = keep
-		to, err := f.On(PasswordGood, Proof{Account: u.ID, Strong: set.Strong(), Method: methodPassword})
-		if err != nil {
+		to, err := f.On(PasswordGood, Proof{Account: u.ID, Strong: set.Strong(), Doubt: doubt, Method: methodPassword})
+		switch {
+		case err != nil:
+			return stop(err)
+		case set.Strong():
+			return to, nil
+		case !doubt:
+			return to.On(Skip, Proof{})
+		}
+		var p Proof
+		if code, p, err = s.mailCode(u.ID); err != nil {
 			return stop(err)
 		}
-		if set.Strong() {
-			return to, nil
-		}
-		return to.On(Skip, Proof{})
+		return to.On(Post, p)
 	})
 	if errors.Is(err, ErrUnproved) {
 		s.sendVerify(ctx, u, c)
+	}
+	if err == nil && f.State == Mailed {
+		err = s.sendCode(ctx, u, c, code)
 	}
 	if err != nil || f.State != Done {
 		return f, nil, err
@@ -308,6 +318,9 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 // Challenge begins a proof by passkey: the options are for the browser.
 func (s *Service) Challenge(ctx context.Context, c Client, ref Ref) (options json.RawMessage, next Ref, err error) {
 	_, err = s.take(ctx, c, ref, func(f Flow) (Flow, error) {
+		if !f.takes(PasskeyGood) {
+			return stop(ErrStep)
+		}
 		// Before the first proof any passkey may answer: asking for those of one
 		// account would tell who has some.
 		user := f.Only

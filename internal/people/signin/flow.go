@@ -22,6 +22,7 @@ const (
 	Start               // nobody has said who
 	Named               // somebody has said who
 	Second              // the first proof was good; another one may be needed
+	Mailed              // the password was good and is not enough now: a code went to the person's mail
 	Done                // it is the person
 	Closed              // too many wrong proofs
 
@@ -42,6 +43,9 @@ const (
 	CodeGood                  // a code of the authenticator app, or a recovery code
 	CodeBad                   // any other
 	Skip                      // no second proof is needed
+	Post                      // a code was made for the person's mail
+	MailGood                  // that code
+	MailBad                   // any other
 
 	events // how many there are
 )
@@ -50,7 +54,8 @@ const (
 var next = [states][events]State{
 	Start:  {Name: Named, PasskeyGood: Done},
 	Named:  {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done},
-	Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done},
+	Second: {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done, Post: Mailed},
+	Mailed: {Other: Start, MailGood: Done, MailBad: Mailed},
 }
 
 // How many wrong proofs a flow takes: of passwords, and of second proofs.
@@ -59,15 +64,19 @@ const (
 	maxCodes     = 5
 )
 
-// flowLife is how long a sign-in may take.
-const flowLife = time.Hour
+// flowLife is how long a sign-in may take, and mailLife how long a code counts that was sent by mail.
+const (
+	flowLife = time.Hour
+	mailLife = 15 * time.Minute
+)
 
-// methods are the words of RFC 8176, section 2, for what was proved; "rec" is ours.
+// methods are the words of RFC 8176, section 2, for what was proved; "rec" and "mail" are ours.
 const (
 	methodPassword = "pwd"
 	methodCode     = "otp"
 	methodRecovery = "rec"
 	methodPasskey  = "hwk"
+	methodMail     = "mail" // who reads the mail can set the password, too: no second factor by itself
 )
 
 // A Flow is one sign-in on its way. It is pure: see On.
@@ -81,7 +90,10 @@ type Flow struct {
 	// Account is whose first proof was good; "" before.
 	Account string `json:"account,omitempty"`
 	// Strong says that the account has second proofs, so that Skip is not allowed.
-	Strong   bool     `json:"strong,omitempty"`
+	Strong bool `json:"strong,omitempty"`
+	// Doubt says that the account is being guessed at and the browser is none that it knows,
+	// so that Skip is not allowed.
+	Doubt    bool     `json:"doubt,omitempty"`
 	Methods  []string `json:"methods,omitempty"`
 	BadWords int      `json:"bad_words,omitempty"`
 	BadCodes int      `json:"bad_codes,omitempty"`
@@ -92,6 +104,9 @@ type Flow struct {
 	To      string    `json:"to,omitempty"`      // path to go to at the end
 	Passkey []byte    `json:"passkey,omitempty"` // the challenge, sealed by the room of factors
 	BeganAt time.Time `json:"began_at"`
+
+	Mail      []byte    `json:"mail,omitempty"` // keyed hash of the code that was sent by mail
+	MailUntil time.Time `json:"mail_until,omitzero"`
 }
 
 // A Proof is what comes with an event.
@@ -99,42 +114,51 @@ type Proof struct {
 	Typed   string // of Name
 	Account string // of a good first proof, or of a passkey
 	Strong  bool   // of a good first proof: there are second ones
+	Doubt   bool   // of a good password: it is not enough now
 	Method  string // of a good proof
+	Mail    []byte // of Post: the keyed hash of the code
+	Until   time.Time
 }
+
+// takes says whether the machine knows an event in the flow's state.
+func (f Flow) takes(e Event) bool { return f.State < states && e < events && next[f.State][e] != None }
 
 // On is the flow after an event, or ErrStep when the event is not allowed now.
 func (f Flow) On(e Event, p Proof) (Flow, error) {
-	if f.State >= states || e >= events {
+	if !f.takes(e) {
 		return f, ErrStep
 	}
 	to := next[f.State][e]
-	if to == None {
-		return f, ErrStep
-	}
 	switch e {
 	case Name:
 		f.Typed = p.Typed
 	case Other:
 		f.Typed, f.Account, f.Strong, f.Methods, f.Passkey = "", "", false, nil, nil
+		f.Doubt, f.Mail, f.MailUntil = false, nil, time.Time{}
 	case PasswordGood, PasskeyGood, PasskeyTouch:
 		if p.Account == "" || f.Only != "" && p.Account != f.Only || f.State == Second && p.Account != f.Account {
 			return f, ErrStep // a good proof, of somebody else
 		}
 		if f.State != Second {
-			f.Account, f.Strong = p.Account, p.Strong
+			f.Account, f.Strong, f.Doubt = p.Account, p.Strong, p.Doubt
 		}
 	case PasswordBad:
 		if f.BadWords++; f.BadWords >= maxPasswords {
 			to = Closed
 		}
-	case CodeBad:
+	case CodeBad, MailBad:
 		if f.BadCodes++; f.BadCodes >= maxCodes {
 			to = Closed
 		}
 	case Skip:
-		if f.Strong {
+		if f.Strong || f.Doubt {
 			return f, ErrStep
 		}
+	case Post:
+		if f.Strong || !f.Doubt || len(p.Mail) == 0 {
+			return f, ErrStep
+		}
+		f.Mail, f.MailUntil = p.Mail, p.Until
 	case CodeGood:
 		if !f.Strong {
 			return f, ErrStep

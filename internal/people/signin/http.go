@@ -88,7 +88,7 @@ type visit struct {
 // who is the person who is signed in, in the private space, which is where what belongs
 // to a person is.
 func (v *visit) who() access.Actor {
-	return access.Actor{Kind: access.User, ID: v.user.ID, Space: v.user.Space, Role: access.Admin}
+	return access.Actor{Kind: access.User, ID: v.user.ID, Space: v.user.Space, Role: access.Admin, ACR: v.session.ACR()}
 }
 
 func (v *visit) in() bool { return v.session.ID != "" }

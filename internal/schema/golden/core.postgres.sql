@@ -69,6 +69,7 @@ CREATE TABLE apikey (
 	used_at bigint NOT NULL,
 	role text NOT NULL DEFAULT ''::text,
 	revoked_at bigint NOT NULL DEFAULT 0,
+	acr text NOT NULL DEFAULT '1'::text,
 	CONSTRAINT apikey_pkey PRIMARY KEY (id)
 );
 CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
@@ -245,6 +246,7 @@ CREATE TABLE oauth_client (
 	scopes text NOT NULL,
 	device boolean NOT NULL,
 	created_at bigint NOT NULL,
+	backchannel text NOT NULL DEFAULT ''::text,
 	CONSTRAINT oauth_client_pkey PRIMARY KEY (id)
 );
 CREATE TABLE oauth_code (
@@ -313,6 +315,20 @@ CREATE TABLE oauth_key (
 	CONSTRAINT oauth_key_kid_key UNIQUE (kid),
 	CONSTRAINT oauth_key_pkey PRIMARY KEY (number)
 );
+CREATE TABLE oauth_logout (
+	id text NOT NULL,
+	client text NOT NULL,
+	account text NOT NULL,
+	session text NOT NULL,
+	tries bigint NOT NULL,
+	next_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT oauth_logout_client_session_key UNIQUE (client, session),
+	CONSTRAINT oauth_logout_pkey PRIMARY KEY (id)
+);
+CREATE INDEX oauth_logout_by_account ON core.oauth_logout USING btree (account);
+CREATE INDEX oauth_logout_by_session ON core.oauth_logout USING btree (session);
+CREATE INDEX oauth_logout_by_time ON core.oauth_logout USING btree (next_at, id);
 CREATE TABLE oauth_refresh (
 	hash bytea NOT NULL,
 	grant_id text NOT NULL,
@@ -401,6 +417,13 @@ CREATE TABLE org_member (
 	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
 );
 CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE org_value (
+	space text NOT NULL,
+	day bigint NOT NULL,
+	used bigint NOT NULL,
+	told bigint NOT NULL,
+	CONSTRAINT org_value_pkey PRIMARY KEY (space)
+);
 CREATE TABLE post (
 	id text NOT NULL,
 	kind text NOT NULL,

@@ -58,7 +58,8 @@ CREATE TABLE apikey (
 	created_at bigint not null,
 	used_at bigint not null ,
 	role text not null default '',
-	revoked_at bigint not null default 0
+	revoked_at bigint not null default 0,
+	acr text not null default '1'
 );
 CREATE INDEX apikey_by_account on apikey (account, created_at);
 CREATE INDEX apikey_by_maker on apikey (made_by);
@@ -221,7 +222,8 @@ CREATE TABLE oauth_client (
 	logouts text not null,
 	scopes text not null,
 	device boolean not null,
-	created_at bigint not null
+	created_at bigint not null ,
+	backchannel text not null default ''
 );
 CREATE TABLE oauth_code (
 	hash bytea not null primary key,
@@ -284,6 +286,20 @@ CREATE TABLE oauth_key (
 	created_at bigint not null,
 	active_at bigint not null
 );
+CREATE TABLE oauth_logout (
+	id text not null primary key,
+	client text not null,
+	account text not null,
+	session text not null,
+	tries bigint not null,
+	next_at bigint not null,
+	expires_at bigint not null,
+	unique (client,
+	session)
+);
+CREATE INDEX oauth_logout_by_account on oauth_logout (account);
+CREATE INDEX oauth_logout_by_session on oauth_logout (session);
+CREATE INDEX oauth_logout_by_time on oauth_logout (next_at, id);
 CREATE TABLE oauth_refresh (
 	hash bytea not null primary key,
 	grant_id text not null,
@@ -363,6 +379,12 @@ CREATE TABLE org_member (
 	account)
 );
 CREATE INDEX org_member_by_account on org_member (account);
+CREATE TABLE org_value (
+	space text not null primary key,
+	day bigint not null,
+	used bigint not null,
+	told bigint not null
+);
 CREATE TABLE post (
 	id text not null primary key,
 	kind text not null,
