@@ -305,6 +305,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
+		{Name: "news for programs", Run: s.tokens.RunLogouts},
 		{Name: "guard", Run: s.guard.Run},
 		{Name: "browsers", Run: s.signin.Run},
 		{Name: "notices", Run: s.runNotices},
@@ -409,6 +410,7 @@ func (s *Server) runNews(ctx context.Context) error {
 			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
 		case id := <-people.C():
 			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
+			s.tokens.Recheck(id)
 		case c := <-roles.C():
 			s.dropUsers(func(who access.Actor) bool { return who.Space == c.Space && (c.User == "" || who.ID == c.User) })
 		}

@@ -53,6 +53,7 @@ func Settings(c *Config) []Setting {
 		{Name: "mail-from", Usage: "sender of letters (default Ardesia <ardesia@HOST>)", Value: &c.MailFrom},
 		{Name: "token-rate", Usage: "tokens per minute that one API key gets (default 60; -1 for no limit)", Value: &c.TokenRate},
 		{Name: "trusted-proxies", Usage: "addresses or prefixes of proxies in front, whose X-Forwarded-For is believed (default none)", Value: &c.TrustedProxies},
+		{Name: "outbound-private", Usage: "addresses or prefixes in your own network where programs may be told that somebody has signed out (default none: public addresses only)", Value: &c.OutboundPrivate},
 		{Name: "geo", Usage: "CSV file that says where addresses are; without it nobody looks for impossible travel", Value: &c.Geo},
 		{Name: "breached", Usage: "sorted file of SHA-1 or NTLM hashes of stolen passwords that nobody may take (default: a built-in list of common ones)", Value: &c.Breached},
 		{Name: "quota", Usage: "how many a space may have, such as devices=500,things=0 (0: any number) of devices, things, properties, members, apikeys (default 100000, 100000, 1000000, 1000, 1000)", Value: &c.Quota},

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,7 +39,8 @@ type Store interface {
 	requestStore
 	grantStore
 	deviceStore
-	forget(ctx context.Context, user string) error
+	logoutStore
+	forget(ctx context.Context, user string, at, giveUp time.Time) error
 	sweep(ctx context.Context, before time.Time) error
 }
 
@@ -83,6 +86,11 @@ type Needs struct {
 	Seal    keys.Sealer // for requests that wait
 	First   []Client    // that are part of Ardesia
 	Now     func() time.Time
+	Log     *slog.Logger
+	// Private are addresses that programs may be told at although they are not public; Roots signed
+	// the programs' certificates, nil for whom this machine trusts.
+	Private []netip.Prefix
+	Roots   *x509.CertPool
 }
 
 // claims of a token. The third is where every official client looks for the user.
@@ -144,6 +152,7 @@ type Service struct {
 	public map[string]*ecdsa.PublicKey // guarded by mu: by kid
 	signer jose.Signer                 // guarded by mu: of API keys' tokens and ID tokens
 	access jose.Signer                 // guarded by mu: of people's access tokens
+	ending jose.Signer                 // guarded by mu: of what tells programs that a session has ended
 
 	provider *provider
 	known1st map[string]Client // by id: needs.First
@@ -151,6 +160,8 @@ type Service struct {
 	polls    *cache.Map[[32]byte, *poll]
 	began    *door.Limiter // what clients may begin without a person, by address: each is a row
 	browser  atomic.Pointer[Browser]
+	recheck  chan string   // accounts whose sessions are looked at again
+	logouts  chan struct{} // holds a word when programs are to be told
 
 	// Replayed tells of codes and refresh tokens that were used a second time: somebody has stolen one.
 	Replayed feed.Feed[Grant]
@@ -161,13 +172,14 @@ type Service struct {
 // New checks needs and makes the first signing key, or the next when the last is old.
 func New(ctx context.Context, needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Admit == nil || needs.Issuer == "" || needs.Now == nil ||
-		needs.Origin == nil || needs.Profile == nil || needs.Seal == nil {
-		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer, Origin, Profile, Seal and Now")
+		needs.Origin == nil || needs.Profile == nil || needs.Seal == nil || needs.Log == nil {
+		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer, Origin, Profile, Seal, Log and Now")
 	}
 	s := &Service{
 		needs: needs, known: cache.New[[32]byte, seen](1 << 14),
 		known1st: map[string]Client{}, listed: cache.NewFresh[string, Client](1<<10, recheck, needs.Now), polls: cache.New[[32]byte, *poll](1 << 12),
-		began: door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
+		began:   door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
+		recheck: make(chan string, logoutWaiting), logouts: make(chan struct{}, 1),
 	}
 	for _, c := range needs.First {
 		c.First = true
@@ -260,7 +272,7 @@ func (s *Service) use(ctx context.Context, all []key) error {
 		return err
 	}
 	signers := map[string]jose.Signer{}
-	for _, kind := range []string{typeJWT, typeAccess} {
+	for _, kind := range []string{typeJWT, typeAccess, typeLogout} {
 		signers[kind], err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: cryptosigner.Opaque(private)},
 			(&jose.SignerOptions{}).WithType(jose.ContentType(kind)).WithHeader("kid", last.kid))
 		if err != nil {
@@ -269,7 +281,7 @@ func (s *Service) use(ctx context.Context, all []key) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all, s.public, s.signer, s.access = all, public, signers[typeJWT], signers[typeAccess]
+	s.all, s.public, s.signer, s.access, s.ending = all, public, signers[typeJWT], signers[typeAccess], signers[typeLogout]
 	return nil
 }
 
@@ -315,8 +327,11 @@ func (s *Service) sign(kind string, claims any) (string, error) {
 	}
 	s.mu.RLock()
 	signer := s.signer
-	if kind == typeAccess {
+	switch kind {
+	case typeAccess:
 		signer = s.access
+	case typeLogout:
+		signer = s.ending
 	}
 	s.mu.RUnlock()
 	signed, err := signer.Sign(body)

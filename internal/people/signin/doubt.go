@@ -50,25 +50,17 @@ func (s *Service) MailCode(ctx context.Context, c Client, ref Ref, code string) 
 		if f.State != Mailed {
 			return stop(ErrStep)
 		}
-		known, err := s.knows(ctx, c, f.Account)
+		good, err := s.guardedSecond(ctx, ActCode, f, c, func() (bool, error) {
+			return s.needs.Now().Before(f.MailUntil) && hmac.Equal(f.Mail, s.codeHash(f.Account, code)), nil
+		})
 		if err != nil {
 			return stop(err)
 		}
-		good, err := s.guarded(ctx, s.try(ActCode, f.Typed, f.Account, c, known), func() (bool, error) {
-			return s.needs.Now().Before(f.MailUntil) && hmac.Equal(f.Mail, s.codeHash(f.Account, code)), nil
-		})
-		switch {
-		case err != nil:
-			return stop(err)
-		case !good:
+		if !good {
 			to, err := f.On(MailBad, Proof{})
 			return to, errors.Join(err, ErrMailCode)
 		}
-		to, err := f.On(MailGood, Proof{Method: methodMail})
-		if err != nil {
-			return stop(err)
-		}
-		return to, nil
+		return orStop(f.On(MailGood, Proof{Method: methodMail}))
 	})
 	if err != nil || f.State != Done {
 		return f, nil, err

@@ -150,17 +150,30 @@ func (s *Service) take(ctx context.Context, c Client, ref Ref, work func(f Flow)
 // stop is what work in take returns when nothing was tried.
 func stop(err error) (Flow, error) { return Flow{}, err }
 
+// orStop is what work in take returns after an event: not allowed, nothing was tried.
+func orStop(to Flow, err error) (Flow, error) {
+	if err != nil {
+		return stop(err)
+	}
+	return to, nil
+}
+
+// guardedSecond is guarded for a proof after the first.
+func (s *Service) guardedSecond(ctx context.Context, act Act, f Flow, c Client, work func() (bool, error)) (bool, error) {
+	known, err := s.knows(ctx, c, f.Account)
+	if err != nil {
+		return false, err
+	}
+	return s.guarded(ctx, s.try(act, f.Typed, f.Account, c, known), work)
+}
+
 // Rename goes back to the question who it is.
 func (s *Service) Rename(ctx context.Context, c Client, ref Ref) error {
 	_, err := s.take(ctx, c, ref, func(f Flow) (Flow, error) {
 		if f.Only != "" {
 			return stop(ErrStep)
 		}
-		to, err := f.On(Other, Proof{})
-		if err != nil {
-			return stop(err)
-		}
-		return to, nil
+		return orStop(f.On(Other, Proof{}))
 	})
 	return err
 }
@@ -270,11 +283,7 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 		if f.State != Second || !f.Strong {
 			return stop(ErrStep)
 		}
-		known, err := s.knows(ctx, c, f.Account)
-		if err != nil {
-			return stop(err)
-		}
-		good, err := s.guarded(ctx, s.try(act, f.Typed, f.Account, c, known), func() (bool, error) {
+		good, err := s.guardedSecond(ctx, act, f, c, func() (bool, error) {
 			var err error
 			if recovery {
 				replacement, left, err = s.needs.Factors.CheckRecovery(ctx, f.Account, code)
@@ -286,18 +295,14 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 			}
 			return err == nil, err
 		})
-		switch {
-		case err != nil:
-			return stop(err)
-		case !good:
-			to, err := f.On(CodeBad, Proof{})
-			return to, errors.Join(err, ErrCode)
-		}
-		to, err := f.On(CodeGood, Proof{Method: method})
 		if err != nil {
 			return stop(err)
 		}
-		return to, nil
+		if !good {
+			to, err := f.On(CodeBad, Proof{})
+			return to, errors.Join(err, ErrCode)
+		}
+		return orStop(f.On(CodeGood, Proof{Method: method}))
 	})
 	if err != nil || f.State != Done {
 		return f, nil, err
