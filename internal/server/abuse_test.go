@@ -131,3 +131,42 @@ func (b *browser) key() (key servertest.Key) {
 	}
 	return servertest.Key{ID: made.ID, Secret: made.Secret}
 }
+
+// The operator's limit of values a day holds for writers, who hear when to come back; the space's
+// administrators get a letter, and what is used is shown.
+func TestValuesOfADayAreLimited(t *testing.T) {
+	h := servertest.Start(t, func(c *server.Config) { c.Quota = []string{"values=2"} })
+	u, key := addPerson(h, "berta@example.org")
+	api := inSpace(t, h, key, "")
+	var th client.Thing
+	if err := api.Do(t.Context(), "PUT", "/iot/v2/things", map[string]any{"name": "thing", "properties": []any{
+		map[string]any{"name": "x", "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th); err != nil {
+		t.Fatal(err)
+	}
+	write := func() error {
+		return api.Do(t.Context(), "PUT", "/iot/v2/things/"+th.ID+"/properties/"+th.Properties[0].ID+"/publish", map[string]any{"value": 1}, nil)
+	}
+	if err := errors.Join(write(), write()); err != nil {
+		t.Fatal(err)
+	}
+	var refused *client.Error
+	if err := write(); !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests || !strings.Contains(err.Error(), "ardesia space quota") {
+		t.Errorf("the third value: %v", err)
+	}
+	var usage []struct {
+		Quota       string
+		Used, Limit int
+	}
+	h.Admin("space.usage", map[string]string{"space": u.Space}, &usage)
+	if last := usage[len(usage)-1]; last.Quota != "values" || last.Used != 2 || last.Limit != 2 {
+		t.Errorf("usage %+v", usage)
+	}
+	h.Admin("space.quota", map[string]any{"space": u.Space, "quota": "values", "limit": 3}, nil)
+	if err := write(); err != nil {
+		t.Errorf("after one more was allowed: %v", err)
+	}
+	if err := write(); err == nil {
+		t.Error("the fourth value is taken")
+	}
+	letterWith(t, h, "as many values today as it may")
+}

@@ -171,7 +171,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.things, err = thing.New(thing.Needs{
 		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
-		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits,
+		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits, Meter: s.orgs.Meter,
 	})
 	if err != nil {
 		return err
@@ -303,6 +303,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
+		{Name: "values of spaces", Run: s.orgs.Run},
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "news for programs", Run: s.tokens.RunLogouts},

@@ -43,6 +43,7 @@ const (
 	DeleteCancelled Kind = "delete-cancelled" //
 	KeyRevoked      Kind = "key-revoked"      // an API key that was seen in public, or was taken back
 	ManyFailures    Kind = "many-failures"    // somebody guesses
+	ValuesFull      Kind = "values-full"      // a space sends more values than it may
 	Code            Kind = "code"             // to sign in with, beside the password
 )
 
@@ -75,6 +76,7 @@ var rules = map[Kind]rule{
 	DeleteCancelled: {0, "when", "place device link"},
 	KeyRevoked:      {0, "key when", "link"},
 	ManyFailures:    {0, "count", "when place link"},
+	ValuesFull:      {0, "space most", "when"},
 	Code:            {15 * time.Minute, "code", "when place device"},
 }
 
@@ -99,7 +101,7 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, factor, space, inviter, role, key (its name), code, address (as much of it as may be told). Which ones a kind
+// method, most (a number), factor, space, inviter, role, key (its name), code, address (as much of it as may be told). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
 	Kind    Kind
@@ -145,7 +147,7 @@ func (l Letter) check(lang string) (map[string]string, error) {
 			if at, err = time.Parse(time.RFC3339, value); err == nil {
 				value = words[lang].date(at.UTC())
 			}
-		case "left", "count":
+		case "left", "count", "most":
 			_, err = strconv.ParseUint(value, 10, 31)
 		case "place", "before":
 			value = tameAddr(value)
