@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
 
 // While the guard is in doubt a stranger's browser needs the mail beside the password, and one
@@ -134,5 +136,42 @@ func TestAddressAndPasswordAtOnce(t *testing.T) {
 	}
 	if c.submit("/signin/second", url.Values{"code": {"123456"}}); c.path != "/account/sessions" {
 		t.Errorf("after the code: %s", c.path)
+	}
+}
+
+// Who shares an address with somebody who sends too much gets on in a browser that was here before,
+// within bounds of its own; one with a made-up cookie does not.
+func TestWhoWasHereBeforeIsNotCrowdedOut(t *testing.T) {
+	h := embedded(t)
+	u := h.person("anna@example.org")
+	anna := h.browser()
+	anna.signIn(u.Email, good)
+	h.Service.posts = door.NewLimiter(door.Rate{PerMinute: 1, Burst: 4}, door.Rate{}, h.Now)
+	crowd := h.browser()
+	crowd.get("/signin")
+	for range 4 {
+		crowd.submit("/signin", url.Values{"email": {"nobody@example.org"}})
+	}
+	if a := crowd.submit("/signin", url.Values{"email": {"nobody@example.org"}}); a.StatusCode != http.StatusTooManyRequests {
+		t.Fatalf("the crowd: %d", a.StatusCode)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", crowd.base+"/signin", strings.NewReader("email=a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, _ := newToken()
+	r.AddCookie(&http.Cookie{Name: cookieDevice, Value: made})
+	if a := crowd.do(r); a.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("with a made-up cookie: %d", a.StatusCode)
+	}
+	if anna.post("/signout", nil); anna.path != "/signin" {
+		t.Errorf("signing out: %s", anna.path)
+	}
+	if anna.signIn(u.Email, good); anna.path != "/account" {
+		t.Errorf("signing in: %s", anna.path)
+	}
+	anna.post("/signout", nil)
+	if a := anna.post("/signout", nil); a.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("without end: %d", a.StatusCode)
 	}
 }

@@ -201,7 +201,7 @@ func (s *Service) page(do func(v *visit) error) http.Handler {
 
 func (s *Service) serve(v *visit, do func(v *visit) error) error {
 	if v.r.Method == http.MethodPost {
-		if err := s.posts.Take(v.w.Header(), door.Address(v.r)); err != nil {
+		if err := s.takePost(v); err != nil {
 			return err
 		}
 	}
@@ -218,6 +218,24 @@ func (s *Service) serve(v *visit, do func(v *visit) error) error {
 		}
 	}
 	return do(v)
+}
+
+// takePost bounds how much one address may send. Whoever shares it with somebody who sends too much gets on, in a
+// browser that has let somebody in before; such a one is bounded by itself.
+func (s *Service) takePost(v *visit) error {
+	err := s.posts.Take(v.w.Header(), door.Address(v.r))
+	hash := hashOf(v.client.Device)
+	if err == nil || hash == nil {
+		return err
+	}
+	met, lost := s.needs.Store.met(v.r.Context(), hash)
+	if lost != nil {
+		return lost
+	}
+	if !met {
+		return err
+	}
+	return s.posts.Take(v.w.Header(), "device "+hex.EncodeToString(hash))
 }
 
 // member lets in who is signed in; others sign in first, and come back to what they can look at.

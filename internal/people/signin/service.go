@@ -222,6 +222,7 @@ type sessions interface {
 	endSession(ctx context.Context, id string, e journal.Entry) error // or ErrSession
 	endOthers(ctx context.Context, account, but string, e journal.Entry) error
 	known(ctx context.Context, hash []byte, account string) (bool, error)
+	met(ctx context.Context, hash []byte) (bool, error) // whether anybody signed in with this browser
 	meet(ctx context.Context, hash []byte, account string, at int64) error
 	sweep(ctx context.Context, now, devices int64) error
 	forget(ctx context.Context, account string) error
