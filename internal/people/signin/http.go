@@ -8,8 +8,10 @@ import (
 	"errors"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -361,6 +363,11 @@ func (s *Service) show(v *visit, name string, p view, told error) error {
 		return err
 	}
 	h := v.w.Header()
+	if told != nil {
+		if wait := problem.Of(told).Retry; wait > 0 {
+			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		}
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
 	v.w.WriteHeader(status(told))
