@@ -55,6 +55,7 @@ type Config struct {
 	// OutboundPrivate are addresses or prefixes that are not public and may be called all the same.
 	OutboundPrivate []string
 	Geo             string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
+	ASN             string   // MaxMind DB file of autonomous systems, for the detector of guessing from one owner's networks; "" turns it off
 	Breached        string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
 	Quota           []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 

@@ -20,6 +20,7 @@ const places = "network,country,latitude,longitude\n203.0.113.0/24,IT,45.07,7.69
 func TestGuardFilesThatCannotBeUsed(t *testing.T) {
 	for name, spoil := range map[string]func(cfg *Config, file string){
 		"a table of addresses":  func(cfg *Config, file string) { cfg.Geo = file },
+		"a table of owners":     func(cfg *Config, file string) { cfg.ASN = file },
 		"a list of passwords":   func(cfg *Config, file string) { cfg.Breached = file },
 		"a table that is there": nil,
 	} {
@@ -53,7 +54,7 @@ func TestGuardFilesThatCannotBeUsed(t *testing.T) {
 func TestDoctorTellsOfGuessing(t *testing.T) {
 	h := start(t, config(t))
 	seen := fmt.Sprint(Examine(t.Context(), h.cfg, time.Now))
-	for _, part := range []string{"Guessing is watched; 0 subjects", "Impossible travel is not looked for: there is no table of addresses (--geo FILE)"} {
+	for _, part := range []string{"Guessing is watched; 0 subjects", "Impossible travel is not looked for: there is no table of addresses (--geo FILE)", "networks of one owner is not looked for"} {
 		if !strings.Contains(seen, part) {
 			t.Errorf("doctor does not say %q: %s", part, seen)
 		}

@@ -102,7 +102,7 @@ func TestValuesOfADayAreKept(t *testing.T) {
 				must(t, s.Flush(ctx))
 			}
 		}
-		if meter(a) != meter(a) {
+		if one := meter(a); meter(a) != one {
 			t.Error("a space has two meters")
 		}
 		meter(a).Take(5, now)
