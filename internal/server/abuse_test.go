@@ -83,7 +83,7 @@ func TestAKeyIsNoWayAroundWhatASpaceAsksFor(t *testing.T) {
 	b := newBrowser(t, h)
 	b.signIn(u.Email, secretWords)
 	weak := b.key()
-	old := inSpace(t, h, weak, shared.id)
+	old := h.ClientIn(t, weak, shared.id)
 	if err := old.Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
 		t.Fatalf("before the space asks: %v", err)
 	}
@@ -92,17 +92,17 @@ func TestAKeyIsNoWayAroundWhatASpaceAsksFor(t *testing.T) {
 	if err := old.Do(t.Context(), "GET", "/iot/v2/things", nil, nil); !errors.As(err, &refused) || refused.Status != http.StatusForbidden || !strings.Contains(err.Error(), "make a new key") {
 		t.Errorf("with the token of before: %v", err)
 	}
-	if err := inSpace(t, h, weak, shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
+	if err := h.ClientIn(t, weak, shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
 		t.Error("a new token opens it")
 	}
-	if err := inSpace(t, h, weak, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
+	if err := h.ClientIn(t, weak, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
 		t.Errorf("the private space: %v", err)
 	}
 	secret := b.enrol()
 	h.Pass(time.Minute) // a code counts once
 	b = newBrowser(t, h)
 	b.do("POST", "/signin/second", nil, hidden(b.password(u.Email), "code", b.code(secret)))
-	if err := inSpace(t, h, b.key(), shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
+	if err := h.ClientIn(t, b.key(), shared.id).Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err != nil {
 		t.Errorf("a key that was made after two steps: %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func (b *browser) key() (key servertest.Key) {
 func TestValuesOfADayAreLimited(t *testing.T) {
 	h := servertest.Start(t, func(c *server.Config) { c.Quota = []string{"values=2"} })
 	u, key := addPerson(h, "berta@example.org")
-	api := inSpace(t, h, key, "")
+	api := h.ClientIn(t, key, "")
 	var th client.Thing
 	if err := api.Do(t.Context(), "PUT", "/iot/v2/things", map[string]any{"name": "thing", "properties": []any{
 		map[string]any{"name": "x", "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th); err != nil {
