@@ -6,12 +6,12 @@ import "github.com/spf13/cobra"
 func clients() *cobra.Command {
 	var (
 		redirects, logouts, scopes []string
-		name                       string
+		name, backchannel          string
 		public, device             bool
 	)
 	add := verb("add", "Register a program; its secret is shown once", "client.add", []string{"client_id", "client_secret"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) {
-			return map[string]any{"name": name, "redirects": redirects, "logouts": logouts, "scopes": scopes, "public": public, "device": device}, nil
+			return map[string]any{"name": name, "redirects": redirects, "logouts": logouts, "backchannel_logout": backchannel, "scopes": scopes, "public": public, "device": device}, nil
 		})
 	add.Long = `Register a program that signs people in with this server (OAuth 2.0, OpenID Connect).
 
@@ -22,6 +22,7 @@ http://127.0.0.1 and http://[::1] is free.`
 	f.StringVar(&name, "name", "", "what people read when they are asked for consent")
 	f.StringArrayVar(&redirects, "redirect", nil, "where people may be sent back to; may be given up to 16 times")
 	f.StringArrayVar(&logouts, "logout-redirect", nil, "where they may be sent after signing out")
+	f.StringVar(&backchannel, "backchannel-logout", "", "https:// address where it is told that somebody's session has ended")
 	f.StringSliceVar(&scopes, "scope", nil, "the most that it may ask for: openid, profile, email, offline_access, iot (default all)")
 	f.BoolVar(&public, "public", false, "it cannot keep a secret: a program on people's machines, or a page without a server")
 	f.BoolVar(&device, "device", false, "it may sign in where there is no browser, with a code that people type elsewhere")

@@ -18,7 +18,10 @@ type result struct {
 	rate     float64       // per second
 	cpu      time.Duration // the server's, for each; with what it does right afterwards
 	p50, p99 time.Duration
+	p95      time.Duration // 0 where nobody asks
 	worst    time.Duration
+	allocs   float64 // pieces of memory that the server asks for, for each; 0 where nobody asks
+	bytes    float64
 	others   float64 // cores that neither the server nor the load used
 }
 

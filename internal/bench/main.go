@@ -43,7 +43,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the data goes; must be on a disk")
 	flag.StringVar(&o.profile, "profile", "", "directory for CPU profiles of the server; they cost rounds of their own")
 	flag.StringVar(&o.hold, "hold", "", "measure nothing: start both servers with the last number of devices, describe these in this directory, and wait")
-	flag.StringVar(&skip, "skip", "", "sections to leave out: connect, ingest, paced, crash, history, tokens")
+	flag.StringVar(&skip, "skip", "", "sections to leave out: connect, ingest, paced, crash, history, tokens, signin, policy")
 	flag.Parse()
 	if skip != "" {
 		o.skip = strings.Split(skip, ",")
@@ -129,7 +129,7 @@ func (b *bench) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"history", b.history}, {"tokens", b.tokens}} {
+	}{{"history", b.history}, {"tokens", b.tokens}, {"signin", b.signIns}, {"policy", b.decisions}} {
 		if b.skips(part.name) {
 			continue
 		}

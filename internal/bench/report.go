@@ -21,6 +21,8 @@ type report struct {
 	growth  []growth
 	history []string
 	tokens  []string
+	doors   []string
+	policy  []string
 	profile []string
 }
 
@@ -117,6 +119,15 @@ func (r *report) paced(n int, a, m []result) {
 		ms(a, p50), ms(a, p99), ms(m, p50), ms(m, p99), spanOf(a, cpuOfOne).mid, spanOf(m, cpuOfOne).mid, noiseOf(a, m)))
 }
 
+// door adds a row of how people sign in.
+func (r *report) door(name string, all []result) {
+	mid := func(get func(result) float64) float64 { return spanOf(all, get).mid }
+	rate := spanOf(all, rateOf)
+	r.doors = append(r.doors, fmt.Sprintf("| %s | %.1f (%.1f–%.1f) | %.1f | %.0f | %.0f | %.0f | %.0f | %s |", name, rate.mid, rate.low, rate.high, mid(cpuOfOne)/1000,
+		mid(func(r result) float64 { return ms(r.p50) }), mid(func(r result) float64 { return ms(r.p95) }),
+		mid(func(r result) float64 { return r.allocs }), mid(func(r result) float64 { return r.bytes / 1000 }), noiseOf(all, nil)))
+}
+
 // count writes a number as people do.
 func count(n int) string {
 	s := fmt.Sprint(n)
@@ -141,7 +152,9 @@ func (r *report) print() {
 		"boards | Ardesia p50 ms | p99 ms | Mosquitto p50 ms | p99 ms | CPU µs Ardesia | CPU µs Mosquitto | cores of others", r.paces)
 	section(r.growthTable())
 	section("History", "what | figure", r.history)
-	section("Tokens", "connections | requests/s | CPU µs each | p50 ms | p99 ms", r.tokens)
+	section("Tokens", "connections | requests/s | CPU µs each | p50 ms | p99 ms | allocations each | bytes each", r.tokens)
+	section("People sign in, through the pages, with Argon2id (19 MiB, 2 passes)", "how | sign-ins/s | CPU ms each | p50 ms | p95 ms | allocations each | kB each | cores of others", r.doors)
+	section("Decisions of the policy, in one process", "what | decisions/s | p50 µs | p99 µs | allocations | bytes", r.policy)
 	section("Where the server's processor time goes", "load | share by kind, in % of samples", r.profile)
 }
 

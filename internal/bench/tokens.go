@@ -30,11 +30,12 @@ func (b *bench) tokens(ctx context.Context) error {
 			}
 			all = append(all, r)
 		}
-		ms := func(get func(result) time.Duration) float64 {
-			return spanOf(all, func(r result) float64 { return float64(get(r).Microseconds()) / 1000 }).mid
+		mid := func(get func(result) time.Duration) float64 {
+			return spanOf(all, func(r result) float64 { return ms(get(r)) }).mid
 		}
-		b.report.tokens = append(b.report.tokens, fmt.Sprintf("| %s | %s | %.0f | %.2f | %.2f |", c.name, spanOf(all, rateOf).counts(), spanOf(all, cpuOfOne).mid,
-			ms(func(r result) time.Duration { return r.p50 }), ms(func(r result) time.Duration { return r.p99 })))
+		b.report.tokens = append(b.report.tokens, fmt.Sprintf("| %s | %s | %.0f | %.2f | %.2f | %.0f | %.0f |", c.name, spanOf(all, rateOf).counts(), spanOf(all, cpuOfOne).mid,
+			mid(func(r result) time.Duration { return r.p50 }), mid(func(r result) time.Duration { return r.p99 }),
+			spanOf(all, func(r result) float64 { return r.allocs }).mid, spanOf(all, func(r result) float64 { return r.bytes }).mid))
 	}
 	return nil
 }
@@ -67,6 +68,7 @@ func (b *bench) fetch(ctx context.Context, keep bool) (result, error) {
 	}
 	sleep(b.warm)
 	m := meter(b.house.pid)
+	made := b.house.allocated()
 	phase.Store(measuring)
 	sleep(b.last)
 	phase.Store(ending)
@@ -76,7 +78,10 @@ func (b *bench) fetch(ctx context.Context, keep bool) (result, error) {
 	if err := failed.first(); err != nil {
 		return result{}, err
 	}
-	return m.result(n, took, &lat), nil
+	after := b.house.allocated()
+	r := m.result(n, took, &lat)
+	r.alloc(made, after, n)
+	return r, nil
 }
 
 func fetchToken(ctx context.Context, web *http.Client, where, form string) error {

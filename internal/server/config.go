@@ -52,9 +52,12 @@ type Config struct {
 
 	TokenRate      int      // tokens per minute of one API key; default 60; below 0 is without limit
 	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
-	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
-	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
-	Quota          []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
+	// OutboundPrivate are addresses or prefixes that are not public and may be called all the same.
+	OutboundPrivate []string
+	Geo             string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
+	ASN             string   // MaxMind DB file of autonomous systems, for the detector of guessing from one owner's networks; "" turns it off
+	Breached        string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
+	Quota           []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
 	Social []Social // whom else people can sign in with, in the order of their buttons; only in the TOML file
 
@@ -128,6 +131,9 @@ func (c Config) Filled() (Config, error) {
 	if _, err := rest.ParseProxies(c.TrustedProxies); err != nil {
 		fail("trusted-proxies", "%v", err)
 	}
+	if _, err := rest.ParseProxies(c.OutboundPrivate); err != nil {
+		fail("outbound-private", "%v", err)
+	}
 	if _, err := org.ParseLimits(c.Quota); err != nil {
 		fail("quota", "%v", err)
 	}
@@ -143,6 +149,12 @@ func (c Config) Filled() (Config, error) {
 		fail("log-format", "%q is neither text nor json", c.LogFormat)
 	}
 	return c, errors.Join(wrong...)
+}
+
+// private are the prefixes of OutboundPrivate.
+func (c Config) private() []netip.Prefix {
+	all, _ := rest.ParseProxies(c.OutboundPrivate) // Filled has refused what cannot be read
+	return all
 }
 
 // withAddresses fills in the listeners: those of production when we may bind

@@ -61,6 +61,7 @@ func newMetrics(s *Server) *metrics {
 	m.guard(s.guard)
 	counter("device_alert_total", "Devices that connected from two places in turns: credentials that seem stolen.", func() float64 { return float64(s.devices.AlertCount()) })
 	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })
+	counter("thing_over_total", "Values that were refused since their space had sent enough that day.", func() float64 { return float64(s.things.Counts().Over) })
 	counter("thing_malformed_total", "Messages that could not be read.", func() float64 { return float64(s.things.Counts().Malformed) })
 	counter("series_point_total", "Points that are on disk.", func() float64 { return float64(s.series.Stats().Points) })
 	counter("series_commit_total", "Group commits.", func() float64 { return float64(s.series.Stats().Commits) })

@@ -22,7 +22,7 @@ type leaked func(ctx context.Context, client, secret string) (account string, er
 func newGuard(ctx context.Context, d *data, cfg Config, log *slog.Logger, now func() time.Time, end leaked) (*guard.Service, error) {
 	g, err := guard.New(ctx, guard.Needs{
 		Store: guard.SQL(d.core), Keys: d.ring, Log: log, Now: now,
-		Config: guard.Config{TokenRate: cfg.TokenRate, Breached: cfg.Breached, Geo: cfg.Geo}, Leaked: end,
+		Config: guard.Config{TokenRate: cfg.TokenRate, Breached: cfg.Breached, Geo: cfg.Geo, ASN: cfg.ASN}, Leaked: end,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("guard against guessing: %w", err)
@@ -134,6 +134,11 @@ func examineGuard(g *guard.Service, cfg Config) []Finding {
 	all := []Finding{{Good, fmt.Sprintf("Guessing is watched; %d subjects are refused at this moment.", refused), ""}}
 	if st := g.Stats(); st.Lost > 0 {
 		all = append(all, Finding{Warn, fmt.Sprintf("%d events about guessing did not get into the journal.", st.Lost), "read the server's log; the database may have been away"})
+	}
+	if g.Owned() {
+		all = append(all, Finding{Good, "Guessing from the networks of one owner is looked for, by " + cfg.ASN + ".", ""})
+	} else {
+		all = append(all, Finding{Good, "Guessing from the networks of one owner is not looked for: there is no table of them (--asn FILE).", ""})
 	}
 	if g.Located() {
 		return append(all, Finding{Good, "Impossible travel is looked for, by " + cfg.Geo + ".", ""})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ const places = "network,country,latitude,longitude\n203.0.113.0/24,IT,45.07,7.69
 func TestGuardFilesThatCannotBeUsed(t *testing.T) {
 	for name, spoil := range map[string]func(cfg *Config, file string){
 		"a table of addresses":  func(cfg *Config, file string) { cfg.Geo = file },
+		"a table of owners":     func(cfg *Config, file string) { cfg.ASN = file },
 		"a list of passwords":   func(cfg *Config, file string) { cfg.Breached = file },
 		"a table that is there": nil,
 	} {
@@ -52,7 +54,7 @@ func TestGuardFilesThatCannotBeUsed(t *testing.T) {
 func TestDoctorTellsOfGuessing(t *testing.T) {
 	h := start(t, config(t))
 	seen := fmt.Sprint(Examine(t.Context(), h.cfg, time.Now))
-	for _, part := range []string{"Guessing is watched; 0 subjects", "Impossible travel is not looked for: there is no table of addresses (--geo FILE)"} {
+	for _, part := range []string{"Guessing is watched; 0 subjects", "Impossible travel is not looked for: there is no table of addresses (--geo FILE)", "networks of one owner is not looked for"} {
 		if !strings.Contains(seen, part) {
 			t.Errorf("doctor does not say %q: %s", part, seen)
 		}
@@ -116,5 +118,27 @@ func TestUnknownProxyIsNamed(t *testing.T) {
 				t.Errorf("named %d times, want %d: %s", got, c.want, log)
 			}
 		})
+	}
+}
+
+// A start that fails late leaves no file of the guard's open.
+func TestAStartThatFailsClosesItsFiles(t *testing.T) {
+	cfg := config(t)
+	cfg.Geo = filepath.Join(t.TempDir(), "places.csv")
+	write(t, places, cfg.Geo)
+	start(t, cfg).stop()
+	cfg.SMTPAddr, cfg.SMTPCA = "127.0.0.1:25", cfg.Geo // which holds no certificate: found after the guard is there
+	cfg.SMTPTLS = "starttls"
+	if _, err := New(t.Context(), cfg, World{Log: slog.New(slog.DiscardHandler), Now: time.Now}); err == nil || !strings.Contains(err.Error(), "smtp-ca") {
+		t.Fatalf("the start says %v", err)
+	}
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("only Linux tells which files are open: ", err)
+	}
+	for _, fd := range all {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && to == cfg.Geo {
+			t.Errorf("%s is still open", to)
+		}
 	}
 }

@@ -22,7 +22,7 @@ func (s *Server) oauthNeeds() oauth.Needs {
 		Store: oauth.SQL(d.core), Signer: d.ring.Signer, Keys: s.apikeys, Guard: s.guard, Standing: s.accounts.Standing, Role: s.orgs.Role, Admit: s.orgs.Admit,
 		// The house's own name keeps tokens of another environment out.
 		Issuer: "https://" + s.cfg.Host + "/" + d.root.Store(), Now: s.world.Now,
-		Origin: s.origin, Profile: s.profile, Seal: d.ring.Purpose("oauth-request"),
+		Log: s.log, Private: s.cfg.private(), Origin: s.origin, Profile: s.profile, Seal: d.ring.Purpose("oauth-request"),
 		First: []oauth.Client{
 			{ID: clientWeb, Name: "Ardesia", Secret: oauth.SecretHash(s.webSecret()), Redirects: []string{"/auth/callback"}, Logouts: []string{"/"}, Scopes: oauth.Scopes()},
 			{ID: clientCLI, Name: "ardesiactl", Redirects: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: oauth.Scopes(), Device: true},
@@ -74,25 +74,26 @@ func (s *Server) profile(ctx context.Context, user string) (oauth.Profile, error
 }
 
 type wireClient struct {
-	ID        string   `json:"client_id"`
-	Name      string   `json:"name"`
-	Space     string   `json:"space"`
-	Redirects []string `json:"redirects"`
-	Logouts   []string `json:"logouts"`
-	Scopes    []string `json:"scopes"`
-	Device    bool     `json:"device"`
-	Public    bool     `json:"public"`
-	Secret    string   `json:"client_secret,omitempty"`
-	CreatedAt string   `json:"created_at,omitempty"`
+	ID          string   `json:"client_id"`
+	Name        string   `json:"name"`
+	Space       string   `json:"space"`
+	Redirects   []string `json:"redirects"`
+	Logouts     []string `json:"logouts"`
+	Backchannel string   `json:"backchannel_logout"`
+	Scopes      []string `json:"scopes"`
+	Device      bool     `json:"device"`
+	Public      bool     `json:"public"`
+	Secret      string   `json:"client_secret,omitempty"`
+	CreatedAt   string   `json:"created_at,omitempty"`
 }
 
 func toWireClient(c oauth.Client, given string) wireClient {
-	return wireClient{c.ID, c.Name, c.Space, c.Redirects, c.Logouts, c.Scopes, c.Device, c.Public(), given, c.CreatedAt.Format("2006-01-02T15:04:05Z")}
+	return wireClient{c.ID, c.Name, c.Space, c.Redirects, c.Logouts, c.Backchannel, c.Scopes, c.Device, c.Public(), given, c.CreatedAt.Format("2006-01-02T15:04:05Z")}
 }
 
 func (s *Server) clientAdd(ctx context.Context, in wireClient) (any, error) {
 	c, given, err := s.tokens.AddClient(ctx, operator, oauth.Client{
-		Name: in.Name, Space: in.Space, Redirects: in.Redirects, Logouts: in.Logouts, Scopes: in.Scopes, Device: in.Device,
+		Name: in.Name, Space: in.Space, Redirects: in.Redirects, Logouts: in.Logouts, Backchannel: in.Backchannel, Scopes: in.Scopes, Device: in.Device,
 	}, in.Public)
 	return toWireClient(c, given.Reveal()), err
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -19,7 +20,7 @@ func (s *Server) orgNeeds() org.Needs {
 		limits = org.DefaultLimits() // Filled has refused it
 	}
 	return org.Needs{
-		Store: org.SQL(d.core), Keys: d.ring, Now: s.world.Now, Policy: s.policy, Limits: limits,
+		Store: org.SQL(d.core), Keys: d.ring, Now: s.world.Now, Policy: s.policy, Limits: limits, Log: s.log,
 		Person: s.shown, Reads: s.reads,
 		Level: func(_ context.Context, who access.Actor) (org.Level, error) {
 			return map[string]org.Level{"2": org.TwoStep, "3": org.Passkey, "1": org.Password}[who.ACR], nil
@@ -28,6 +29,9 @@ func (s *Server) orgNeeds() org.Needs {
 		Erase: s.disband,
 		Invite: func(ctx context.Context, sp org.Space, address, link string) error {
 			return s.letters.Send(ctx, post.Letter{Kind: post.Invite, Address: address, Fields: map[string]string{"link": link, "space": sp.Name}})
+		},
+		Full: func(ctx context.Context, sp org.Space, user string, most int) error {
+			return s.letters.Send(ctx, post.Letter{Kind: post.ValuesFull, To: user, Fields: map[string]string{"space": sp.Name, "most": strconv.Itoa(most), "when": s.world.Now().UTC().Format(time.RFC3339)}})
 		},
 		Link: func(token string) string { return s.signin.InvitationPage(token) },
 	}

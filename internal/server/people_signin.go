@@ -81,13 +81,13 @@ func guardTry(t signin.Try) (guard.Try, error) {
 	return guard.Try{Act: act, Who: t.Who, Account: t.Account, Addr: t.Addr, Known: t.Known}, nil
 }
 
-func (s *Server) askGuard(ctx context.Context, t signin.Try) (time.Duration, error) {
+func (s *Server) askGuard(ctx context.Context, t signin.Try) (signin.Verdict, error) {
 	try, err := guardTry(t)
 	if err != nil {
-		return 0, err
+		return signin.Verdict{}, err
 	}
 	v, err := s.guard.Ask(ctx, try)
-	return v.Wait, err
+	return signin.Verdict{Wait: v.Wait, StepUp: v.StepUp}, err
 }
 
 func (s *Server) tellGuard(ctx context.Context, t signin.Try, good bool) error {

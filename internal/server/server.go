@@ -101,17 +101,23 @@ func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
 	}
 	for _, open := range []func(context.Context) error{s.people, s.fleet, s.openAudit} {
 		if err = open(ctx); err != nil {
-			break
+			return nil, errors.Join(err, s.closeAll())
 		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.data.close())
 	}
 	s.wall, err = edge.New(ctx, edge.Config{Dir: cfg.Data, Names: edge.Names(cfg.Host, cfg.SAN), Cert: cfg.TLSCert, Key: cfg.TLSKey}, s.data.ring, world.Log, world.Now)
 	if err != nil {
-		return nil, errors.Join(err, s.data.close())
+		return nil, errors.Join(err, s.closeAll())
 	}
 	return s, nil
+}
+
+// closeAll closes whatever New has opened so far.
+func (s *Server) closeAll() error {
+	var err error
+	if s.guard != nil {
+		err = s.guard.Close()
+	}
+	return errors.Join(err, s.data.close())
 }
 
 // people makes the rooms of people, from the ground up.
@@ -173,7 +179,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.things, err = thing.New(thing.Needs{
 		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
-		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits,
+		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits, Meter: s.orgs.Meter,
 	})
 	if err != nil {
 		return err
@@ -231,7 +237,7 @@ func (l line) Drop(id string, reason error) {
 }
 
 // Close closes the data. Run must have returned.
-func (s *Server) Close(context.Context) error { return errors.Join(s.guard.Close(), s.data.close()) }
+func (s *Server) Close(context.Context) error { return s.closeAll() }
 
 // Addresses waits until devices can connect and says where.
 func (s *Server) Addresses(ctx context.Context) (Addresses, error) {
@@ -305,8 +311,10 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
+		{Name: "values of spaces", Run: s.orgs.Run},
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
+		{Name: "news for programs", Run: s.tokens.RunLogouts},
 		{Name: "guard", Run: s.guard.Run},
 		{Name: "ends of API keys", Run: s.runKeys},
 		{Name: "browsers", Run: s.signin.Run},
@@ -412,6 +420,7 @@ func (s *Server) runNews(ctx context.Context) error {
 			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
 		case id := <-people.C():
 			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
+			s.tokens.Recheck(id)
 		case c := <-roles.C():
 			s.dropUsers(func(who access.Actor) bool { return who.Space == c.Space && (c.User == "" || who.ID == c.User) })
 		}

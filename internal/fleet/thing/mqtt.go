@@ -96,6 +96,13 @@ func (s *Service) mqttValues(r *route, payload []byte, down bool, done func(erro
 		done(nil)
 		return
 	}
+	if !r.meter.Take(len(points), rd.arrival) {
+		// As with what cannot be read: the board must get on to what it sends tomorrow.
+		s.counts.over.Add(int64(len(points)))
+		r.doubt(points)
+		done(nil)
+		return
+	}
 	s.needs.Series.Enqueue(s.kept(r, points), func(err error) {
 		if err != nil {
 			s.counts.failed.Add(1)

@@ -85,6 +85,11 @@ func (s *Service) set(ctx context.Context, r *route, down bool, writes []Write) 
 	if len(points) == 0 {
 		return nil
 	}
+	if !r.meter.Take(len(points), now) {
+		s.counts.over.Add(int64(len(points)))
+		r.doubt(points)
+		return r.meter.Refusal(now)
+	}
 	if err := s.needs.Series.Append(ctx, s.kept(r, points)); err != nil {
 		s.counts.failed.Add(1)
 		r.doubt(points)

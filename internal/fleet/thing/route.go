@@ -10,6 +10,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/cache"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // A route is what the way of a value needs to know of a thing, in memory. It is
@@ -19,6 +20,7 @@ type route struct {
 	space, thing string
 	device       string // "" for none
 	zone         *time.Location
+	meter        *org.Meter       // of the space; nil counts nothing
 	lines        []*line          // living properties, by number
 	byName       map[string]*line // by variable name, and by name where that is free
 	byID         map[string]*line
@@ -65,7 +67,8 @@ func newRoute(t Thing) *route {
 // routes remembers routes by their thing and by their device, nothing of which is
 // also remembered: a device without a thing asks as often as one with.
 type routes struct {
-	load func(ctx context.Context, device, thing string) (Thing, error)
+	load  func(ctx context.Context, device, thing string) (Thing, error)
+	meter func(ctx context.Context, space string) (*org.Meter, error) // nil: nothing is counted
 	// passing is held for reading from the look for a route until history has the
 	// values, so that an erase can wait for those that are on their way.
 	passing  sync.RWMutex
@@ -111,6 +114,11 @@ func (rs *routes) get(from *cache.Map[string, *route], key, device, thing string
 	var r *route
 	if err == nil {
 		r = newRoute(t)
+		if rs.meter != nil {
+			if r.meter, err = rs.meter(ctx, t.Space); err != nil {
+				return nil, err
+			}
+		}
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // Store is what Service needs of a database. Its methods are unexported: no other
@@ -107,6 +108,8 @@ type Needs struct {
 	// Limit is how many things, deleted ones included, and properties a space may have; 0 is
 	// any number. It may be nil.
 	Limit func(ctx context.Context, space string) (things, properties int, err error)
+	// Meter counts the values of a space, and refuses those that are too many. It may be nil.
+	Meter func(ctx context.Context, space string) (*org.Meter, error)
 }
 
 // A Send hands a message to everyone who subscribed to its topic and may hear it.
@@ -137,6 +140,7 @@ type Counts struct {
 	Foreign   int64 // messages for a thing that is not the sender's
 	Unknown   int64 // records whose property does not exist, or may not be written
 	Refused   int64 // records with a value that the property cannot hold
+	Over      int64 // values that were too many for their space's day
 	Failed    int64 // messages that could not be kept
 }
 
@@ -155,7 +159,7 @@ type Service struct {
 	making sync.Mutex // held from counting what a space has until there is more
 
 	counts struct {
-		messages, values, malformed, foreign, unknown, refused, failed atomic.Int64
+		messages, values, malformed, foreign, unknown, refused, over, failed atomic.Int64
 	}
 	zoned chan struct{} // holds one word for Run: the time zones in use may be others
 	stale chan struct{} // holds one word for Run: there is something to erase
@@ -170,9 +174,11 @@ func New(needs Needs) (*Service, error) {
 		needs.Organization == nil || needs.Now == nil || needs.Log == nil {
 		return nil, errors.New("things need Store, Keys, Series, Devices, Policy, Organization, Now and Log")
 	}
+	routes := newRoutes(needs.Store.route)
+	routes.meter = needs.Meter
 	return &Service{
 		needs:  needs,
-		routes: newRoutes(needs.Store.route),
+		routes: routes,
 		send:   func(string, []byte, byte) {},
 		heard:  func(string) bool { return false },
 		zoned:  make(chan struct{}, 1),
@@ -194,7 +200,7 @@ func (s *Service) Bind(send Send, heard func(topic string) bool) {
 // Counts says what happened to messages, for metrics.
 func (s *Service) Counts() Counts {
 	c := &s.counts
-	return Counts{c.messages.Load(), c.values.Load(), c.malformed.Load(), c.foreign.Load(), c.unknown.Load(), c.refused.Load(), c.failed.Load()}
+	return Counts{c.messages.Load(), c.values.Load(), c.malformed.Load(), c.foreign.Load(), c.unknown.Load(), c.refused.Load(), c.over.Load(), c.failed.Load()}
 }
 
 // now is the clock, as far as database and history keep it.

@@ -22,12 +22,13 @@ const (
 	User                  // a person, signed in
 	APIKey                // a program that acts for a person with a key
 	Device                // a board
+	Staff                 // somebody who keeps this server for others; see policy.cedar
 	System                // this server itself and its administrator at the admin socket
 
 	kinds // how many there are
 )
 
-var kindNames = [kinds]string{"anonymous", "user", "apikey", "device", "system"}
+var kindNames = [kinds]string{"anonymous", "user", "apikey", "device", "staff", "system"}
 
 func (k Kind) String() string {
 	if k < 0 || k >= kinds {
@@ -94,7 +95,8 @@ type Actor struct {
 	Only    string // the only space that the API key enters; "" for all of its person's
 	Cap     Role   // the most that a service account's key may be in Only; "" for all that its person is
 	Role    Role   // in Space
-	ACR     string // how surely a User has signed in: "1" one proof, "2" two, "3" one that cannot be phished; else ""
+	Grant   string // the space that its people have opened to a Staff, and that for now; "" for none
+	ACR     string // how surely a User, or who made an APIKey, has signed in: "1" one proof, "2" two, "3" one that cannot be phished; else ""
 	Request string // the request's ID, for the journal and the log
 }
 

@@ -96,7 +96,7 @@ func parse(text []byte) (*Policy, error) {
 func roleUID(r Role) types.EntityUID { return types.NewEntityUID("Role", types.String(r)) }
 
 // cedarKind names the principal types of policy.cedar.
-var cedarKind = [kinds]types.EntityType{"Anonymous", "User", "ApiKey", "Device", "System"}
+var cedarKind = [kinds]types.EntityType{"Anonymous", "User", "ApiKey", "Device", "Staff", "System"}
 
 // Allow answers nil when who may do a to r. Otherwise it is ErrForbidden for a
 // member of r's space whose role is too low, and ErrDenied for everyone else, so
@@ -134,6 +134,7 @@ func (p *Policy) decide(who Actor, a Action, r Resource) bool {
 			"space":   types.String(who.Space),
 			"user":    types.String(who.ID),
 			"bound":   types.Boolean(who.Only != ""),
+			"grant":   types.String(who.Grant),
 			"program": types.Boolean(who.Kind == User && who.Client != ""),
 		}),
 	}

@@ -54,6 +54,7 @@ type Key struct {
 	Enabled   bool // works; one that is neither enabled nor revoked rests
 	Version   int64
 	MadeBy    string // the key that made it, and takes it along when it is revoked; "" for none
+	ACR       string // how surely whoever made it had signed in, as access.Actor has it; "3" for the operator's
 	CreatedAt time.Time
 	UsedAt    time.Time // zero: never; some minutes late
 	RevokedAt time.Time // zero: not

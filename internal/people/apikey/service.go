@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -37,7 +38,7 @@ type row struct {
 	version                      int64
 	enabled                      bool
 	role                         access.Role
-	madeBy                       string
+	madeBy, acr                  string
 	createdAt, usedAt, revokedAt int64 // µs since 1970; 0 is never
 	expiresAt                    int64 // likewise
 }
@@ -87,6 +88,12 @@ func New(needs Needs) (*Service, error) {
 	return &Service{needs: needs}, nil
 }
 
+// How surely the maker of a key had signed in, where nobody says; and what the operator's word counts as.
+const (
+	alone   = "1"
+	vouched = "3"
+)
+
 // Add is Make for a key without an end.
 func (s *Service) Add(ctx context.Context, who access.Actor, account, space string, role access.Role, name string) (Key, secret.String, error) {
 	return s.Make(ctx, who, Wish{Account: account, Space: space, Role: role, Name: name})
@@ -131,8 +138,14 @@ func (s *Service) Make(ctx context.Context, who access.Actor, w Wish) (Key, secr
 	if !w.ExpiresAt.IsZero() {
 		r.expiresAt = w.ExpiresAt.UnixMicro()
 	}
-	if who.Kind == access.APIKey {
+	switch who.Kind {
+	case access.System:
+		r.acr = vouched
+	case access.APIKey:
 		r.madeBy = who.Client
+		r.acr = cmp.Or(who.ACR, alone)
+	default:
+		r.acr = cmp.Or(who.ACR, alone)
 	}
 	if r.name, err = s.sealName(ctx, w.Account, r.id, w.Name); err != nil {
 		return Key{}, secret.String{}, err
@@ -424,7 +437,7 @@ func (s *Service) Owner(ctx context.Context, id string) (string, error) {
 func (r row) over(now time.Time) bool { return r.expiresAt != 0 && now.UnixMicro() >= r.expiresAt }
 
 func (r row) key() Key {
-	k := Key{ID: r.id, Account: r.account, Space: r.space, Role: r.role, Enabled: r.enabled, Version: r.version, MadeBy: r.madeBy, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
+	k := Key{ID: r.id, Account: r.account, Space: r.space, Role: r.role, Enabled: r.enabled, Version: r.version, MadeBy: r.madeBy, ACR: r.acr, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
 	if r.revokedAt != 0 {
 		k.RevokedAt = time.UnixMicro(r.revokedAt).UTC()
 	}

@@ -15,10 +15,10 @@ func SQL(d *db.DB) Store { return sqlStore{d} }
 
 type sqlStore struct{ db *db.DB }
 
-const columns = `id, account, space, name, hash, version, enabled, role, made_by, created_at, used_at, revoked_at, expires_at`
+const columns = `id, account, space, name, hash, version, enabled, role, made_by, created_at, used_at, revoked_at, expires_at, acr`
 
 func scanRow(from db.Row) (r row, err error) {
-	err = from.Scan(&r.id, &r.account, &r.space, &r.name, &r.hash, &r.version, &r.enabled, &r.role, &r.madeBy, &r.createdAt, &r.usedAt, &r.revokedAt, &r.expiresAt)
+	err = from.Scan(&r.id, &r.account, &r.space, &r.name, &r.hash, &r.version, &r.enabled, &r.role, &r.madeBy, &r.createdAt, &r.usedAt, &r.revokedAt, &r.expiresAt, &r.acr)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -39,8 +39,8 @@ func (s sqlStore) add(ctx context.Context, r row, of, home string, most int, e j
 				return errors.Join(ErrCredentials, err)
 			}
 		}
-		_, err := tx.Exec(ctx, `insert into apikey (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			r.id, r.account, r.space, r.name, r.hash, r.version, r.enabled, string(r.role), r.madeBy, r.createdAt, r.usedAt, r.revokedAt, r.expiresAt)
+		_, err := tx.Exec(ctx, `insert into apikey (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			r.id, r.account, r.space, r.name, r.hash, r.version, r.enabled, string(r.role), r.madeBy, r.createdAt, r.usedAt, r.revokedAt, r.expiresAt, r.acr)
 		if err != nil {
 			return fmt.Errorf("add API key %s: %w", r.id, err)
 		}

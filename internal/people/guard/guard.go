@@ -73,12 +73,13 @@ const (
 	NewDevice                    // somebody came in with a device that was not seen before
 	Travel                       // somebody came in from too far away from the last time
 	LeakedKey                    // somebody handed in a secret that worked
+	NetworkOwner                 // far more failures than usual from the networks of one owner
 
 	kinds // how many there are
 )
 
 var kindNames = [kinds]string{ManyFailures: "many-failures", Spraying: "spraying", Stuffing: "stuffing", CodeGuessing: "code-guessing",
-	RecoveryGuessing: "recovery-guessing", TokenGuessing: "token-guessing", NewDevice: "new-device", Travel: "travel", LeakedKey: "leaked-key"}
+	RecoveryGuessing: "recovery-guessing", TokenGuessing: "token-guessing", NewDevice: "new-device", Travel: "travel", LeakedKey: "leaked-key", NetworkOwner: "network-owner"}
 
 func (k Kind) String() string {
 	if k >= kinds {
@@ -89,7 +90,7 @@ func (k Kind) String() string {
 
 // mute is how long a kind of event about one subject is not told again.
 var mute = [kinds]time.Duration{ManyFailures: 24 * time.Hour, Spraying: time.Minute, Stuffing: time.Minute, CodeGuessing: 24 * time.Hour,
-	RecoveryGuessing: time.Hour, TokenGuessing: 15 * time.Minute, NewDevice: time.Minute, Travel: time.Minute, LeakedKey: time.Minute}
+	RecoveryGuessing: time.Hour, TokenGuessing: 15 * time.Minute, NewDevice: time.Minute, Travel: time.Minute, LeakedKey: time.Minute, NetworkOwner: time.Minute}
 
 // An Event is something that the person or the operator should hear of. It holds ids
 // and numbers: no address, and nothing that was typed.
@@ -98,7 +99,7 @@ type Event struct {
 	At      time.Time
 	Account string // user id; "" where no single person is meant
 	Client  string // API key, or program that people sign in to
-	// Subject tells events of one cause apart: a piece of a keyed hash.
+	// Subject tells events of one cause apart: a piece of a keyed hash, or "AS" and the number of an autonomous system.
 	Subject   string
 	Accounts  int // different ones that were tried
 	Addresses int // different ones that tried

@@ -54,6 +54,7 @@ type Config struct {
 	TokenRate int
 	Breached  string // file of hashes of passwords that were stolen elsewhere; "" for none
 	Geo       string // file that says where addresses are; "" for none
+	ASN       string // MaxMind DB file that says to whom networks belong; "" for none
 }
 
 // Needs are what a Service is made of. All but Leaked must be there.
@@ -85,8 +86,9 @@ type Service struct {
 	needs    Needs
 	rules    [ruleCount]rule // as the operator wants them
 	mac      func([]byte) []byte
-	breached *list  // the operator's; nil for none
-	geo      *atlas // nil for none
+	breached *list   // the operator's; nil for none
+	geo      *atlas  // nil for none
+	owners   *owners // nil: nobody knows to whom networks belong
 
 	// Events tells what happened, each subject once a minute at most.
 	Events feed.Feed[Event]
@@ -151,6 +153,11 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 	if needs.Config.Geo != "" {
 		if s.geo, err = openAtlas(needs.Config.Geo); err != nil {
 			return nil, errors.Join(fmt.Errorf("geo: %w", err), s.Close())
+		}
+	}
+	if needs.Config.ASN != "" {
+		if s.owners, err = openOwners(needs.Config.ASN); err != nil {
+			return nil, errors.Join(fmt.Errorf("asn: %w", err), s.Close())
 		}
 	}
 	if err := s.load(ctx); err != nil {
@@ -224,6 +231,17 @@ func (s *Service) Who(typed string) string {
 	return hex.EncodeToString(s.mac([]byte("typed\x00" + typed))[:16])
 }
 
+// slowed are the acts that strangers from a suspicious owner's networks are answered late to.
+var slowed = [acts]bool{Password: true, Code: true, Recovery: true}
+
+// ownerOf is whose network a guess comes from; 0 when that does not matter.
+func (s *Service) ownerOf(t *Try) uint32 {
+	if s.owners == nil || !contains(guesses, t.Act) {
+		return 0
+	}
+	return s.owners.of(t.Addr)
+}
+
 // subjects are the keys of a try, by scope.
 func (s *Service) subjects(t *Try) (all [scopes]key) {
 	who := t.Who[:min(len(t.Who), maxWho)]
@@ -279,7 +297,7 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 		return Verdict{}, fmt.Errorf("guard: there is no act %d", t.Act)
 	}
 	t.Who = t.Who[:min(len(t.Who), maxWho)]
-	subjects := s.subjects(&t)
+	subjects, from := s.subjects(&t), s.ownerOf(&t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
@@ -321,9 +339,12 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 	if t.Act == Password && !known && now < s.watch.attackUntil {
 		v.StepUp = true
 	}
+	if slowed[t.Act] && !known && s.watch.slows(from, now) {
+		v.Wait = max(v.Wait, ownerWait)
+	}
 	if until > now {
 		s.stats.Refused[t.Act]++
-		s.saw(&t, &subjects, now)
+		s.saw(&t, &subjects, from, now)
 		wait := time.Duration(until - now)
 		v.Until = s.last.Add(wait)
 		return v, ErrTries.After(wait)
@@ -400,15 +421,18 @@ func (s *Service) wait(i int, k key) {
 }
 
 // saw hands a failed or refused guess to the detectors.
-func (s *Service) saw(t *Try, subjects *[scopes]key, now int64) {
+func (s *Service) saw(t *Try, subjects *[scopes]key, from uint32, now int64) {
 	if t.Act == Code || t.Who == "" || !contains(guesses, t.Act) {
 		return
 	}
-	f := failure{now, short(subjects[account]), short(subjects[address]), short(subjects[network])}
-	var room [3]alarm
+	f := failure{now, short(subjects[account]), short(subjects[address]), short(subjects[network]), from}
+	var room [4]alarm
 	for _, a := range s.watch.failed(f, room[:0]) {
 		e := Event{Kind: a.kind, Accounts: a.accounts, Addresses: a.addresses, Failures: a.failures, Subject: "house"}
-		if a.subject != 0 {
+		switch {
+		case a.kind == NetworkOwner:
+			e.Subject = fmt.Sprintf("AS%d", a.subject)
+		case a.subject != 0:
 			e.Subject = fmt.Sprintf("%016x", a.subject)
 		}
 		s.tell(e)
@@ -439,7 +463,7 @@ func (s *Service) end(t Try, ok, void bool) error {
 		return fmt.Errorf("guard: there is no act %d", t.Act)
 	}
 	t.Who = t.Who[:min(len(t.Who), maxWho)]
-	subjects := s.subjects(&t)
+	subjects, from := s.subjects(&t), s.ownerOf(&t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.tick()
@@ -467,7 +491,7 @@ func (s *Service) end(t Try, ok, void bool) error {
 		s.watch.succeeded(now)
 	default:
 		s.stats.Failed[t.Act]++
-		s.saw(&t, &subjects, now)
+		s.saw(&t, &subjects, from, now)
 	}
 	return nil
 }

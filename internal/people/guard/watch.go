@@ -19,6 +19,7 @@ const (
 type failure struct {
 	at              int64
 	who, from, near uint64 // account, address, neighbourhood
+	owner           uint32 // autonomous system; 0: nobody knows
 }
 
 // A watch looks for what no single counter shows. It is not safe for many goroutines.
@@ -27,6 +28,7 @@ type watch struct {
 	first, size int
 	who, from   map[uint64]int            // failures in the ring
 	networks    map[uint64]map[uint64]int // failures by neighbourhood and account
+	owners      map[uint32]*owner
 
 	period      int64 // number of the time of lookBack that is under way
 	good, bad   int   // in it
@@ -36,7 +38,7 @@ type watch struct {
 }
 
 func newWatch() *watch {
-	return &watch{who: map[uint64]int{}, from: map[uint64]int{}, networks: map[uint64]map[uint64]int{}}
+	return &watch{who: map[uint64]int{}, from: map[uint64]int{}, networks: map[uint64]map[uint64]int{}, owners: map[uint32]*owner{}}
 }
 
 // turn learns what is usual, from each whole time of lookBack.
@@ -73,7 +75,7 @@ func (w *watch) succeeded(now int64) {
 // An alarm is what the watch has seen.
 type alarm struct {
 	kind                          Kind
-	subject                       uint64 // neighbourhood; 0 is the whole house
+	subject                       uint64 // neighbourhood, or owner; 0 is the whole house
 	accounts, addresses, failures int
 }
 
@@ -86,6 +88,9 @@ func (w *watch) failed(f failure, all []alarm) []alarm {
 		w.pop()
 	}
 	w.push(f)
+	if a, told := w.ownerFailed(f); told {
+		all = append(all, a)
+	}
 	if there := w.networks[f.near]; len(there) >= sprayNetwork {
 		sum := 0
 		for _, n := range there {

@@ -170,7 +170,7 @@ func TestWatchIsBounded(t *testing.T) {
 	w := newWatch()
 	now := noon.UnixNano()
 	for i := range uint64(100_000) {
-		w.failed(failure{now, i, i, i}, nil)
+		w.failed(failure{at: now, who: i, from: i, near: i}, nil)
 	}
 	if w.size != remembered || len(w.who) > remembered || len(w.from) > remembered || len(w.networks) > remembered {
 		t.Errorf("%d failures, %d accounts, %d addresses, %d networks", w.size, len(w.who), len(w.from), len(w.networks))

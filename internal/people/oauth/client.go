@@ -46,10 +46,12 @@ type Client struct {
 	Secret    []byte   // SHA-256 of it; empty: the program cannot keep one (RFC 6749, section 2.1)
 	Redirects []string // where people may be sent with a code; one that starts with "/" is at our own origin
 	Logouts   []string // and after signing out
-	Scopes    []string // the most that it may ask for
-	Device    bool     // may use the device grant
-	First     bool     // part of Ardesia: people are not asked for consent, if it proves that it is
-	CreatedAt time.Time
+	// Backchannel is where it is told that a session has ended; "" for nowhere.
+	Backchannel string
+	Scopes      []string // the most that it may ask for
+	Device      bool     // may use the device grant
+	First       bool     // part of Ardesia: people are not asked for consent, if it proves that it is
+	CreatedAt   time.Time
 }
 
 // Public says that the client has no secret.
@@ -76,6 +78,9 @@ func (c Client) check() error {
 		if err := checkRedirect(text, c.Public()); err != nil {
 			return err
 		}
+	}
+	if err := checkBackchannel(c.Backchannel); err != nil {
+		return err
 	}
 	if len(c.Scopes) == 0 || !within(c.Scopes, Scopes()) {
 		return ErrScopes

@@ -23,12 +23,15 @@
 // machine could be (RFC 8252, section 8.6). A user code is SHA-256 of 34 bits: it is good for ten minutes, and
 // whoever can read the database needs no user code.
 //
+// A program that gave an address for it is told when a session in which it got a grant has ended, by whatever
+// (OpenID Connect Back-Channel Logout 1.0): see backchannel.go.
+//
 // Signing in, asking for consent and user codes are pages of another room, which calls
 // [Service.Asked], [Service.Consent], [Service.Pending], [Service.Approve] and
 // [Service.Deny], and is given to [Service.Bind]. The library behind all of it is seen in
 // fosite*.go, authorize.go and http_*.go only.
 //
 // Tables: oauth_key, oauth_client, oauth_request, oauth_grant, oauth_code, oauth_refresh,
-// oauth_device, oauth_consent. Routes: POST /iot/v1/clients/token,
+// oauth_device, oauth_consent, oauth_logout. Routes: POST /iot/v1/clients/token,
 // GET /.well-known/jwks.json and those of providerRoutes.
 package oauth

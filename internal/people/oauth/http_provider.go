@@ -54,6 +54,8 @@ type wireDiscovery struct {
 	Revoke             string   `json:"revocation_endpoint"`
 	UserInfo           string   `json:"userinfo_endpoint"`
 	Logout             string   `json:"end_session_endpoint"`
+	BackLogout         bool     `json:"backchannel_logout_supported"`
+	BackLogoutSession  bool     `json:"backchannel_logout_session_supported"`
 	Keys               string   `json:"jwks_uri"`
 	Scopes             []string `json:"scopes_supported"`
 	Responses          []string `json:"response_types_supported"`
@@ -82,7 +84,7 @@ func (s *Service) httpDiscovery(w http.ResponseWriter, _ *http.Request, _ access
 	w.Header().Set("Cache-Control", "max-age=3600")
 	return rest.Write(w, http.StatusOK, "application/json", wireDiscovery{
 		Issuer: at, Authorize: at + pathAuthorize, Token: at + "/oauth2/token", Push: at + "/oauth2/par", Device: at + "/oauth2/device",
-		Introspect: at + "/oauth2/introspect", Revoke: at + "/oauth2/revoke", UserInfo: at + "/oauth2/userinfo", Logout: at + pathLogout,
+		Introspect: at + "/oauth2/introspect", Revoke: at + "/oauth2/revoke", UserInfo: at + "/oauth2/userinfo", Logout: at + pathLogout, BackLogout: true, BackLogoutSession: true,
 		Keys: at + "/.well-known/jwks.json", Scopes: Scopes(), Responses: []string{"code"}, Modes: []string{"query"},
 		Grants:   []string{"authorization_code", "refresh_token", "client_credentials", grantDevice},
 		Subjects: []string{"public"}, IDAlgorithms: []string{"ES256"}, TokenProofs: append(secrets, "none"), IntrospectProofs: secrets,

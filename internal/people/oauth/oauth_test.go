@@ -137,7 +137,7 @@ func (h *house) again(t testing.TB, issuer string) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Guard: g, Issuer: issuer, Now: h.clock, First: h.first, Seal: h.seal,
+	s, err := New(t.Context(), Needs{Store: SQL(h.d), Signer: h.signers.signer, Keys: h.apikeys, Guard: g, Issuer: issuer, Now: h.clock, First: h.first, Seal: h.seal, Log: slog.New(slog.DiscardHandler),
 		Origin: func() string { return h.origin },
 		Profile: func(_ context.Context, user string) (Profile, error) {
 			return Profile{Name: "Anna", Email: "anna@example.org", Verified: true}, nil

@@ -225,19 +225,28 @@ func (s *Service) replayed(ctx context.Context, g Grant) error {
 	return err
 }
 
-// SessionEnded ends what lives with a browser's session.
+// SessionEnded ends what lives with a browser's session, and has programs told. It is repeatable.
 func (s *Service) SessionEnded(ctx context.Context, session string) error {
 	if session == "" {
 		return nil
 	}
 	_, err := s.end(ctx, access.Actor{Kind: access.System}, ending{session: session}, "session")
+	now := s.needs.Now()
+	if err := s.needs.Store.ended(ctx, session, now, now.Add(logoutTries)); err != nil {
+		return fmt.Errorf("have programs told of a session's end: %w", err)
+	}
+	select {
+	case s.logouts <- struct{}{}:
+	default: // there is a word already
+	}
 	return err
 }
 
-// Forget removes all that is kept of a person. It is repeatable.
+// Forget removes all that is kept of a person, but for the ids with which programs are told that
+// the person's sessions have ended: those go within a day. It is repeatable.
 func (s *Service) Forget(ctx context.Context, user string) error {
 	defer s.known.Clear()
-	if err := s.needs.Store.forget(ctx, user); err != nil {
+	if err := s.needs.Store.forget(ctx, user, s.needs.Now(), s.needs.Now().Add(logoutTries)); err != nil {
 		return fmt.Errorf("forget grants of account %s: %w", user, err)
 	}
 	return nil

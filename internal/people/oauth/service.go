@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,7 +39,8 @@ type Store interface {
 	requestStore
 	grantStore
 	deviceStore
-	forget(ctx context.Context, user string) error
+	logoutStore
+	forget(ctx context.Context, user string, at, giveUp time.Time) error
 	sweep(ctx context.Context, before time.Time) error
 }
 
@@ -83,6 +86,11 @@ type Needs struct {
 	Seal    keys.Sealer // for requests that wait
 	First   []Client    // that are part of Ardesia
 	Now     func() time.Time
+	Log     *slog.Logger
+	// Private are addresses that programs may be told at although they are not public; Roots signed
+	// the programs' certificates, nil for whom this machine trusts.
+	Private []netip.Prefix
+	Roots   *x509.CertPool
 }
 
 // claims of a token. The third is where every official client looks for the user.
@@ -100,6 +108,7 @@ type claims struct {
 	Space    string `json:"organization_id,omitempty"` // the shared space that was asked for
 	Only     string `json:"only,omitempty"`            // the only space that the API key enters
 	Cap      string `json:"cap,omitempty"`             // the most that it may be there
+	ACR      string `json:"acr,omitempty"`             // how surely whoever made the key had signed in
 }
 
 // personal are the claims of a person's token (RFC 9068, section 2.2).
@@ -143,6 +152,7 @@ type Service struct {
 	public map[string]*ecdsa.PublicKey // guarded by mu: by kid
 	signer jose.Signer                 // guarded by mu: of API keys' tokens and ID tokens
 	access jose.Signer                 // guarded by mu: of people's access tokens
+	ending jose.Signer                 // guarded by mu: of what tells programs that a session has ended
 
 	provider *provider
 	known1st map[string]Client // by id: needs.First
@@ -150,6 +160,8 @@ type Service struct {
 	polls    *cache.Map[[32]byte, *poll]
 	began    *door.Limiter // what clients may begin without a person, by address: each is a row
 	browser  atomic.Pointer[Browser]
+	recheck  chan string   // accounts whose sessions are looked at again
+	logouts  chan struct{} // holds a word when programs are to be told
 
 	// Replayed tells of codes and refresh tokens that were used a second time: somebody has stolen one.
 	Replayed feed.Feed[Grant]
@@ -160,13 +172,14 @@ type Service struct {
 // New checks needs and makes the first signing key, or the next when the last is old.
 func New(ctx context.Context, needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Signer == nil || needs.Keys == nil || needs.Guard == nil || needs.Standing == nil || needs.Role == nil || needs.Admit == nil || needs.Issuer == "" || needs.Now == nil ||
-		needs.Origin == nil || needs.Profile == nil || needs.Seal == nil {
-		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer, Origin, Profile, Seal and Now")
+		needs.Origin == nil || needs.Profile == nil || needs.Seal == nil || needs.Log == nil {
+		return nil, errors.New("tokens need Store, Signer, Keys, Guard, Standing, Role, Admit, Issuer, Origin, Profile, Seal, Log and Now")
 	}
 	s := &Service{
 		needs: needs, known: cache.New[[32]byte, seen](1 << 14),
 		known1st: map[string]Client{}, listed: cache.NewFresh[string, Client](1<<10, recheck, needs.Now), polls: cache.New[[32]byte, *poll](1 << 12),
-		began: door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
+		began:   door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
+		recheck: make(chan string, logoutWaiting), logouts: make(chan struct{}, 1),
 	}
 	for _, c := range needs.First {
 		c.First = true
@@ -259,7 +272,7 @@ func (s *Service) use(ctx context.Context, all []key) error {
 		return err
 	}
 	signers := map[string]jose.Signer{}
-	for _, kind := range []string{typeJWT, typeAccess} {
+	for _, kind := range []string{typeJWT, typeAccess, typeLogout} {
 		signers[kind], err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: cryptosigner.Opaque(private)},
 			(&jose.SignerOptions{}).WithType(jose.ContentType(kind)).WithHeader("kid", last.kid))
 		if err != nil {
@@ -268,7 +281,7 @@ func (s *Service) use(ctx context.Context, all []key) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all, s.public, s.signer, s.access = all, public, signers[typeJWT], signers[typeAccess]
+	s.all, s.public, s.signer, s.access, s.ending = all, public, signers[typeJWT], signers[typeAccess], signers[typeLogout]
 	return nil
 }
 
@@ -293,7 +306,7 @@ func (s *Service) tokenFor(ctx context.Context, k apikey.Key, organization strin
 	c := claims{
 		Issuer: s.needs.Issuer, Subject: k.ID + "@clients", Audience: Audience, ID: uuid.NewString(),
 		Issued: s.needs.Now().Unix(), Expires: s.needs.Now().Add(life).Unix(),
-		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space, Cap: string(k.Role),
+		User: k.Account, Client: k.ID, Version: k.Version, Epoch: epoch, Space: organization, Only: k.Space, Cap: string(k.Role), ACR: k.ACR,
 	}
 	if _, err := s.Enter(ctx, c.actor(), organization); err != nil {
 		return "", err
@@ -314,8 +327,11 @@ func (s *Service) sign(kind string, claims any) (string, error) {
 	}
 	s.mu.RLock()
 	signer := s.signer
-	if kind == typeAccess {
+	switch kind {
+	case typeAccess:
 		signer = s.access
+	case typeLogout:
+		signer = s.ending
 	}
 	s.mu.RUnlock()
 	signed, err := signer.Sign(body)
@@ -327,7 +343,7 @@ func (s *Service) sign(kind string, claims any) (string, error) {
 
 // actor is who brings a token. Space is the one that it was fetched for.
 func (c claims) actor() access.Actor {
-	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only, Cap: access.Role(c.Cap)}
+	return access.Actor{Kind: access.APIKey, ID: c.User, Client: c.Client, Space: c.Space, Only: c.Only, Cap: access.Role(c.Cap), ACR: c.ACR}
 }
 
 // maxToken bounds what is parsed, in bytes; ours have about 700.

@@ -28,12 +28,12 @@ func moment(at int64) time.Time {
 	return time.UnixMicro(at).UTC()
 }
 
-const clientColumns = `id, title, space, secret, redirects, logouts, scopes, device, created_at`
+const clientColumns = `id, title, space, secret, redirects, logouts, scopes, device, created_at, backchannel`
 
 func scanClient(from db.Row) (c Client, err error) {
 	var redirects, logouts, scopes string
 	var at int64
-	err = from.Scan(&c.ID, &c.Name, &c.Space, &c.Secret, &redirects, &logouts, &scopes, &c.Device, &at)
+	err = from.Scan(&c.ID, &c.Name, &c.Space, &c.Secret, &redirects, &logouts, &scopes, &c.Device, &at, &c.Backchannel)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, ErrClient
 	}
@@ -57,8 +57,8 @@ func (s sqlStore) addClient(ctx context.Context, c Client, e journal.Entry) erro
 		c.Secret = []byte{}
 	}
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, `insert into oauth_client (`+clientColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			c.ID, c.Name, c.Space, c.Secret, string(redirects), string(logouts), strings.Join(c.Scopes, " "), c.Device, micro(c.CreatedAt))
+		_, err := tx.Exec(ctx, `insert into oauth_client (`+clientColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			c.ID, c.Name, c.Space, c.Secret, string(redirects), string(logouts), strings.Join(c.Scopes, " "), c.Device, micro(c.CreatedAt), c.Backchannel)
 		if err != nil {
 			return fmt.Errorf("add client %s: %w", c.ID, err)
 		}
@@ -93,6 +93,7 @@ func (s sqlStore) removeClient(ctx context.Context, id string, at time.Time, e j
 		}
 		for _, text := range []string{
 			`delete from oauth_consent where client = $1`, `delete from oauth_request where client = $1`, `delete from oauth_device where client = $1`,
+			`delete from oauth_logout where client = $1`,
 		} {
 			if _, err := tx.Exec(ctx, text, id); err != nil {
 				return err
@@ -330,8 +331,11 @@ func (s sqlStore) answerDevice(ctx context.Context, userHash []byte, state strin
 }
 
 // forget removes all that is kept of a person.
-func (s sqlStore) forget(ctx context.Context, user string) error {
+func (s sqlStore) forget(ctx context.Context, user string, at, giveUp time.Time) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `update oauth_logout set next_at = $1, expires_at = $2 where account = $3 and next_at = 0`, micro(at), micro(giveUp), user); err != nil {
+			return err
+		}
 		for _, text := range []string{
 			`delete from oauth_refresh where grant_id in (select id from oauth_grant where account = $1)`,
 			`delete from oauth_code where grant_id in (select id from oauth_grant where account = $1)`,
@@ -410,6 +414,9 @@ func (u *unit) run(ctx context.Context, tx *db.Tx) error {
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`,
 			g.ID, g.Client, g.User, strings.Join(g.Scopes, " "), g.Session, g.Offline, g.Epoch, micro(g.AuthAt), g.ACR, strings.Join(g.AMR, " "),
 			micro(g.CreatedAt), micro(g.EndsAt)); err != nil {
+			return err
+		}
+		if err := expect(ctx, tx, g); err != nil {
 			return err
 		}
 	}

@@ -220,19 +220,27 @@ func TestSpaceAsksHowPeopleSignIn(t *testing.T) {
 			ok  bool
 		}{
 			"who has signed in so": {person("anna"), true}, "who has not": {person("boris"), false},
-			"a program": {access.Actor{Kind: access.APIKey, ID: "boris"}, true}, "the operator": {system, true},
+			"a key of who has": {access.Actor{Kind: access.APIKey, ID: "anna"}, true}, "the operator": {system, true},
 		} {
 			err := s.Admit(ctx, c.who, sp.ID)
 			if (err == nil) != c.ok || !c.ok && (!errors.Is(err, ErrWeaker) || !strings.Contains(err.Error(), "second step")) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		// A key is no way around it, nor may one that is too weak ask others for more.
+		weak := access.Actor{Kind: access.APIKey, ID: "boris"}
+		if err := s.Admit(ctx, weak, sp.ID); !errors.Is(err, ErrWeakKey) || !strings.Contains(err.Error(), "make a new key") {
+			t.Errorf("a key of who has not: %v", err)
+		}
+		if err := s.Require(ctx, weak, sp.ID, Passkey); !errors.Is(err, ErrWeakKey) {
+			t.Errorf("asking by a key: %v", err)
+		}
 		// Who may not enter may not make what enters.
 		must(t, s.SetRole(ctx, system, sp.ID, "boris", access.Viewer))
 		if err := s.AdmitAll(ctx, person("boris")); !errors.Is(err, ErrWeaker) {
 			t.Errorf("into all of his spaces: %v", err)
 		}
-		for name, who := range map[string]access.Actor{"who has signed in so": person("anna"), "who is not in it": person("carla"), "a program": {Kind: access.APIKey, ID: "boris"}} {
+		for name, who := range map[string]access.Actor{"who has signed in so": person("anna"), "who is not in it": person("carla"), "a key of who has": {Kind: access.APIKey, ID: "anna"}, "a device": {Kind: access.Device, ID: "boris"}} {
 			if err := s.AdmitAll(ctx, who); err != nil {
 				t.Errorf("%s into all spaces: %v", name, err)
 			}
@@ -302,7 +310,7 @@ func TestParseLimits(t *testing.T) {
 	if err != nil || got[Devices] != 5 || got[Things] != 0 || got[Members] != DefaultLimits()[Members] {
 		t.Errorf("%v, %v", got, err)
 	}
-	for _, text := range []string{"", "devices", "devices=", "devices=-1", "cats=1", "devices=1e3", "values=5"} {
+	for _, text := range []string{"", "devices", "devices=", "devices=-1", "cats=1", "devices=1e3", "values=-1"} {
 		if _, err := ParseLimits([]string{text}); !errors.Is(err, ErrLimit) {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -15,6 +15,8 @@ var (
 	ErrLevel = problem.New(problem.Invalid, "space-level", "People sign in by one of password, two-step, passkey.")
 	// ErrWeaker is a person who has not signed in as surely as the space asks.
 	ErrWeaker = problem.New(problem.Forbidden, "space-sign-in", "This space asks people to sign in more surely.")
+	// ErrWeakKey is an API key that somebody made who had not signed in as surely as the space asks.
+	ErrWeakKey = problem.New(problem.Forbidden, "space-weak-key", "This space asks for a surer way to sign in than whoever made this API key had.")
 )
 
 // A Level is how surely somebody has signed in.
@@ -53,7 +55,10 @@ var todo = map[Level]string{
 }
 
 // weaker is the error of somebody who is not at level want.
-func weaker(want Level) error {
+func weaker(who access.Actor, want Level) error {
+	if who.Kind == access.APIKey {
+		return ErrWeakKey.With("This space asks for signing in by " + string(want) + ", and whoever made this API key had signed in with less. Sign in so, make a new key, and revoke this one.")
+	}
 	return ErrWeaker.With("This space asks for signing in by " + string(want) + ". " + todo[want])
 }
 
@@ -91,10 +96,14 @@ func (s *Service) Required(ctx context.Context, space string) (Level, error) {
 	return level, nil
 }
 
-// Admit refuses people who have not signed in as surely as the space asks. Programs
-// with a key and devices do not sign in.
+// signs says whether it matters how surely who has signed in: of people, and of the keys that
+// they made, which would otherwise be the way around what the space asks. Devices do not sign in.
+func signs(who access.Actor) bool { return who.Kind == access.User || who.Kind == access.APIKey }
+
+// Admit refuses people who have not signed in as surely as the space asks, and keys that were made
+// by somebody who had not.
 func (s *Service) Admit(ctx context.Context, who access.Actor, space string) error {
-	if who.Kind != access.User {
+	if !signs(who) {
 		return nil
 	}
 	want, err := s.Required(ctx, space)
@@ -107,7 +116,7 @@ func (s *Service) Admit(ctx context.Context, who access.Actor, space string) err
 // AdmitAll refuses people who have not signed in as surely as all their spaces ask: for
 // what opens all of them, as an API key does that is bound to none.
 func (s *Service) AdmitAll(ctx context.Context, who access.Actor) error {
-	if who.Kind != access.User {
+	if !signs(who) {
 		return nil
 	}
 	rows, err := s.needs.Store.of(ctx, who.ID)
@@ -123,7 +132,7 @@ func (s *Service) AdmitAll(ctx context.Context, who access.Actor) error {
 }
 
 func (s *Service) atLevel(ctx context.Context, who access.Actor, want Level) error {
-	if who.Kind != access.User || want == Password {
+	if !signs(who) || want == Password {
 		return nil
 	}
 	have, err := s.needs.Level(ctx, who)
@@ -131,7 +140,7 @@ func (s *Service) atLevel(ctx context.Context, who access.Actor, want Level) err
 		return fmt.Errorf("how account %s has signed in: %w", who.ID, err)
 	}
 	if !have.Meets(want) {
-		return weaker(want)
+		return weaker(who, want)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,6 +60,7 @@ func needs(t *testing.T, d *db.DB, keys Keys) Needs {
 		Erase: func(context.Context, string, string) (Erasure, error) {
 			return Erasure{}, errors.New("nothing is erased here")
 		},
+		Log:  slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Link: func(token string) string { return "https://here/invitation#" + token },
 	}
 }

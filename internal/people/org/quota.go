@@ -29,10 +29,11 @@ const (
 	Properties Quota = "properties"
 	Members    Quota = "members"
 	APIKeys    Quota = "apikeys"
+	Values     Quota = "values" // that are sent in a day of UTC, by boards and people
 )
 
 // Quotas are all of them, in the order in which people read them.
-func Quotas() []Quota { return []Quota{Devices, Things, Properties, Members, APIKeys} }
+func Quotas() []Quota { return []Quota{Devices, Things, Properties, Members, APIKeys, Values} }
 
 func quotaNames() []string {
 	var all []string
@@ -49,7 +50,8 @@ const maxLimit = 1_000_000_000
 type Limits map[Quota]int
 
 // DefaultLimits hold where nobody says otherwise. They keep one space from taking the
-// machine away from all others: a thousand times what a workshop has.
+// machine away from all others: a thousand times what a workshop has. How many values a machine can take
+// its operator must say.
 func DefaultLimits() Limits {
 	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Members: 1_000, APIKeys: 1_000}
 }
@@ -82,7 +84,7 @@ func FullText(q Quota, used, most int) string {
 }
 
 var nouns = map[Quota]string{Devices: "devices (deleted ones included, until they are gone for good)", Things: "things (deleted ones included, until they are gone for good)",
-	Properties: "properties", Members: "members", APIKeys: "API keys"}
+	Properties: "properties", Members: "members", APIKeys: "API keys", Values: "values today"}
 
 // A Use is how much of a quota a space has used.
 type Use struct {
@@ -106,7 +108,15 @@ func (s *Service) SetLimit(ctx context.Context, who access.Actor, space string, 
 		return err
 	}
 	s.limits.Changed()
-	return nil
+	s.meters.mu.Lock()
+	m := s.meters.all[space]
+	s.meters.mu.Unlock()
+	if q != Values || m == nil {
+		return nil
+	}
+	most, err := s.Limit(ctx, space, Values)
+	m.most.Store(int64(most))
+	return err
 }
 
 // limitsOf are a space's own limits.
@@ -142,14 +152,20 @@ func (s *Service) Usage(ctx context.Context, space string) ([]Use, error) {
 		if n, ok := own[q]; ok {
 			u.Most, u.Own = n, true
 		}
-		if q == Members {
-			members, err := s.Members(ctx, space)
-			if err != nil {
-				return nil, err
-			}
+		switch q {
+		case Members:
+			var members []Member
+			members, err = s.Members(ctx, space)
 			u.Used = len(members)
-		} else if u.Used, err = s.needs.Count(ctx, space, q); err != nil {
-			return nil, fmt.Errorf("count %s of space %s: %w", q, space, err)
+		case Values:
+			u.Used, err = s.valuesUsed(ctx, space)
+		default:
+			if u.Used, err = s.needs.Count(ctx, space, q); err != nil {
+				err = fmt.Errorf("count %s of space %s: %w", q, space, err)
+			}
+		}
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, u)
 	}

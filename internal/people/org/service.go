@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -35,6 +36,7 @@ type Store interface {
 	governing
 	inviting
 	erasing
+	metering
 }
 
 // governing is the part of Store about the space itself. What changes says ErrNotFound
@@ -105,6 +107,9 @@ type Needs struct {
 	// that the letter is kept until it is sent.
 	Invite func(ctx context.Context, space Space, address, link string) error
 	Limits Limits // of each space; what is not there is without limit
+	// Full tells a person that a space of theirs may send most values in a day, and has. It may be nil.
+	Full func(ctx context.Context, space Space, user string, most int) error
+	Log  *slog.Logger
 }
 
 // A Change tells that somebody's role in a space is another.
@@ -127,6 +132,7 @@ type Service struct {
 	keep         *cache.Fresh[string, int]    // by space: days
 	levels       *cache.Fresh[string, Level]  // by space
 	limits       *cache.Fresh[string, Limits] // by space: its own
+	meters       meters
 
 	// Changes tells of roles. Without a user it is about everybody in the space.
 	Changes feed.Feed[Change]
@@ -135,8 +141,8 @@ type Service struct {
 // New checks needs.
 func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Now == nil || needs.Policy == nil || needs.Person == nil || needs.Reads == nil ||
-		needs.Level == nil || needs.Count == nil || needs.Erase == nil || needs.Link == nil {
-		return nil, errors.New("spaces need Store, Keys, Now, Policy, Person, Reads, Level, Count, Erase and Link")
+		needs.Level == nil || needs.Count == nil || needs.Erase == nil || needs.Link == nil || needs.Log == nil {
+		return nil, errors.New("spaces need Store, Keys, Now, Policy, Person, Reads, Level, Count, Erase, Link and Log")
 	}
 	if err := checkLimits(needs.Limits); err != nil {
 		return nil, err
@@ -151,6 +157,7 @@ func New(needs Needs) (*Service, error) {
 		keep:         cache.NewFresh[string, int](1<<14, believed, needs.Now),
 		levels:       cache.NewFresh[string, Level](1<<14, believed, needs.Now),
 		limits:       cache.NewFresh[string, Limits](1<<14, believed, needs.Now),
+		meters:       meters{all: map[string]*Meter{}},
 	}, nil
 }
 

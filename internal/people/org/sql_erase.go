@@ -80,6 +80,7 @@ func empty(ctx context.Context, tx *db.Tx, id string) error {
 		`delete from org_invite where org = $1`,
 		`delete from org_logo where org = $1`,
 		`delete from org_limit where org = $1`,
+		`delete from org_value where space = $1`,
 	} {
 		if _, err := tx.Exec(ctx, text, id); err != nil {
 			return err

@@ -47,6 +47,8 @@ const (
 	ManyFailures    Kind = "many-failures"    // somebody guesses
 	SocialLinked    Kind = "social-linked"    // an account of another service lets in
 	SocialUnlinked  Kind = "social-unlinked"  // it does so no more
+	ValuesFull      Kind = "values-full"      // a space sends more values than it may
+	Code            Kind = "code"             // to sign in with, beside the password
 )
 
 // Reminds says whether letters of this kind only remind, and come to nobody who does not want that.
@@ -85,6 +87,8 @@ var rules = map[Kind]rule{
 	ManyFailures:    {0, "count", "when place link"},
 	SocialLinked:    {0, "provider when", "place device link"},
 	SocialUnlinked:  {0, "provider when", "place device link"},
+	ValuesFull:      {0, "space most", "when"},
+	Code:            {15 * time.Minute, "code", "when place device"},
 }
 
 // Takes are the fields that letters of this kind may have.
@@ -108,7 +112,7 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, factor, provider, space, inviter, role, key (its name), address (as much of it as may be told). Which ones a kind
+// method, most (a number), factor, provider, space, inviter, role, key (its name), code, address (as much of it as may be told). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
 	Kind    Kind
@@ -154,7 +158,7 @@ func (l Letter) check(lang string) (map[string]string, error) {
 			if at, err = time.Parse(time.RFC3339, value); err == nil {
 				value = words[lang].date(at.UTC())
 			}
-		case "left", "count":
+		case "left", "count", "most":
 			_, err = strconv.ParseUint(value, 10, 31)
 		case "place", "before":
 			value = tameAddr(value)

@@ -337,6 +337,20 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	o.judge("reset-new" + as)
 	o.signIn("berta@example.org", other)
 	_, tok = token(t, strings.Replace(h.letter("new-device").Fields["link"], h.site(), "https://example.org", 1))
+	h.mu.Lock()
+	h.doubt = true
+	h.mu.Unlock()
+	d := h.screen(t, width, dark)
+	d.open("/signin")
+	d.submit(map[string]string{"email": "berta@example.org"}, "main button.main")
+	d.submit(map[string]string{"password": other}, "main button.main")
+	d.judge("mailed" + as)
+	d.submit(map[string]string{"code": "0000 0000"}, "main button.main")
+	d.judge("mailed-wrong" + as)
+	d.submit(map[string]string{"code": h.letter("code").Fields["code"]}, "main button.main")
+	if got := d.path(); got != "/account" {
+		t.Fatalf("after the code from the mail: %s", got)
+	}
 	o.open("/frozen?token=" + tok)
 	o.judge("freeze" + as)
 	o.submit(nil, "main button.main")

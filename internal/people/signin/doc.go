@@ -6,6 +6,8 @@
 //   - Signing in is a machine of few states (flow.go). No step can be left out, done
 //     twice or done in another order, whatever a browser sends: the machine is kept here, each
 //     step counts once, and a flow belongs to the browser that began it.
+//   - While an account is being guessed at, its password alone lets nobody in from a browser that
+//     it does not know: a second proof is asked, or a code that was sent by mail.
 //   - What a page says, and how long it takes, does not depend on whether there is such
 //     an account. Only the mail tells.
 //   - A provider's word is a first proof where its person is linked, and never more: whoever is not

@@ -161,17 +161,30 @@ func (s *Service) take(ctx context.Context, c Client, ref Ref, work func(f Flow)
 // stop is what work in take returns when nothing was tried.
 func stop(err error) (Flow, error) { return Flow{}, err }
 
+// orStop is what work in take returns after an event: not allowed, nothing was tried.
+func orStop(to Flow, err error) (Flow, error) {
+	if err != nil {
+		return stop(err)
+	}
+	return to, nil
+}
+
+// guardedSecond is guarded for a proof after the first.
+func (s *Service) guardedSecond(ctx context.Context, act Act, f Flow, c Client, work func() (bool, error)) (bool, error) {
+	known, err := s.knows(ctx, c, f.Account)
+	if err != nil {
+		return false, err
+	}
+	return s.guarded(ctx, s.try(act, f.Typed, f.Account, c, known), work)
+}
+
 // Rename goes back to the question who it is.
 func (s *Service) Rename(ctx context.Context, c Client, ref Ref) error {
 	_, err := s.take(ctx, c, ref, func(f Flow) (Flow, error) {
 		if f.Only != "" {
 			return stop(ErrStep)
 		}
-		to, err := f.On(Other, Proof{})
-		if err != nil {
-			return stop(err)
-		}
-		return to, nil
+		return orStop(f.On(Other, Proof{}))
 	})
 	return err
 }
@@ -181,6 +194,7 @@ func (s *Service) Rename(ctx context.Context, c Client, ref Ref) error {
 // not there is such a person.
 func (s *Service) Password(ctx context.Context, c Client, ref Ref, password string, keep bool) (Flow, *Grant, error) {
 	var u account.User
+	var code string
 	f, err := s.take(ctx, c, ref, func(f Flow) (Flow, error) {
 		if f.State != Named {
 			return stop(ErrStep)
@@ -195,7 +209,7 @@ func (s *Service) Password(ctx context.Context, c Client, ref Ref, password stri
 			return stop(err)
 		}
 		var shut error
-		good, err := s.guarded(ctx, s.try(ActPassword, f.Typed, maybe.ID, c, known), func() (bool, error) {
+		good, doubt, err := s.doubted(ctx, s.try(ActPassword, f.Typed, maybe.ID, c, known), func() (bool, error) {
 			var err error
 			u, err = s.needs.Accounts.Verify(ctx, f.Typed, password)
 			switch {
@@ -223,17 +237,26 @@ func (s *Service) Password(ctx context.Context, c Client, ref Ref, password stri
 			return stop(err)
 		}
 		f.Keep = keep
-		to, err := f.On(PasswordGood, Proof{Account: u.ID, Strong: set.Strong(), Method: methodPassword})
-		if err != nil {
+		to, err := f.On(PasswordGood, Proof{Account: u.ID, Strong: set.Strong(), Doubt: doubt, Method: methodPassword})
+		switch {
+		case err != nil:
+			return stop(err)
+		case set.Strong():
+			return to, nil
+		case !doubt:
+			return to.On(Skip, Proof{})
+		}
+		var p Proof
+		if code, p, err = s.mailCode(u.ID); err != nil {
 			return stop(err)
 		}
-		if set.Strong() {
-			return to, nil
-		}
-		return to.On(Skip, Proof{})
+		return to.On(Post, p)
 	})
 	if errors.Is(err, ErrUnproved) {
 		s.sendVerify(ctx, u, c)
+	}
+	if err == nil && f.State == Mailed {
+		err = s.sendCode(ctx, u, c, code)
 	}
 	if err != nil || f.State != Done {
 		return f, nil, err
@@ -271,11 +294,7 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 		if f.State != Second || !f.Strong {
 			return stop(ErrStep)
 		}
-		known, err := s.knows(ctx, c, f.Account)
-		if err != nil {
-			return stop(err)
-		}
-		good, err := s.guarded(ctx, s.try(act, f.Typed, f.Account, c, known), func() (bool, error) {
+		good, err := s.guardedSecond(ctx, act, f, c, func() (bool, error) {
 			var err error
 			if recovery {
 				replacement, left, err = s.needs.Factors.CheckRecovery(ctx, f.Account, code)
@@ -287,18 +306,14 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 			}
 			return err == nil, err
 		})
-		switch {
-		case err != nil:
-			return stop(err)
-		case !good:
-			to, err := f.On(CodeBad, Proof{})
-			return to, errors.Join(err, ErrCode)
-		}
-		to, err := f.On(CodeGood, Proof{Method: method})
 		if err != nil {
 			return stop(err)
 		}
-		return to, nil
+		if !good {
+			to, err := f.On(CodeBad, Proof{})
+			return to, errors.Join(err, ErrCode)
+		}
+		return orStop(f.On(CodeGood, Proof{Method: method}))
 	})
 	if err != nil || f.State != Done {
 		return f, nil, err
@@ -319,6 +334,9 @@ func (s *Service) Code(ctx context.Context, c Client, ref Ref, code string, reco
 // Challenge begins a proof by passkey: the options are for the browser.
 func (s *Service) Challenge(ctx context.Context, c Client, ref Ref) (options json.RawMessage, next Ref, err error) {
 	_, err = s.take(ctx, c, ref, func(f Flow) (Flow, error) {
+		if !f.takes(PasskeyGood) {
+			return stop(ErrStep)
+		}
 		// Before the first proof any passkey may answer: asking for those of one
 		// account would tell who has some.
 		user := f.Only

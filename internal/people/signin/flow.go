@@ -27,6 +27,7 @@ const (
 	Closed               // too many wrong proofs
 	Vouched              // a provider vouches for somebody who has no account here yet
 	Linking              // somebody who is signed in shows who they are at a provider
+	Mailed               // the password was good and is not enough now: a code went to the person's mail
 
 	states // how many there are
 )
@@ -50,6 +51,9 @@ const (
 	SocialBad                 // an answer of a provider that cannot be believed
 	Join                      // an account was made for whom a provider vouches for
 	Linked                    // whom a provider vouches for belongs to who is signed in
+	Post                      // a code was made for the person's mail
+	MailGood                  // that code
+	MailBad                   // any other
 
 	events // how many there are
 )
@@ -58,9 +62,10 @@ const (
 var next = [states][events]State{
 	Start:   {Name: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Start},
 	Named:   {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Named},
-	Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done},
+	Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done, Skip: Done, Post: Mailed},
 	Vouched: {Name: Named, Other: Start, Join: Done},
 	Linking: {SocialBad: Linking, Linked: Done},
+	Mailed:  {Other: Start, MailGood: Done, MailBad: Mailed},
 }
 
 // How many wrong proofs a flow takes: of passwords, of second proofs, and from providers.
@@ -70,17 +75,21 @@ const (
 	maxAnswers   = 5
 )
 
-// flowLife is how long a sign-in may take.
-const flowLife = time.Hour
+// flowLife is how long a sign-in may take, and mailLife how long a code counts that was sent by mail.
+const (
+	flowLife = time.Hour
+	mailLife = 15 * time.Minute
+)
 
-// methods are the words of RFC 8176, section 2, for what was proved; "rec" and
-// "fed", a provider's word, are ours.
+// methods are the words of RFC 8176, section 2, for what was proved; "rec", "mail"
+// and "fed", a provider's word, are ours.
 const (
 	methodPassword = "pwd"
 	methodCode     = "otp"
 	methodRecovery = "rec"
 	methodPasskey  = "hwk"
 	methodSocial   = "fed"
+	methodMail     = "mail" // who reads the mail can set the password, too: no second factor by itself
 )
 
 // A Flow is one sign-in on its way. It is pure: see On.
@@ -94,7 +103,10 @@ type Flow struct {
 	// Account is whose first proof was good; "" before.
 	Account string `json:"account,omitempty"`
 	// Strong says that the account has second proofs, so that Skip is not allowed.
-	Strong   bool     `json:"strong,omitempty"`
+	Strong bool `json:"strong,omitempty"`
+	// Doubt says that the account is being guessed at and the browser is none that it knows,
+	// so that Skip is not allowed.
+	Doubt    bool     `json:"doubt,omitempty"`
 	Methods  []string `json:"methods,omitempty"`
 	BadWords int      `json:"bad_words,omitempty"`
 	BadCodes int      `json:"bad_codes,omitempty"`
@@ -112,6 +124,9 @@ type Flow struct {
 	Passkey []byte    `json:"passkey,omitempty"` // the challenge, sealed by the room of factors
 	Away    *Away     `json:"away,omitempty"`    // at a provider, whose answer counts once
 	BeganAt time.Time `json:"began_at"`
+
+	Mail      []byte    `json:"mail,omitempty"` // keyed hash of the code that was sent by mail
+	MailUntil time.Time `json:"mail_until,omitzero"`
 }
 
 // A Claim is somebody of a provider, and when the provider said so.
@@ -133,23 +148,27 @@ type Proof struct {
 	Account string // of a good first proof, of a passkey, or that was made
 	Claim   *Claim // of SocialNew
 	Strong  bool   // of a good first proof: there are second ones
+	Doubt   bool   // of a good password: it is not enough now
 	Method  string // of a good proof
+	Mail    []byte // of Post: the keyed hash of the code
+	Until   time.Time
 }
+
+// takes says whether the machine knows an event in the flow's state.
+func (f Flow) takes(e Event) bool { return f.State < states && e < events && next[f.State][e] != None }
 
 // On is the flow after an event, or ErrStep when the event is not allowed now.
 func (f Flow) On(e Event, p Proof) (Flow, error) {
-	if f.State >= states || e >= events {
+	if !f.takes(e) {
 		return f, ErrStep
 	}
 	to := next[f.State][e]
-	if to == None {
-		return f, ErrStep
-	}
 	switch e {
 	case Name:
 		f.Typed = p.Typed
 	case Other:
 		f.Typed, f.Account, f.Strong, f.Methods, f.Passkey, f.Claim, f.Away = "", "", false, nil, nil, nil, nil
+		f.Doubt, f.Mail, f.MailUntil = false, nil, time.Time{}
 	case SocialNew:
 		if f.Only != "" || f.Claim != nil || p.Claim == nil {
 			return f, ErrStep
@@ -171,20 +190,25 @@ func (f Flow) On(e Event, p Proof) (Flow, error) {
 			return f, ErrStep // a good proof, of somebody else
 		}
 		if f.State != Second {
-			f.Account, f.Strong = p.Account, p.Strong
+			f.Account, f.Strong, f.Doubt = p.Account, p.Strong, p.Doubt
 		}
 	case PasswordBad:
 		if f.BadWords++; f.BadWords >= maxPasswords {
 			to = Closed
 		}
-	case CodeBad:
+	case CodeBad, MailBad:
 		if f.BadCodes++; f.BadCodes >= maxCodes {
 			to = Closed
 		}
 	case Skip:
-		if f.Strong {
+		if f.Strong || f.Doubt {
 			return f, ErrStep
 		}
+	case Post:
+		if f.Strong || !f.Doubt || len(p.Mail) == 0 {
+			return f, ErrStep
+		}
+		f.Mail, f.MailUntil = p.Mail, p.Until
 	case CodeGood:
 		if !f.Strong {
 			return f, ErrStep

@@ -21,17 +21,19 @@ import (
 
 // Every state with every event: what is not named here must be refused.
 func TestTheMachineOfSigningIn(t *testing.T) {
-	proof := Proof{Typed: "anna", Account: "a", Strong: true, Method: "m", Claim: &Claim{}}
+	proof := Proof{Typed: "anna", Account: "a", Strong: true, Method: "m", Claim: &Claim{}, Mail: []byte("hash")}
 	in := map[State]Flow{
 		None: {}, Start: {State: Start}, Named: {State: Named, Typed: "anna"}, Done: {State: Done, Account: "a"}, Closed: {State: Closed},
 		Second: {State: Second, Typed: "anna", Account: "a", Strong: true}, Vouched: {State: Vouched, Claim: &Claim{}}, Linking: {State: Linking, Only: "a"},
+		Mailed: {State: Mailed, Typed: "anna", Account: "a", Doubt: true, Mail: []byte("hash")},
 	}
 	want := map[State]map[Event]State{
 		Start:   {Name: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Start},
 		Named:   {Name: Named, Other: Start, PasswordGood: Second, PasswordBad: Named, PasskeyGood: Done, SocialGood: Second, SocialNew: Vouched, SocialBad: Named},
 		Vouched: {Name: Named, Other: Start, Join: Done},
 		Linking: {SocialBad: Linking, Linked: Done},
-		Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done}, // never Skip: there are second proofs
+		Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done}, // never Skip nor Post: there are second proofs
+
 	}
 	for s := range states {
 		for e := range events {
@@ -53,6 +55,10 @@ func TestTheMachineOfSigningIn(t *testing.T) {
 		"a second proof of another":            {Flow{State: Second, Account: "b", Strong: true}, PasskeyTouch, proof},
 		"a code although there are none":       {Flow{State: Second, Account: "a"}, CodeGood, proof},
 		"no code although there are":           {Flow{State: Second, Account: "a", Strong: true}, Skip, proof},
+		"no second proof although in doubt":    {Flow{State: Second, Account: "a", Doubt: true}, Skip, proof},
+		"a code by mail without doubt":         {Flow{State: Second, Account: "a"}, Post, proof},
+		"a code by mail beside second proofs":  {Flow{State: Second, Account: "a", Strong: true, Doubt: true}, Post, proof},
+		"no code by mail":                      {Flow{State: Second, Account: "a", Doubt: true}, Post, Proof{}},
 		"a state that is none":                 {Flow{State: states}, Name, proof},
 		"an event that is none":                {Flow{State: Start}, events, proof},
 		"a touch as the only proof":            {Flow{State: Named}, PasskeyTouch, proof},
@@ -95,6 +101,8 @@ type tabModel struct {
 	vouched bool          // a provider vouched for a stranger, and nobody said yet whose account it is
 	claim   *social.Claim // that stranger, until the end
 	since   time.Time     // when the provider said so
+	mailed  string        // the code that was sent by mail; "" when none was asked for
+	sentAt  time.Time
 }
 
 // Whatever several tabs of two browsers do, in whatever order and as often as they like,
@@ -127,12 +135,17 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 		}
 		h.factors.passkeys = map[string]string{"key of anna": anna.ID, "touch of berta": berta.ID, "key of berta": berta.ID}
 		h.factors.mu.Unlock()
+		h.mu.Lock()
+		h.doubt = false
+		h.mu.Unlock()
 		isStrong := func(user string) bool { return strong && user == berta.ID }
 		var tabs []*tabModel
 		browsers := []string{"", ""}
+		// met are the people that a browser has let in, by its device cookie.
+		met, devices := map[string]map[string]bool{}, []string{"", ""}
 		begin := func(typed string, b int) {
 			c := tab
-			c.Browser = browsers[b]
+			c.Browser, c.Device = browsers[b], devices[b]
 			ref, browser, err := h.Begin(ctx, c, Beginning{Typed: typed})
 			if err != nil {
 				r.Fatal(err)
@@ -157,6 +170,11 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 			if m.claim != nil {
 				h.checkLinked(r, m, g, may)
 			}
+			if met[g.Device] == nil {
+				met[g.Device] = map[string]bool{}
+			}
+			met[g.Device][may] = true
+			devices[rapid.IntRange(0, 1).Draw(r, "whose device")] = g.Device
 			// The flow is used up.
 			if _, _, err := h.At(ctx, m.client, m.ref.Token); !errors.Is(err, ErrFlow) {
 				r.Fatalf("the flow is still there: %v", err)
@@ -181,7 +199,7 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 				}
 			}
 			counts := ref.Step == current && !foreign && !m.over
-			switch act := rapid.SampledFrom([]string{"begin", "password", "wrong", "code", "old code", "wrong code", "passkey", "touch", "other", "look", "time", "provider", "provider", "own", "join"}).Draw(r, "act"); act {
+			switch act := rapid.SampledFrom([]string{"begin", "password", "wrong", "code", "old code", "wrong code", "passkey", "touch", "mailed", "mailed elsewhere", "wrong mailed", "attack", "other", "look", "time", "provider", "provider", "own", "join"}).Draw(r, "act"); act {
 			case "begin":
 				begin(rapid.SampledFrom([]string{anna.Email, berta.Email, "nobody@example.org", ""}).Draw(r, "typed"), rapid.IntRange(0, 1).Draw(r, "browser"))
 			case "password", "wrong":
@@ -194,7 +212,16 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 				if counts && m.typed != "" && m.proved == "" && !m.vouched {
 					if act == "password" {
 						m.proved = users[m.typed].ID
-						if !isStrong(m.proved) {
+						if letters := h.post(); h.doubt && !met[c.Device][m.proved] && !isStrong(m.proved) {
+							if g != nil || err != nil {
+								r.Fatalf("a right password in doubt: %v, %v", g, err)
+							}
+							last := letters[len(letters)-1]
+							if last.Kind != "code" || last.To != m.proved {
+								r.Fatalf("in doubt, the letter %+v", last)
+							}
+							m.mailed, m.sentAt = last.Fields["code"], h.Now()
+						} else if !isStrong(m.proved) {
 							may = m.proved
 							if g == nil {
 								r.Fatalf("a right password alone: %v", err)
@@ -242,12 +269,12 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 			case "passkey", "touch":
 				_, next, err := h.Challenge(ctx, c, ref)
 				if err != nil {
-					if !refused(err) || counts {
+					if !refused(err) || counts && m.mailed == "" {
 						r.Fatalf("a challenge: %v", err)
 					}
 					break
 				}
-				if !counts {
+				if !counts || m.mailed != "" {
 					r.Fatal("a challenge out of turn")
 				}
 				m.ref = next
@@ -271,12 +298,40 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 					r.Fatalf("a right passkey: %v", err)
 				}
 				check(m, g, err, may)
+			case "mailed", "mailed elsewhere", "wrong mailed":
+				code := "00000000"
+				if act == "mailed" {
+					code = m.mailed
+				} else if act == "mailed elsewhere" {
+					code = tabs[rapid.IntRange(0, len(tabs)-1).Draw(r, "code of tab")].mailed
+				}
+				_, g, err := h.MailCode(ctx, c, ref, code)
+				may := ""
+				switch {
+				case !counts || m.mailed == "":
+					if !refused(err) {
+						r.Fatalf("a code from the mail that is out of turn: %v", err)
+					}
+				case code == m.mailed && h.Now().Before(m.sentAt.Add(mailLife)):
+					if may = m.proved; g == nil {
+						r.Fatalf("the code from the mail: %v", err)
+					}
+				default:
+					if m.wrong[1]++; m.wrong[1] >= maxCodes {
+						m.over = true
+					}
+				}
+				check(m, g, err, may)
+			case "attack":
+				h.mu.Lock()
+				h.doubt = !h.doubt
+				h.mu.Unlock()
 			case "other":
 				if err := h.Rename(ctx, c, ref); err == nil {
 					if !counts {
 						r.Fatal("back out of turn")
 					}
-					m.typed, m.proved, m.claim, m.vouched = "", "", nil, false
+					m.typed, m.proved, m.mailed, m.claim, m.vouched = "", "", "", nil, false
 				}
 			case "provider":
 				subject := rapid.SampledFrom([]string{"of " + anna.Email, "of " + berta.Email, "stranger", "unverified"}).Draw(r, "at the provider")
@@ -350,7 +405,11 @@ func TestNoStepCanBeSkippedReplayedOrReordered(t *testing.T) {
 						m.over = true
 					}
 				} else {
-					h.Pass(time.Minute)
+					h.Pass(time.Duration(rapid.IntRange(1, 16).Draw(r, "minutes")) * time.Minute)
+					for _, m := range tabs {
+						_, _, err := h.At(ctx, m.client, m.ref.Token)
+						m.over = m.over || errors.Is(err, ErrFlow)
+					}
 				}
 			}
 			if f, at, err := h.At(ctx, m.client, m.ref.Token); err == nil {

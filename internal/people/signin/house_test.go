@@ -384,6 +384,7 @@ type house struct {
 	waited  time.Duration // guarded by mu
 	tries   []Try         // guarded by mu
 	refuse  error         // guarded by mu: what the guard answers
+	doubt   bool          // guarded by mu: it wants a second proof of browsers that it does not know
 }
 
 func (h *house) Now() time.Time {
@@ -398,11 +399,11 @@ func (h *house) Pass(d time.Duration) {
 	h.now = h.now.Add(d)
 }
 
-func (h *house) ask(_ context.Context, t Try) (time.Duration, error) {
+func (h *house) ask(_ context.Context, t Try) (Verdict, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tries = append(h.tries, t)
-	return 0, h.refuse
+	return Verdict{StepUp: h.doubt && !t.Known}, h.refuse
 }
 
 func (h *house) send(_ context.Context, l Letter) error {

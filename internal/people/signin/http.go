@@ -8,8 +8,10 @@ import (
 	"errors"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -213,7 +215,7 @@ func (s *Service) page(do func(v *visit) error) http.Handler {
 
 func (s *Service) serve(v *visit, do func(v *visit) error) error {
 	if v.r.Method == http.MethodPost {
-		if err := s.posts.Take(v.w.Header(), door.Address(v.r)); err != nil {
+		if err := s.takePost(v); err != nil {
 			return err
 		}
 	}
@@ -230,6 +232,24 @@ func (s *Service) serve(v *visit, do func(v *visit) error) error {
 		}
 	}
 	return do(v)
+}
+
+// takePost bounds how much one address may send. Whoever shares it with somebody who sends too much gets on, in a
+// browser that has let somebody in before; such a one is bounded by itself.
+func (s *Service) takePost(v *visit) error {
+	err := s.posts.Take(v.w.Header(), door.Address(v.r))
+	hash := hashOf(v.client.Device)
+	if err == nil || hash == nil {
+		return err
+	}
+	met, lost := s.needs.Store.met(v.r.Context(), hash)
+	if lost != nil {
+		return lost
+	}
+	if !met {
+		return err
+	}
+	return s.posts.Take(v.w.Header(), "device "+hex.EncodeToString(hash))
 }
 
 // member lets in who is signed in; others sign in first, and come back to what they can look at.
@@ -375,6 +395,11 @@ func (s *Service) show(v *visit, name string, p view, told error) error {
 		return err
 	}
 	h := v.w.Header()
+	if told != nil {
+		if wait := problem.Of(told).Retry; wait > 0 {
+			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		}
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
 	v.w.WriteHeader(status(told))

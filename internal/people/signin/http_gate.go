@@ -26,6 +26,8 @@ func (s *Service) gatePages() map[string]func(v *visit) error {
 		"POST /signin/second":   s.postCode("second", false),
 		"GET /signin/recovery":  s.step(Second, "recovery"),
 		"POST /signin/recovery": s.postCode("recovery", true),
+		"GET /signin/mail":      s.step(Mailed, "mailed"),
+		"POST /signin/mail":     s.postMailCode,
 		"GET /signin/again":     s.member(s.getAgain),
 
 		"POST /signin/passkey":        s.postChallenge,
@@ -110,6 +112,12 @@ func (s *Service) postSignIn(v *visit) error {
 		return err
 	}
 	v.setCookie(cookieFlow, browser, flowLife)
+	// Programs that keep passwords fill in the whole form: then the next step is taken at once.
+	if password := v.r.PostForm.Get("password"); password != "" {
+		v.client.Browser = browser
+		f, g, err := s.Password(v.r.Context(), v.client, ref, password, false)
+		return s.after(v, "password", ref, f, g, err)
+	}
 	v.redirect("/signin/password?flow=" + ref.Token)
 	return nil
 }
@@ -151,6 +159,8 @@ func pageOf(f Flow, token string) string {
 		return "/signin/social/new?flow=" + url.QueryEscape(token)
 	case Linking:
 		return "/account/links"
+	case Mailed:
+		return "/signin/mail?flow=" + url.QueryEscape(token)
 	}
 	return "/signin"
 }
@@ -250,6 +260,18 @@ func (s *Service) postCode(name string, recovery bool) func(v *visit) error {
 		f, g, err := s.Code(v.r.Context(), v.client, ref, code, recovery)
 		return s.after(v, name, ref, f, g, err)
 	}
+}
+
+func (s *Service) postMailCode(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	ref, code := v.refOf(), v.r.PostForm.Get("code")
+	if len(code) > 64 {
+		code = ""
+	}
+	f, g, err := s.MailCode(v.r.Context(), v.client, ref, code)
+	return s.after(v, "mailed", ref, f, g, err)
 }
 
 func (s *Service) postOther(v *visit) error {

@@ -58,13 +58,19 @@ type Try struct {
 	Known   bool // the person signed in with this browser before
 }
 
+// A Verdict is what the guard says to a try that it lets through.
+type Verdict struct {
+	Wait   time.Duration // before it is answered
+	StepUp bool          // the right password alone is not enough now
+}
+
 // A Letter is mail to a person.
 type Letter struct {
-	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed, social-linked, social-unlinked
+	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed, social-linked, social-unlinked, code
 	To      string // user id
 	Address string // instead of the account's own address; "" for that
 	Lang    string
-	Fields  map[string]string // link, device, place, when, until, left, factor, provider
+	Fields  map[string]string // link, device, place, when, until, left, factor, provider, code
 }
 
 // A Passkey is one of a person's passkeys.
@@ -138,7 +144,7 @@ type Needs struct {
 	APIKeys  *apikey.Service
 	// Ask says how long to wait before a try is answered, or refuses it with a problem of
 	// kind Limited. After it either Tell says how the try ended, or Void that it did not count.
-	Ask  func(ctx context.Context, t Try) (time.Duration, error)
+	Ask  func(ctx context.Context, t Try) (Verdict, error)
 	Tell func(ctx context.Context, t Try, good bool) error
 	Void func(ctx context.Context, t Try) error
 	// Arrived is told of each complete sign-in, and whether it was with a browser of the person's.
@@ -173,6 +179,7 @@ type Needs struct {
 type Service struct {
 	needs Needs
 	who   func([]byte) []byte
+	codes func([]byte) []byte // keyed hash of codes that are sent by mail
 	posts *door.Limiter
 	texts catalogue
 	pages pageSet
@@ -188,7 +195,7 @@ func New(needs Needs) (*Service, error) {
 		needs.Factors == nil || needs.Send == nil || needs.MayLeave == nil || needs.Wait == nil || needs.Now == nil || needs.Log == nil || needs.Origin == nil {
 		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Void, Arrived, Factors, MayLeave, Send, Wait, Now, Log and Origin")
 	}
-	s := &Service{needs: needs, who: needs.Keys.MAC("signin-who"), posts: door.NewLimiter(needs.Rate, door.Rate{PerMinute: 120, Burst: 60}, needs.Now)}
+	s := &Service{needs: needs, who: needs.Keys.MAC("signin-who"), codes: needs.Keys.MAC("signin-code"), posts: door.NewLimiter(needs.Rate, door.Rate{PerMinute: 120, Burst: 60}, needs.Now)}
 	var err error
 	if s.texts, err = readTexts(); err != nil {
 		return nil, err
@@ -225,6 +232,7 @@ type sessions interface {
 	endSession(ctx context.Context, id string, e journal.Entry) error // or ErrSession
 	endOthers(ctx context.Context, account, but string, e journal.Entry) error
 	known(ctx context.Context, hash []byte, account string) (bool, error)
+	met(ctx context.Context, hash []byte) (bool, error) // whether anybody signed in with this browser
 	meet(ctx context.Context, hash []byte, account string, at int64) error
 	sweep(ctx context.Context, now, devices int64) error
 	forget(ctx context.Context, account string) error
@@ -286,18 +294,23 @@ func (s *Service) try(act Act, typed, account string, c Client, known bool) Try 
 // how it ended. work says whether the proof was good; an error that is not the
 // person's counts as neither.
 func (s *Service) guarded(ctx context.Context, t Try, work func() (good bool, err error)) (bool, error) {
-	wait, err := s.needs.Ask(ctx, t)
+	good, _, err := s.doubted(ctx, t, work)
+	return good, err
+}
+
+// doubted is guarded, and says whether the guard wants a second proof.
+func (s *Service) doubted(ctx context.Context, t Try, work func() (good bool, err error)) (good, doubt bool, err error) {
+	v, err := s.needs.Ask(ctx, t)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
-	if wait > 0 {
-		s.needs.Wait(ctx, wait)
+	if v.Wait > 0 {
+		s.needs.Wait(ctx, v.Wait)
 	}
-	good, err := work()
-	if err != nil {
-		return false, errors.Join(err, s.needs.Void(ctx, t))
+	if good, err = work(); err != nil {
+		return false, v.StepUp, errors.Join(err, s.needs.Void(ctx, t))
 	}
-	return good, s.needs.Tell(ctx, t, good)
+	return good, v.StepUp, s.needs.Tell(ctx, t, good)
 }
 
 // link is an address of one of our pages, with a token.

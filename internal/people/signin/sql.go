@@ -153,6 +153,16 @@ func (s sqlStore) known(ctx context.Context, hash []byte, account string) (known
 	return known, err
 }
 
+func (s sqlStore) met(ctx context.Context, hash []byte) (met bool, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		var n int
+		err := tx.QueryRow(ctx, `select count(1) from signin_device where hash = $1`, hash).Scan(&n)
+		met = n > 0
+		return err
+	})
+	return met, err
+}
+
 func (s sqlStore) meet(ctx context.Context, hash []byte, account string, at int64) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `insert into signin_device (hash, account, first_at, last_at) values ($1, $2, $3, $3)

@@ -20,24 +20,6 @@ CREATE TABLE account (
 CREATE INDEX account_by_age ON core.account USING btree (created_at, id);
 CREATE INDEX account_by_leaving ON core.account USING btree (leaving_at) WHERE (leaving_at > 0);
 CREATE INDEX account_by_unproved ON core.account USING btree (created_at) WHERE (verified_at = 0);
-CREATE TABLE account_address (
-	id text NOT NULL,
-	account text NOT NULL,
-	email_index bytea NOT NULL,
-	sealed bytea NOT NULL,
-	proved_at bigint NOT NULL,
-	CONSTRAINT account_address_account_fkey FOREIGN KEY (account) REFERENCES account(id),
-	CONSTRAINT account_address_email_index_key UNIQUE (email_index),
-	CONSTRAINT account_address_pkey PRIMARY KEY (id)
-);
-CREATE INDEX account_address_by_account ON core.account_address USING btree (account, proved_at);
-CREATE TABLE account_choice (
-	account text NOT NULL,
-	sealed bytea NOT NULL,
-	changed_at bigint NOT NULL,
-	CONSTRAINT account_choice_account_fkey FOREIGN KEY (account) REFERENCES account(id),
-	CONSTRAINT account_choice_pkey PRIMARY KEY (account)
-);
 CREATE TABLE account_erase (
 	account text NOT NULL,
 	space text NOT NULL,
@@ -87,11 +69,10 @@ CREATE TABLE apikey (
 	used_at bigint NOT NULL,
 	role text NOT NULL DEFAULT ''::text,
 	revoked_at bigint NOT NULL DEFAULT 0,
-	expires_at bigint NOT NULL DEFAULT 0,
+	acr text NOT NULL DEFAULT '1'::text,
 	CONSTRAINT apikey_pkey PRIMARY KEY (id)
 );
 CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
-CREATE INDEX apikey_by_end ON core.apikey USING btree (expires_at) WHERE ((expires_at > 0) AND (revoked_at = 0));
 CREATE INDEX apikey_by_maker ON core.apikey USING btree (made_by);
 CREATE INDEX apikey_by_space ON core.apikey USING btree (space);
 CREATE TABLE audit (
@@ -265,6 +246,7 @@ CREATE TABLE oauth_client (
 	scopes text NOT NULL,
 	device boolean NOT NULL,
 	created_at bigint NOT NULL,
+	backchannel text NOT NULL DEFAULT ''::text,
 	CONSTRAINT oauth_client_pkey PRIMARY KEY (id)
 );
 CREATE TABLE oauth_code (
@@ -333,6 +315,20 @@ CREATE TABLE oauth_key (
 	CONSTRAINT oauth_key_kid_key UNIQUE (kid),
 	CONSTRAINT oauth_key_pkey PRIMARY KEY (number)
 );
+CREATE TABLE oauth_logout (
+	id text NOT NULL,
+	client text NOT NULL,
+	account text NOT NULL,
+	session text NOT NULL,
+	tries bigint NOT NULL,
+	next_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT oauth_logout_client_session_key UNIQUE (client, session),
+	CONSTRAINT oauth_logout_pkey PRIMARY KEY (id)
+);
+CREATE INDEX oauth_logout_by_account ON core.oauth_logout USING btree (account);
+CREATE INDEX oauth_logout_by_session ON core.oauth_logout USING btree (session);
+CREATE INDEX oauth_logout_by_time ON core.oauth_logout USING btree (next_at, id);
 CREATE TABLE oauth_refresh (
 	hash bytea NOT NULL,
 	grant_id text NOT NULL,
@@ -421,6 +417,13 @@ CREATE TABLE org_member (
 	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
 );
 CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE org_value (
+	space text NOT NULL,
+	day bigint NOT NULL,
+	used bigint NOT NULL,
+	told bigint NOT NULL,
+	CONSTRAINT org_value_pkey PRIMARY KEY (space)
+);
 CREATE TABLE post (
 	id text NOT NULL,
 	kind text NOT NULL,
@@ -492,17 +495,6 @@ CREATE TABLE signin_session (
 );
 CREATE INDEX signin_session_by_account ON core.signin_session USING btree (account, made_at);
 CREATE INDEX signin_session_by_end ON core.signin_session USING btree (ends_at);
-CREATE TABLE social_link (
-	id text NOT NULL,
-	account text NOT NULL,
-	subject_index bytea NOT NULL,
-	sealed bytea NOT NULL,
-	made_at bigint NOT NULL,
-	used_at bigint NOT NULL,
-	CONSTRAINT social_link_pkey PRIMARY KEY (id),
-	CONSTRAINT social_link_subject_index_key UNIQUE (subject_index)
-);
-CREATE INDEX social_link_by_account ON core.social_link USING btree (account, made_at);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,
