@@ -33,7 +33,7 @@ func TestTheMachineOfSigningIn(t *testing.T) {
 		Vouched: {Name: Named, Other: Start, Join: Done},
 		Linking: {SocialBad: Linking, Linked: Done},
 		Second:  {Other: Start, CodeGood: Done, CodeBad: Second, PasskeyGood: Done, PasskeyTouch: Done}, // never Skip nor Post: there are second proofs
-
+		Mailed:  {Other: Start, MailGood: Done, MailBad: Mailed},
 	}
 	for s := range states {
 		for e := range events {

@@ -346,7 +346,7 @@ func (h *house) orgsOf() (*org.Service, error) {
 		return nil, err
 	}
 	return org.New(org.Needs{
-		Store: org.SQL(h.db), Keys: ring{}, Now: h.Now, Policy: h.policy, Limits: org.DefaultLimits(),
+		Store: org.SQL(h.db), Keys: ring{}, Now: h.Now, Policy: h.policy, Limits: org.DefaultLimits(), Log: slog.New(slog.DiscardHandler),
 		Person: func(ctx context.Context, user string) (org.Person, error) {
 			name, email, err := h.accounts.Shown(ctx, user)
 			return org.Person{Name: name, Email: email}, err
