@@ -20,6 +20,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -67,6 +68,7 @@ type Server struct {
 	series    *series.Service
 	devices   *device.Service
 	things    *thing.Service
+	boards    *dashboard.Service
 	wall      *edge.Wall
 	audit     *audit.Service
 	refused   refusals
@@ -165,9 +167,12 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.things, err = thing.New(thing.Needs{
 		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
-		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits,
+		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits, Lent: s.lent,
 	})
 	if err != nil {
+		return err
+	}
+	if s.boards, err = dashboard.New(s.dashboardNeeds()); err != nil {
 		return err
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
@@ -248,7 +253,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.boards.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all

@@ -43,6 +43,8 @@ const (
 	DeleteCancelled Kind = "delete-cancelled" //
 	KeyRevoked      Kind = "key-revoked"      // an API key that was seen in public, or was taken back
 	ManyFailures    Kind = "many-failures"    // somebody guesses
+	DashboardShared Kind = "dashboard-shared" // somebody lets the person see a dashboard
+	DashboardAsked  Kind = "dashboard-asked"  // somebody wants to see one of the person's
 )
 
 // A rule says how long a kind of letter is of use and which fields it has.
@@ -74,6 +76,8 @@ var rules = map[Kind]rule{
 	DeleteCancelled: {0, "when", "place device link"},
 	KeyRevoked:      {0, "key when", "link"},
 	ManyFailures:    {0, "count", "when place link"},
+	DashboardShared: {0, "dashboard", "inviter link"},
+	DashboardAsked:  {0, "dashboard", "who message link"},
 }
 
 // Takes are the fields that letters of this kind may have.
@@ -97,7 +101,7 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, factor, space, inviter, role, key (its name), address (as much of it as may be told). Which ones a kind
+// method, factor, space, dashboard (its name), inviter, who, message, role, key (its name), address (as much of it as may be told). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
 	Kind    Kind
