@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -198,6 +200,9 @@ func (d *Dashboard) fillIn() {
 		}
 		if len(w.Options) == 0 {
 			w.Options = []byte("{}")
+		}
+		if short := new(bytes.Buffer); json.Compact(short, w.Options) == nil {
+			w.Options = short.Bytes() // as the database has them
 		}
 		for j, v := range w.Variables {
 			w.Variables[j] = strings.ToLower(v)
