@@ -36,6 +36,7 @@ func newMallory(t *testing.T) *mallory {
 		for _, path := range []string{
 			"/iot/v2/things?show_properties=true&show_deleted=true", "/iot/v2/devices?show_deleted=true", "/iot/v2/devices/" + v.own["device"] + "/certs", "/iot/v2/things/" + v.own["thing"],
 			"/v1/spaces", "/v1/spaces/" + v.own["space"], "/v1/spaces/" + v.own["space"] + "/members", "/v1/spaces/" + v.own["space"] + "/invitations",
+			"/iot/v3/dashboards", "/v1/dashboards/" + v.own["dashboard"] + "/shares", "/v1/dashboards/" + v.own["dashboard"] + "/link",
 			"/v1/spaces/" + v.own["space"] + "/apikeys", "/v1/spaces/" + v.own["space"] + "/usage", "/v1/spaces/" + v.own["joined"],
 		} {
 			all = append(all, v.look(path))
@@ -135,7 +136,7 @@ func TestIDsOfAnotherTenantInBodies(t *testing.T) {
 			continue
 		}
 		for _, s := range samplesOf(d) {
-			m.settleIn()
+			m.settleFor(d)
 			// The body and the query name the victim's, the address one's own.
 			theirs := sample{m.victim.fillIn(s.query), s.kind, m.victim.fillIn(s.body)}
 			if theirs.body == m.fillIn(s.body) && theirs.query == m.fillIn(s.query) {
@@ -178,7 +179,7 @@ func TestNobodySaysWhoTheyAre(t *testing.T) {
 			continue
 		}
 		for _, s := range samplesOf(d) {
-			m.settleIn()
+			m.settleFor(d)
 			was := roles()
 			q, err := url.ParseQuery(m.fillIn(s.query))
 			if err != nil {

@@ -128,7 +128,7 @@ func New(needs Needs) (*Service, error) {
 	return &Service{
 		needs: needs, easel: make(chan struct{}, easels),
 		guesses: door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 10, Burst: 20}, needs.Now),
-		asks:    door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 1, Burst: 10}, needs.Now),
+		asks:    door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 10, Burst: 20}, needs.Now),
 		views:   door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
 		crowd:   door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 2400, Burst: 600}, needs.Now),
 	}, nil
