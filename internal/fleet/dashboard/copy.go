@@ -111,7 +111,7 @@ func (x *standIns) in(ctx context.Context, old, new string, shown map[string]thi
 		}
 		p, found := named(t, v.Variable, v.Name)
 		if !found {
-			return ErrNoOverride.With(fmt.Sprintf("The thing %s has no variable %q, which the dashboard shows of the thing %s.", new, v.Variable, old))
+			return ErrNoOverride.With(fmt.Sprintf("The new thing has no variable %q, which the dashboard shows of the thing %q.", v.Variable, v.ThingName))
 		}
 		to[id] = p
 	}

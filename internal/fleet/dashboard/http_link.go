@@ -146,6 +146,12 @@ func open(w http.ResponseWriter) {
 func (s *Service) httpShared(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
 	open(w)
 	view, err := s.Shared(r.Context(), r.PathValue("token"), door.Address(r))
+	if lang := language(r.Header.Get("Accept-Language")); reads(r) {
+		if err != nil {
+			return s.page.refuse(w, lang, err)
+		}
+		return s.page.show(w, lang, view)
+	}
 	if err != nil {
 		return err
 	}

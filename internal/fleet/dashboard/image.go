@@ -138,7 +138,9 @@ func (s *Service) SetCover(ctx context.Context, who access.Actor, id string, raw
 		return Dashboard{}, errors.Join(err, s.DropImage(ctx, who, id, i.ID))
 	}
 	if before, ours := imageOf(id, old); ours {
-		err = s.DropImage(ctx, who, id, before)
+		if err = s.DropImage(ctx, who, id, before); errors.Is(err, ErrNoImage) {
+			err = nil
+		}
 	}
 	return d, err
 }
@@ -152,7 +154,7 @@ func imageOf(dashboard, address string) (id string, ours bool) {
 	return address[len(root):], isUUID(address[len(root):])
 }
 
-// DropImage removes a picture. It may not be there.
+// DropImage removes a picture.
 func (s *Service) DropImage(ctx context.Context, who access.Actor, id, image string) error {
 	if _, err := s.own(ctx, who, id); err != nil {
 		return err

@@ -97,6 +97,7 @@ type Needs struct {
 // A Service knows the dashboards of all spaces. All methods may be called from any goroutine.
 type Service struct {
 	needs Needs
+	page  page
 	easel chan struct{} // one token for each picture that is read at once
 
 	guesses *door.Limiter // names that were looked for in vain, by who looks
@@ -125,8 +126,12 @@ func New(needs Needs) (*Service, error) {
 		needs.Admit == nil || needs.Person == nil || needs.Find == nil || needs.Now == nil || needs.Log == nil {
 		return nil, errors.New("dashboards need Store, Keys, Things, Devices, Policy, Organization, Admit, Person, Find, Now and Log")
 	}
+	shown, err := newPage()
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
-		needs: needs, easel: make(chan struct{}, easels),
+		needs: needs, page: shown, easel: make(chan struct{}, easels),
 		guesses: door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 10, Burst: 20}, needs.Now),
 		asks:    door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 10, Burst: 20}, needs.Now),
 		views:   door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),
@@ -227,9 +232,11 @@ func (s *Service) checkVariables(ctx context.Context, space string, before, afte
 	if err != nil {
 		return err
 	}
-	for _, v := range fresh {
-		if _, there := found[v]; !there {
-			return ErrVariable.With(fmt.Sprintf("There is no property %s in this space.", v))
+	for _, w := range after.Widgets {
+		for i, v := range w.Variables {
+			if _, there := found[v]; !there && slices.Contains(fresh, v) {
+				return ErrVariable.With(fmt.Sprintf("Widget %s: its variable %d is no property of this space.", w.ID, i+1))
+			}
 		}
 	}
 	return nil
@@ -448,7 +455,7 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 	return err
 }
 
-// Health tells what is wrong with what a dashboard shows.
+// Health tells what is wrong with what a dashboard shows. Of devices a guest hears nothing.
 func (s *Service) Health(ctx context.Context, who access.Actor, id string) ([]Finding, error) {
 	d, err := s.Get(ctx, who, id)
 	if err != nil {
@@ -460,11 +467,10 @@ func (s *Service) Health(ctx context.Context, who access.Actor, id string) ([]Fi
 	}
 	status := map[string]device.Status{}
 	for _, v := range variables {
-		if v.Device != "" {
+		if v.Device != "" && d.Space == who.Space {
 			status[v.Device] = device.Unknown
 		}
 	}
-	who.Space = d.Space // a guest may see of a device whether it is there, and no more
 	for id := range status {
 		one, err := s.needs.Devices.Get(ctx, who, d.Space, id, false)
 		if errors.Is(err, device.ErrNotFound) {
@@ -475,7 +481,11 @@ func (s *Service) Health(ctx context.Context, who access.Actor, id string) ([]Fi
 		}
 		status[id] = one.Status
 	}
-	return d.findings(variables, status), nil
+	found := d.findings(variables, status)
+	if d.Space != who.Space {
+		found = slices.DeleteFunc(found, func(f Finding) bool { return f.Mark == NoDevice || f.Mark == Offline })
+	}
+	return found, nil
 }
 
 // Count is how many dashboards a space has, deleted ones included.

@@ -112,9 +112,5 @@ func (s sqlStore) image(ctx context.Context, dashboard, id string) (i Image, err
 }
 
 func (s sqlStore) dropImage(ctx context.Context, space, dashboard, id string, e journal.Entry) error {
-	err := s.drop(ctx, space, dashboard, e, ErrNoImage, `delete from dashboard_image where dashboard = $1 and id = $2`, id)
-	if errors.Is(err, ErrNoImage) {
-		return nil
-	}
-	return err
+	return s.drop(ctx, space, dashboard, e, ErrNoImage, `delete from dashboard_image where dashboard = $1 and id = $2`, id)
 }

@@ -163,14 +163,14 @@ func (in *importing) variable(ctx context.Context, of string, names ...string) (
 	}
 	t, err := in.get(ctx, id)
 	if errors.Is(err, thing.ErrNotFound) {
-		return "", ErrTemplateThing.With(fmt.Sprintf("There is no thing %s here, which stands for %q.", id, of))
+		return "", ErrTemplateThing.With(fmt.Sprintf("The thing that stands for %q is not in this space.", of))
 	}
 	if err != nil {
 		return "", err
 	}
 	p, found := named(t, names[0], names...)
 	if !found {
-		return "", ErrTemplateThing.With(fmt.Sprintf("The thing %s has no variable %q, which the template shows.", id, names[0]))
+		return "", ErrTemplateThing.With(fmt.Sprintf("The thing that stands for %q has no variable %q, which the template shows.", of, names[0]))
 	}
 	return p, nil
 }
