@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,7 +69,7 @@ func (s *Service) Clone(ctx context.Context, who access.Actor, id string, overri
 		if err := errors.Join(err, failed); err != nil {
 			return Dashboard{}, err
 		}
-		if w.Options, err = json.Marshal(options); err != nil {
+		if w.Options, err = encode(options); err != nil {
 			return Dashboard{}, err
 		}
 	}

@@ -256,7 +256,7 @@ func FuzzDashboard(f *testing.F) {
 			if err := d.Check(); err != nil {
 				continue
 			}
-			text, err := json.Marshal(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets})
+			text, err := encode(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets})
 			if err != nil {
 				t.Fatalf("what is good cannot be kept: %v", err)
 			}

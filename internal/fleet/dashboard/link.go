@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,7 +163,7 @@ func (s *Service) Shared(ctx context.Context, token, from string) (View, error) 
 		if err != nil {
 			return View{}, err
 		}
-		if w.Options, err = json.Marshal(options); err != nil {
+		if w.Options, err = encode(options); err != nil {
 			return View{}, err
 		}
 		for j, id := range w.Variables {

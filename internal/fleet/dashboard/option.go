@@ -32,6 +32,18 @@ func readOptions(raw json.RawMessage) (map[string]any, error) {
 	return all, nil
 }
 
+// encode writes JSON as it is kept: encoding/json would make six bytes of each of <, > and &, so that
+// what was within the bounds when it was written would not be when it is read.
+func encode(v any) (json.RawMessage, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
 // depth is how deep JSON nests.
 func depth(raw []byte) int {
 	deepest, now, quoted := 0, 0, false

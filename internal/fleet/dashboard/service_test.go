@@ -179,6 +179,24 @@ func TestOptionsAreKeptAsGiven(t *testing.T) {
 	}
 }
 
+// What is as large as it may be stays so, whatever it is made of.
+func TestLargestOptionsCanBeChangedAgain(t *testing.T) {
+	t.Parallel()
+	h := liteHouse(t)
+	w := widget("Sticky Note")
+	w.Options = []byte(`{"text":"` + strings.Repeat("<&>", (maxOptions-11)/3) + `"}`)
+	d := h.board("d", w)
+	for range 2 {
+		got, err := h.Update(t.Context(), editor, d.ID, func(d *Dashboard) error { d.Name += "x"; return nil })
+		if err != nil || !bytes.Equal(got.Widgets[0].Options, w.Options) {
+			t.Fatalf("a large dashboard cannot be renamed: %v", err)
+		}
+	}
+	if _, err := h.Clone(t.Context(), editor, d.ID, nil); err != nil {
+		t.Errorf("a large dashboard cannot be copied: %v", err)
+	}
+}
+
 func TestLists(t *testing.T) {
 	t.Parallel()
 	h := liteHouse(t)

@@ -78,7 +78,7 @@ func (s sqlStore) key(ctx context.Context, space string) (keys.Sealer, error) {
 
 // seal is what of d is sealed.
 func seal(with keys.Sealer, d Dashboard) ([]byte, error) {
-	plain, err := json.Marshal(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets})
+	plain, err := encode(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets})
 	if err != nil {
 		return nil, fmt.Errorf("write dashboard %s: %w", d.ID, err)
 	}

@@ -205,7 +205,7 @@ func (in *importing) options(ctx context.Context, tw TemplateWidget) (json.RawMe
 			}
 		}
 	}
-	raw, err := json.Marshal(rewritten(all, func(text string) (string, bool) { id, ok := to[text]; return id, ok }))
+	raw, err := encode(rewritten(all, func(text string) (string, bool) { id, ok := to[text]; return id, ok }))
 	if err != nil {
 		return nil, ErrOptions // what YAML can say and JSON cannot: infinite numbers, members that are no texts
 	}
