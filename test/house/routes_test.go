@@ -626,6 +626,10 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 	}
 	if got.status == http.StatusCreated && json.Unmarshal(got.body, &made) == nil && made.ID != "" {
 		switch {
+		case ofDashboards(d):
+			if made.ID != c.own["dashboard"] && !strings.HasSuffix(d.Path, "/images") && !strings.HasSuffix(d.Path, "/link") {
+				c.do("DELETE", "/iot/v2/dashboards/"+made.ID+"?force=true", nil, nil)
+			}
 		case strings.HasPrefix(d.Path, "/iot/v2/devices") && made.ID != c.own["device"] && !slices.Contains(d.Params, "id"):
 			c.do("DELETE", "/iot/v2/devices/"+made.ID+"?force=true", nil, nil)
 		case (d.Path == "/iot/v2/things" || strings.HasSuffix(d.Path, "/clone")) && made.ID != c.own["thing"]:
