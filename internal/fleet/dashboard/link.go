@@ -163,7 +163,8 @@ func (s *Service) Shared(ctx context.Context, token, from string) (View, error) 
 		if err != nil {
 			return View{}, err
 		}
-		if w.Options, err = encode(options); err != nil {
+		// What else looks like an ID may be one of anything.
+		if w.Options, err = encode(rewritten(options, func(text string) (string, bool) { return "", isUUID(strings.ToLower(text)) })); err != nil {
 			return View{}, err
 		}
 		for j, id := range w.Variables {

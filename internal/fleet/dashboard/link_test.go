@@ -20,7 +20,7 @@ func TestPublicLinks(t *testing.T) {
 		ctx := t.Context()
 		a := h.thing(editor, "Secret house", "", map[string]string{"x": "FLOAT", "y": "FLOAT", "hidden": "FLOAT"})
 		chart := widget("Advanced Chart", id(a, "x"), id(a, "y"))
-		chart.Options = []byte(`{"axes":{"` + id(a, "x") + `":{"side":"left","of":"` + a.ID + `"}},"thingId":"` + a.ID + `","properties":[{"id":"` + id(a, "x") + `"}],"created_by":"` + editor.ID + `"}`)
+		chart.Options = []byte(`{"axes":{"` + id(a, "x") + `":{"side":"left","of":"` + a.ID + `"}},"thingId":"` + a.ID + `","properties":[{"id":"` + id(a, "x") + `"}],"created_by":"` + editor.ID + `","also":["` + id(a, "hidden") + `",{"` + strings.ToUpper(viewer.ID) + `":1}]}`)
 		gone := widget("Value", id(h.thing(editor, "gone", "", map[string]string{"z": "FLOAT"}), "z"))
 		d := h.board("Public", chart, widget("Value", id(a, "x")), gone)
 		if err := h.things.DeleteProperty(ctx, editor, h.of(t, gone.Variables[0]), gone.Variables[0], true); err != nil {
@@ -41,7 +41,7 @@ func TestPublicLinks(t *testing.T) {
 		var seen wireShared
 		w := h.want(200, "", "GET", PublicPath(made.Token), nil, &seen)
 		for what, secret := range map[string]string{"space": space, "owner": editor.ID, "thing": a.ID, "property": id(a, "x"), "another property": id(a, "y"), "dashboard": d.ID,
-			"thing's name": "Secret", "hidden property": id(a, "hidden"), "a property that is gone": gone.Variables[0]} {
+			"thing's name": "Secret", "hidden property": id(a, "hidden"), "somebody": strings.ToUpper(viewer.ID), "a property that is gone": gone.Variables[0]} {
 			if strings.Contains(w.Body.String(), secret) {
 				t.Errorf("a public link shows the %s: %s", what, w.Body)
 			}
