@@ -99,7 +99,7 @@ func (s *Server) demoThing(ctx context.Context, who access.Actor, device string)
 // demoDashboard shows the sample thing.
 func (s *Server) demoDashboard(ctx context.Context, who access.Actor, t thing.Thing) error {
 	temperature := []string{t.Properties[0].ID}
-	_, err := s.boards.Create(ctx, who, dashboard.Dashboard{Name: "Greenhouse", Widgets: []dashboard.Widget{
+	_, err := s.dashboards.Create(ctx, who, dashboard.Dashboard{Name: "Greenhouse", Widgets: []dashboard.Widget{
 		{ID: uuid.NewString(), Type: "Gauge", Name: "Now", Place: dashboard.Place{X: 0, Y: 0, Width: 4, Height: 4}, Options: []byte(`{"min":10,"max":35}`), Variables: temperature},
 		{ID: uuid.NewString(), Type: "Chart", Name: "Today", Place: dashboard.Place{X: 4, Y: 0, Width: 8, Height: 4}, Options: []byte(`{}`), Variables: temperature},
 		{ID: uuid.NewString(), Type: "Sticky Note", Name: "About", Place: dashboard.Place{X: 0, Y: 4, Width: 12, Height: 2}, Options: []byte(`{"text":"A simulated board sends these values."}`)},

@@ -162,7 +162,7 @@ func (s *Server) empty(ctx context.Context, space, step string) error {
 		return err
 	}
 	// .2. Dashboards, then things and their values.
-	if err := s.boards.EraseSpace(ctx, operator, space); err != nil {
+	if err := s.dashboards.EraseSpace(ctx, operator, space); err != nil {
 		return err
 	}
 	if err := s.things.EraseSpace(ctx, operator, space); err != nil {

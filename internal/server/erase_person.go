@@ -94,7 +94,7 @@ func (s *Server) finishPerson(ctx context.Context, e account.Erasure) error {
 func (s *Server) shutOut(ctx context.Context, user, step string) error {
 	// .1. Sessions of browsers and of programs, second steps, letters, what the guard knows, and
 	// what others shared.
-	for _, forget := range []func(context.Context, string) error{s.signin.Forget, s.tokens.Forget, s.factors.Forget, s.letters.Forget, s.guard.Forget, s.boards.Forget} {
+	for _, forget := range []func(context.Context, string) error{s.signin.Forget, s.tokens.Forget, s.factors.Forget, s.letters.Forget, s.guard.Forget, s.dashboards.Forget} {
 		if err := forget(ctx, user); err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ func (s *Server) Left(ctx context.Context, space string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := s.boards.Count(ctx, space)
+	n, err := s.dashboards.Count(ctx, space)
 	return z.Devices + z.Things + n, err
 }
 

@@ -30,7 +30,7 @@ func (s *Server) dashboardNeeds() dashboard.Needs {
 
 // lent is asked by the room of things, which is made before that of dashboards.
 func (s *Server) lent(ctx context.Context, who access.Actor, properties []string) (map[string]thing.Loan, error) {
-	return s.boards.Lent(ctx, who, properties)
+	return s.dashboards.Lent(ctx, who, properties)
 }
 
 // knownAs is how others see an account: its user name, or what it is called; "" when it is gone.

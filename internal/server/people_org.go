@@ -77,7 +77,7 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 	case org.Properties:
 		return s.things.CountProperties(ctx, space)
 	case org.Dashboards:
-		return s.boards.Count(ctx, space)
+		return s.dashboards.Count(ctx, space)
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/run"
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -54,24 +55,24 @@ type Server struct {
 	log   *slog.Logger
 	data  *data
 
-	policy    *access.Policy
-	accounts  *account.Service
-	orgs      *org.Service
-	apikeys   *apikey.Service
-	mail      mail.Sender
-	letters   *post.Service
-	guard     *guard.Service
-	factors   *factor.Service
-	tokens    *oauth.Service
-	signin    *signin.Service
-	authority *ca.Service
-	series    *series.Service
-	devices   *device.Service
-	things    *thing.Service
-	boards    *dashboard.Service
-	wall      *edge.Wall
-	audit     *audit.Service
-	refused   refusals
+	policy     *access.Policy
+	accounts   *account.Service
+	orgs       *org.Service
+	apikeys    *apikey.Service
+	mail       mail.Sender
+	letters    *post.Service
+	guard      *guard.Service
+	factors    *factor.Service
+	tokens     *oauth.Service
+	signin     *signin.Service
+	authority  *ca.Service
+	series     *series.Service
+	devices    *device.Service
+	things     *thing.Service
+	dashboards *dashboard.Service
+	wall       *edge.Wall
+	audit      *audit.Service
+	refused    refusals
 
 	shredder *shred.Shredder
 	erasures chan struct{} // holds one token; whoever has it brings erasures of spaces to their end
@@ -172,7 +173,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.boards, err = dashboard.New(s.dashboardNeeds()); err != nil {
+	if s.dashboards, err = dashboard.New(s.dashboardNeeds()); err != nil {
 		return err
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
@@ -253,7 +254,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.boards.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.dashboards.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
