@@ -92,3 +92,34 @@ type Role struct {
 	Role string   `json:"role" yaml:"role"`
 	May  []string `json:"may" yaml:"may"`
 }
+
+// A Dashboard is what people see of their things.
+type Dashboard struct {
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	UpdatedAt time.Time         `json:"updated_at"`
+	Widgets   []DashboardWidget `json:"widgets"`
+}
+
+// A DashboardWidget shows values of variables.
+type DashboardWidget struct {
+	ID        string         `json:"id"`
+	Name      string         `json:"name"`
+	Type      string         `json:"type"`
+	Page      string         `json:"page_id"`
+	Options   map[string]any `json:"options"`
+	Variables []struct {
+		ID        string `json:"id"`
+		Name      string `json:"name"`
+		ThingID   string `json:"thing_id"`
+		LastValue any    `json:"last_value"`
+	} `json:"variables"`
+}
+
+// A DashboardShare is a guest of a dashboard.
+type DashboardShare struct {
+	UserID   string    `json:"user_id"`
+	Username string    `json:"username"`
+	Access   string    `json:"access"` // read, write
+	SharedAt time.Time `json:"shared_at"`
+}

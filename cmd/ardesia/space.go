@@ -68,7 +68,7 @@ func spaceQuota() *cobra.Command {
 			}
 			return map[string]any{"space": given[0], "quota": kind, "limit": n}, nil
 		})
-	c.Long = `Give a space a limit of its own. KIND is devices, things, properties, members or apikeys;
+	c.Long = `Give a space a limit of its own. KIND is devices, things, properties, members, apikeys or dashboards;
 NUMBER 0 is without limit, and KIND=default goes back to the server's own limit (setting
 quota). What a space has beyond a new limit stays; nothing more is made.`
 	return c

@@ -8,7 +8,10 @@ import (
 	"math"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ardesia-iot/ardesia/internal/base/secret"
+	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -80,10 +83,28 @@ func (s *Server) demoAccount(ctx context.Context) (thingID, deviceID, key string
 	if len(things) > 0 {
 		return things[0].ID, d.ID, key, nil
 	}
-	t, err := s.things.Create(ctx, who, thing.Thing{Name: "Greenhouse", Timezone: "Europe/Rome", Device: d.ID, Properties: []thing.Property{
+	t, err := s.demoThing(ctx, who, d.ID)
+	if err != nil {
+		return "", "", "", err
+	}
+	return t.ID, d.ID, key, s.demoDashboard(ctx, who, t)
+}
+
+func (s *Server) demoThing(ctx context.Context, who access.Actor, device string) (thing.Thing, error) {
+	return s.things.Create(ctx, who, thing.Thing{Name: "Greenhouse", Timezone: "Europe/Rome", Device: device, Properties: []thing.Property{
 		{Name: "temperature", Variable: "temperature", Type: thing.TypeOf("TEMPERATURE"), Permission: thing.ReadOnly, Strategy: thing.OnChange, Min: math.NaN(), Max: math.NaN(), Persist: true},
 	}}, true)
-	return t.ID, d.ID, key, err
+}
+
+// demoDashboard shows the sample thing.
+func (s *Server) demoDashboard(ctx context.Context, who access.Actor, t thing.Thing) error {
+	temperature := []string{t.Properties[0].ID}
+	_, err := s.dashboards.Create(ctx, who, dashboard.Dashboard{Name: "Greenhouse", Widgets: []dashboard.Widget{
+		{ID: uuid.NewString(), Type: "Gauge", Name: "Now", Place: dashboard.Place{X: 0, Y: 0, Width: 4, Height: 4}, Options: []byte(`{"min":10,"max":35}`), Variables: temperature},
+		{ID: uuid.NewString(), Type: "Chart", Name: "Today", Place: dashboard.Place{X: 4, Y: 0, Width: 8, Height: 4}, Options: []byte(`{}`), Variables: temperature},
+		{ID: uuid.NewString(), Type: "Sticky Note", Name: "About", Place: dashboard.Place{X: 0, Y: 4, Width: 12, Height: 2}, Options: []byte(`{"text":"A simulated board sends these values."}`)},
+	}})
+	return err
 }
 
 // demoBoard is a program with the device SDK, as anybody may write one. It sends

@@ -64,6 +64,10 @@ func settle(t *testing.T, h *servertest.House, user string, key servertest.Key, 
 		}
 	}
 	d.device, d.thing = board.ID, th.ID
+	if err := c.Do(t.Context(), "POST", "/iot/v2/dashboards", map[string]any{"name": "board", "widgets": []any{map[string]any{"id": th.ID, "type": "Value", "x": 0, "y": 0,
+		"width": 1, "height": 1, "options": map[string]any{}, "variables": []string{th.Properties[0].ID}}}}, nil); err != nil {
+		t.Fatalf("POST dashboards: %v", err)
+	}
 	value := "/iot/v2/things/" + th.ID + "/properties/" + th.Properties[0].ID + "/publish"
 	if err := c.Do(t.Context(), "PUT", value, map[string]any{"value": 4711.25}, nil); err != nil {
 		t.Fatalf("PUT %s: %v", value, err)

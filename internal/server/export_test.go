@@ -40,10 +40,14 @@ func (s *Server) Unerased(ctx context.Context) (int, error) {
 	return len(all), err
 }
 
-// Left counts the devices and things of a space.
+// Left counts the devices, things and dashboards of a space.
 func (s *Server) Left(ctx context.Context, space string) (int, error) {
 	z, err := s.sizeOf(ctx, space)
-	return z.Devices + z.Things, err
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.dashboards.Count(ctx, space)
+	return z.Devices + z.Things + n, err
 }
 
 // EraseDue erases the people whose time is over, as a part of Run does every few minutes.

@@ -77,6 +77,8 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.things.Count(ctx, space)
 	case org.Properties:
 		return s.things.CountProperties(ctx, space)
+	case org.Dashboards:
+		return s.dashboards.Count(ctx, space)
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

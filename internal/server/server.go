@@ -21,6 +21,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -57,24 +58,25 @@ type Server struct {
 	log   *slog.Logger
 	data  *data
 
-	policy    *access.Policy
-	accounts  *account.Service
-	orgs      *org.Service
-	apikeys   *apikey.Service
-	mail      mail.Sender
-	letters   *post.Service
-	guard     *guard.Service
-	factors   *factor.Service
-	tokens    *oauth.Service
-	social    *social.Service
-	signin    *signin.Service
-	authority *ca.Service
-	series    *series.Service
-	devices   *device.Service
-	things    *thing.Service
-	wall      *edge.Wall
-	audit     *audit.Service
-	refused   refusals
+	policy     *access.Policy
+	accounts   *account.Service
+	orgs       *org.Service
+	apikeys    *apikey.Service
+	mail       mail.Sender
+	letters    *post.Service
+	guard      *guard.Service
+	factors    *factor.Service
+	tokens     *oauth.Service
+	social     *social.Service
+	signin     *signin.Service
+	authority  *ca.Service
+	series     *series.Service
+	devices    *device.Service
+	things     *thing.Service
+	dashboards *dashboard.Service
+	wall       *edge.Wall
+	audit      *audit.Service
+	refused    refusals
 
 	shredder *shred.Shredder
 	erasures chan struct{} // holds one token; whoever has it brings erasures of spaces to their end
@@ -179,9 +181,12 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.things, err = thing.New(thing.Needs{
 		Store: thing.SQL(d.core, d.ring), Keys: d.ring, Series: s.series, Devices: s.devices, Policy: s.policy,
-		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits, Meter: s.orgs.Meter,
+		Organization: s.orgs.Organization, Now: now, Log: log, Limit: s.thingLimits, Meter: s.orgs.Meter, Lent: s.lent,
 	})
 	if err != nil {
+		return err
+	}
+	if s.dashboards, err = dashboard.New(s.dashboardNeeds()); err != nil {
 		return err
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
@@ -262,7 +267,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.dashboards.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all

@@ -72,6 +72,15 @@ func TestAPIClientOperations(t *testing.T) {
 		"DEVICE_OF_CSR="+d.ID, "CSR="+string(csr))
 }
 
+// Every operation of the client that is about dashboards, as their owner and as a guest.
+func TestAPIClientDashboards(t *testing.T) {
+	h := servertest.Start(t)
+	_, owner := h.Person("anna@example.org")
+	_, guest := h.Person("gino@example.org")
+	node(t, "dashboards.cjs", "API="+h.URL(), "CLIENT_ID="+owner.ID, "CLIENT_SECRET="+owner.Secret, "NODE_EXTRA_CA_CERTS="+h.CA(),
+		"GUEST=gino@example.org", "GUEST_ID="+guest.ID, "GUEST_SECRET="+guest.Secret)
+}
+
 func TestLiveClient(t *testing.T) {
 	h := servertest.Start(t)
 	_, key := h.Person("anna@example.org")

@@ -140,6 +140,24 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	do("PUT", "/iot/v2/things/"+th.ID+"/properties", map[string]any{"name": sent, "variable_name": sent, "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}, nil)
 	do("PUT", "/iot/v2/things/"+th.ID+"/clone", map[string]any{"name": c.word("name of a clone"), "include_tags": true}, nil)
 
+	// A dashboard shows it, with a public link, and somebody asks to see it.
+	var board struct {
+		ID string `json:"id"`
+	}
+	if err := h.Client(key).Do(t.Context(), "POST", "/iot/v3/dashboards", map[string]any{"name": c.word("name of a dashboard"), "cover_image": "https://" + c.word("cover") + ".example.org/",
+		"pages": []any{map[string]any{"id": "6ba7b810-9dad-41d1-80b4-00c04fd430c9", "name": c.word("name of a page"), "position": 1}},
+		"widgets": []any{map[string]any{"id": "6ba7b810-9dad-41d1-80b4-00c04fd430c8", "type": "Sticky Note", "name": c.word("name of a widget"), "x": 0, "y": 0, "width": 1, "height": 1,
+			"options": map[string]any{"text": c.word("option of a widget")}}}}, &board); err != nil {
+		t.Fatal(err)
+	}
+	var link struct {
+		Token string `json:"token"`
+	}
+	if err := h.Client(key).Do(t.Context(), "PUT", "/v1/dashboards/"+board.ID+"/link", map[string]any{}, &link); err != nil {
+		t.Fatal(err)
+	}
+	c.keys["token of a public link"] = link.Token
+
 	// The board says something of itself and of its thing.
 	p := mustEnter(t, h, 4, credentials{door: "mqtt-password", id: d.ID, name: d.ID, password: secret})
 	for _, say := range []command.Command{

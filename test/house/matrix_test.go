@@ -82,6 +82,8 @@ type school struct {
 	*caller
 	keys  map[string]servertest.Key // by principal
 	other string                    // a space that the bound key of "astray" is for
+
+	dashboards bool // the route that is asked for is about a dashboard: anew makes one
 }
 
 func newSchool(t *testing.T, h *servertest.House) *school {
@@ -165,6 +167,9 @@ func (s *school) anew() {
 		s.own[name] = value
 	}
 	s.ask("PUT", "/v1/spaces/"+sp.ID+"/logo", sample{"", "image/png", onePixel})
+	if s.dashboards {
+		s.settleDashboard()
+	}
 }
 
 // askStaff asks as somebody who keeps the server. Nobody can come so over the network yet, so
@@ -299,6 +304,9 @@ func TestMatrix(t *testing.T) {
 		what := d.Method + " " + d.Path
 		if others {
 			what += "  (another's)"
+		}
+		if s.dashboards = ofDashboards(d); s.dashboards {
+			s.settleDashboard()
 		}
 		var cells []string
 		for _, p := range principals {

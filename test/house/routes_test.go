@@ -90,6 +90,26 @@ var samples = map[string][]sample{
 	"PUT /iot/v2/things/{id}/sketch/{sketch}":                {{}, {"", isJSON, `{"sketch_version":"v1"}`}},
 	"PUT /iot/v2/things/{id}/tags":                           {{"", isJSON, `{"key":"floor","value":"2"}`}},
 
+	"GET /iot/v2/dashboards":                                 {{}, {query: "name=board&thing_id={thing}&user_id={fresh}&sort=-name"}},
+	"POST /iot/v2/dashboards":                                {{"", isJSON, dashboardSample}},
+	"PUT /iot/v2/dashboards/{id}":                            {{"", isJSON, dashboardSample}},
+	"PATCH /iot/v2/dashboards/{id}":                          {{"", isJSON, `{"name":"renamed"}`}, {"", isJSON, `{"soft_deleted":true}`}},
+	"DELETE /iot/v2/dashboards/{id}":                         {{}, {query: "force=true"}},
+	"PUT /iot/v2/dashboards/{id}/clone":                      {{"", isJSON, `{"overrides":[{"old_thing_id":"{thing}","new_thing_id":"{thing}"}]}`}},
+	"PUT /iot/v2/dashboards/{id}/share_request":              {{"", isJSON, `{"message":"please"}`}},
+	"PUT /iot/v2/dashboards/{id}/shares":                     {{"", isJSON, `{"user_id":"{member}","access":"read"}`}, {"", isJSON, `{"users":[{"user_id":"{member}"}]}`}},
+	"PUT /iot/v2/dashboards/{id}/widgets/{widget}/variables": {{"", isJSON, `{"variables":["{property}"]}`}, {"", isJSON, `{}`}},
+	"GET /iot/v3/dashboards":                                 {{}, {query: "name=board"}},
+	"POST /iot/v3/dashboards":                                {{"", isJSON, dashboardSample}},
+	"PUT /iot/v3/dashboards/{id}":                            {{"", isJSON, dashboardSample}},
+	"PATCH /iot/v3/dashboards/{id}":                          {{"", isJSON, `{"pages":[],"widgets":[]}`}},
+	"PUT /iot/v3/dashboards/{id}/clone":                      {{"", isJSON, `{}`}},
+	"POST /v1/dashboards/import":                             {{"override=house={thing}&name=copied", isJSON, templateSample}},
+	"PUT /v1/dashboards/{id}/link":                           {{"", isJSON, `{"days":30}`}, {"", isJSON, `{}`}},
+	"POST /v1/dashboards/{id}/images":                        {{"", "image/png", onePixel}},
+	"PUT /v1/dashboards/{id}/cover":                          {{"", "image/png", onePixel}},
+	"GET /v1/shared/{token}/variables/{variable}":            {{}, {query: "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"}},
+
 	"POST /v1/spaces":                      {{"", isJSON, `{"name":"another"}`}},
 	"PATCH /v1/spaces/{id}":                {{"", isJSON, `{"name":"renamed","require":"two-step"}`}, {"", isJSON, `{}`}},
 	"PATCH /v1/spaces/{id}/members/{user}": {{"", isJSON, `{"role":"editor"}`}},
@@ -135,6 +155,7 @@ type caller struct {
 	friend    string // id of somebody else's
 	friends   servertest.Key
 	friendAPI *client.Client
+	askers    *client.Client // of somebody who asks to see dashboards
 }
 
 func newCaller(t testing.TB, h *servertest.House) *caller {
@@ -188,6 +209,17 @@ func (c *caller) settleIn() {
 	c.t.Helper()
 	c.settleFleet()
 	c.settleSpaces()
+	c.settleDashboard()
+}
+
+// settleFor makes what the requests of one route are about.
+func (c *caller) settleFor(d door.Declaration) {
+	c.t.Helper()
+	c.settleFleet()
+	c.settleSpaces()
+	if ofDashboards(d) {
+		c.settleDashboard()
+	}
 }
 
 func (c *caller) settleFleet() {
@@ -333,6 +365,8 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 	return d.Fill(func(name string) string {
 		own := c.own["thing"]
 		switch {
+		case strings.Contains(d.Path, "/dashboards/"), strings.HasPrefix(d.Path, "/v1/shared/"):
+			own = c.dashboardPart(name, d.Path)
 		case name == "user":
 			own = c.own["member"]
 		case name == "invitation":
@@ -503,7 +537,7 @@ func TestEveryRouteTakesItsSamples(t *testing.T) {
 			t.Errorf("%s %s reads a body: say in samples what a good one is", d.Method, d.Path)
 		}
 		for _, s := range samplesOf(d) {
-			c.settleIn() // the one before may have changed or removed it
+			c.settleFor(d) // the one before may have changed or removed it
 			full := sample{c.fillIn(s.query), s.kind, c.fillIn(s.body)}
 			got := c.ask(d.Method, c.path(d, ours), full)
 			// Of a person's token, which userinfo wants, test/oidc has one.
@@ -593,6 +627,10 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 	}
 	if got.status == http.StatusCreated && json.Unmarshal(got.body, &made) == nil && made.ID != "" {
 		switch {
+		case ofDashboards(d):
+			if made.ID != c.own["dashboard"] && !strings.HasSuffix(d.Path, "/images") && !strings.HasSuffix(d.Path, "/link") {
+				c.do("DELETE", "/iot/v2/dashboards/"+made.ID+"?force=true", nil, nil)
+			}
 		case strings.HasPrefix(d.Path, "/iot/v2/devices") && made.ID != c.own["device"] && !slices.Contains(d.Params, "id"):
 			c.do("DELETE", "/iot/v2/devices/"+made.ID+"?force=true", nil, nil)
 		case (d.Path == "/iot/v2/things" || strings.HasSuffix(d.Path, "/clone")) && made.ID != c.own["thing"]:
@@ -613,5 +651,8 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 	}
 	if went("/v1/spaces/"+c.own["space"], "/v1/spaces/"+c.own["joined"]) {
 		c.settleSpaces()
+	}
+	if ofDashboards(d) && went("/iot/v2/dashboards/"+c.own["dashboard"]) {
+		c.settleDashboard()
 	}
 }

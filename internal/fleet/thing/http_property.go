@@ -28,12 +28,12 @@ func (s *Service) propertyRoutes() []door.Route {
 	return []door.Route{
 		{Pattern: "GET " + all, Action: "thing:read", Resource: s.resource, Out: []wireProperty{}, Do: s.httpProperties},
 		{Pattern: "PUT " + all, Action: "property:create", Resource: s.resource, In: inProperty{}, Out: wireProperty{}, Status: http.StatusCreated, Do: s.httpAddProperty},
-		{Pattern: "GET " + one, Action: "thing:read", Resource: s.resource, Out: wireProperty{}, Do: s.httpProperty},
+		{Pattern: "GET " + one, Action: "property:read", Resource: s.propertyResource, Out: wireProperty{}, Do: s.httpProperty},
 		{Pattern: "POST " + one, Action: "property:update", Resource: s.resource, In: inPropertyEdit{}, Out: wireProperty{}, Do: s.httpUpdateProperty},
 		{Pattern: "DELETE " + one, Action: "property:delete", Resource: s.resource, Do: s.httpDeleteProperty},
-		{Pattern: "PUT " + one + "/publish", Action: "thing:publish", Resource: s.resource, MaxBody: maxValueBody, In: inValue{}, Do: s.httpPublish},
+		{Pattern: "PUT " + one + "/publish", Action: "property:publish", Resource: s.propertyResource, MaxBody: maxValueBody, In: inValue{}, Do: s.httpPublish},
 		{Pattern: "PUT " + one + "/publish_batch", Action: "thing:publish", Resource: s.resource, MaxBody: maxBatchBody, In: []inTimedValue{}, Do: s.httpPublishBatch},
-		{Pattern: "GET " + one + "/timeseries", Action: "series:query", Resource: s.resource, Out: wireTimeseries{}, Do: s.httpTimeseries},
+		{Pattern: "GET " + one + "/timeseries", Action: "series:query", Resource: s.propertyResource, Out: wireTimeseries{}, Do: s.httpTimeseries},
 		{Pattern: "PUT /iot/v2/things/{id}/publish", Action: "thing:publish", Resource: s.resource, MaxBody: maxBatchBody, In: inNamedValues{}, Do: s.httpPublishMany},
 	}
 }
@@ -58,6 +58,11 @@ func (s *Service) httpProperty(w http.ResponseWriter, r *http.Request, who acces
 	if err != nil {
 		return err
 	}
+	who, guest, err := s.inside(r, who)
+	if err != nil {
+		return err
+	}
+	deleted = deleted && !guest
 	t, err := s.Get(r.Context(), who, pathID(r), deleted)
 	if err != nil {
 		return err
@@ -119,6 +124,13 @@ func (s *Service) httpPublish(w http.ResponseWriter, r *http.Request, who access
 	device := ""
 	if in.DeviceID != nil {
 		device = strings.ToLower(*in.DeviceID)
+	}
+	who, guest, err := s.inside(r, who)
+	if err != nil {
+		return err
+	}
+	if guest && device != "" {
+		return access.ErrForbidden // to speak for the device was lent to nobody
 	}
 	if err := s.Set(r.Context(), who, pathID(r), device, []Write{{Property: pathProperty(r), JSON: in.Value}}); err != nil {
 		return err

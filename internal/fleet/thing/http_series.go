@@ -237,7 +237,7 @@ func (b *batch) bins(q inQuery, t target, p Property) (wireBins, error) {
 	if err != nil {
 		return wireBins{}, err
 	}
-	bins, err := b.s.aggregate(b.r.Context(), b.space, p, aggregate{from: q.From, to: q.To, interval: interval, limit: limit, aggregation: a})
+	bins, err := b.s.aggregate(b.r.Context(), b.targets.space(p, b.space), p, aggregate{from: q.From, to: q.To, interval: interval, limit: limit, aggregation: a})
 	if err != nil {
 		return wireBins{}, err
 	}
@@ -267,7 +267,7 @@ func (s *Service) httpRaw(w http.ResponseWriter, r *http.Request, who access.Act
 			q.Sort = "DESC"
 		}
 		err := b.each(q.Q, false, func(t target, p Property) (int, error) {
-			query := series.Query{Series: p.ID, Space: b.space, Limit: clamp(q.SeriesLimit, rawDefault, rawMax, t), Desc: q.Sort == "DESC"}
+			query := series.Query{Series: p.ID, Space: b.targets.space(p, b.space), Limit: clamp(q.SeriesLimit, rawDefault, rawMax, t), Desc: q.Sort == "DESC"}
 			if err := checkRange(from, to); err != nil {
 				return 0, err
 			}
@@ -345,7 +345,7 @@ func (s *Service) httpSampling(w http.ResponseWriter, r *http.Request, who acces
 			if err := checkRange(from, to); err != nil {
 				return 0, err
 			}
-			query := series.Query{Series: p.ID, Space: b.space, From: from, To: to, Interval: interval, Limit: clamp(q.SeriesLimit, binsDefault, binsMax, t)}
+			query := series.Query{Series: p.ID, Space: b.targets.space(p, b.space), From: from, To: to, Interval: interval, Limit: clamp(q.SeriesLimit, binsDefault, binsMax, t)}
 			points, err := s.needs.Series.Sample(r.Context(), query)
 			if err != nil {
 				return 0, err
@@ -401,6 +401,10 @@ func (s *Service) httpExport(http.ResponseWriter, *http.Request, access.Actor) e
 }
 
 func (s *Service) httpTimeseries(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	who, _, err := s.inside(r, who)
+	if err != nil {
+		return err
+	}
 	t, err := s.Get(r.Context(), who, pathID(r), false)
 	if err != nil {
 		return err

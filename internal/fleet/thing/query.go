@@ -50,6 +50,15 @@ const (
 type targets struct {
 	properties map[string]Property
 	things     map[string]Thing
+	spaces     map[string]string // of properties that are lent, by their ID
+}
+
+// space is where a property is that who may ask for.
+func (t targets) space(p Property, own string) string {
+	if lent, ok := t.spaces[p.ID]; ok {
+		return lent
+	}
+	return own
 }
 
 // A target is what one query is about.
@@ -60,7 +69,7 @@ type target struct {
 
 // lookUp finds what all queries of a batch are about, in two looks at the database.
 func (s *Service) lookUp(ctx context.Context, who access.Actor, queries []string) (targets, error) {
-	t := targets{things: map[string]Thing{}}
+	t := targets{things: map[string]Thing{}, spaces: map[string]string{}}
 	if err := ours(who); err != nil {
 		return t, err
 	}
@@ -74,6 +83,9 @@ func (s *Service) lookUp(ctx context.Context, who access.Actor, queries []string
 	}
 	var err error
 	if t.properties, err = s.needs.Store.properties(ctx, who.Space, properties); err != nil {
+		return t, err
+	}
+	if err := s.borrow(ctx, who, &t, properties); err != nil {
 		return t, err
 	}
 	if len(things) == 0 {

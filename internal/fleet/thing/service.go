@@ -94,7 +94,7 @@ type Keyring interface {
 // owned is the ID of a thing, and that of its space.
 type owned struct{ thing, space string }
 
-// Needs are what a Service is made of; all but Limit must be there.
+// Needs are what a Service is made of; all but Limit and Lent must be there.
 type Needs struct {
 	Store   Store
 	Keys    Keyring
@@ -110,6 +110,8 @@ type Needs struct {
 	Limit func(ctx context.Context, space string) (things, properties int, err error)
 	// Meter counts the values of a space, and refuses those that are too many. It may be nil.
 	Meter func(ctx context.Context, space string) (*org.Meter, error)
+	// Lent tells which of some properties are lent to who, by their IDs. It may be nil.
+	Lent func(ctx context.Context, who access.Actor, properties []string) (map[string]Loan, error)
 }
 
 // A Send hands a message to everyone who subscribed to its topic and may hear it.
@@ -169,6 +171,9 @@ type Service struct {
 func New(needs Needs) (*Service, error) {
 	if needs.Limit == nil {
 		needs.Limit = func(context.Context, string) (int, int, error) { return 0, 0, nil }
+	}
+	if needs.Lent == nil {
+		needs.Lent = func(context.Context, access.Actor, []string) (map[string]Loan, error) { return nil, nil }
 	}
 	if needs.Store == nil || needs.Keys == nil || needs.Series == nil || needs.Devices == nil || needs.Policy == nil ||
 		needs.Organization == nil || needs.Now == nil || needs.Log == nil {

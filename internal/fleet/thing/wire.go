@@ -240,7 +240,7 @@ func (s *Service) wireProperty(t Thing, p Property) wireProperty {
 
 func (s *Service) wireTemplate(t Thing, p presentation) wireTemplate {
 	w := wireTemplate{
-		ID: slug(t.Name), Name: t.Name, OrganizationID: p.organization, SketchTemplate: t.Sketch, Tags: wireTagList(t.Tags),
+		ID: TemplateID(t.Name, t.ID), Name: t.Name, OrganizationID: p.organization, SketchTemplate: t.Sketch, Tags: wireTagList(t.Tags),
 		Timezone: t.Timezone, Variables: []wireTemplateProperty{}, WebhookURI: t.Webhook,
 	}
 	if p.device != nil {

@@ -132,4 +132,13 @@ type Resource struct {
 	ID    string
 	Space string
 	Owner string // user id of who made it, where it matters; for a device: its device id
+	// Guest is the user id of whom the resource was lent to, who is no member of Space; ""
+	// for nobody. Lent is how: Read or Write.
+	Guest, Lent string
 }
+
+// How something is lent to a guest.
+const (
+	Read  = "read"  // to look at
+	Write = "write" // also to write values
+)

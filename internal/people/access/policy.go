@@ -40,7 +40,12 @@ var nouns = map[string]map[string]string{
 	// Keys that are bound to a space, whoever made them.
 	"spacekey": {"read": "manage", "write": "manage"},
 	"journal":  {"read": "manage"},
-	"ca":       {"read": "read", "write": "manage", "manage": "manage"},
+	// What takes a dashboard out of its space: guests, and public links. Who may change
+	// dashboards sees it too.
+	"share": {"read": "write", "write": "write"},
+	// What anybody may do about dashboards of others: ask to see one.
+	"sharerequest": {"write": "personal"},
+	"ca":           {"read": "read", "write": "manage", "manage": "manage"},
 }
 
 // group of an action; "" when it is none that we know.
@@ -107,6 +112,9 @@ func (p *Policy) Allow(who Actor, a Action, r Resource) error {
 	}
 	member := (who.Kind == User || who.Kind == APIKey) && who.Role != NoRole &&
 		who.Space != "" && who.Space == r.Space
+	if r.Guest != "" && r.Guest == who.ID && who.Kind != Device {
+		member = true // knows that it is there
+	}
 	if !member || a.group() == "personal" && r.Owner != who.ID {
 		return ErrDenied
 	}
@@ -147,6 +155,8 @@ func (p *Policy) decide(who Actor, a Action, r Resource) bool {
 		Attributes: types.NewRecord(types.RecordMap{
 			"space": types.String(r.Space),
 			"owner": types.String(r.Owner),
+			"guest": types.String(r.Guest),
+			"lent":  types.String(r.Lent),
 		}),
 	}
 	decision, diagnostic := cedar.Authorize(p.set, &w, cedar.Request{

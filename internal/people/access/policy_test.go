@@ -26,19 +26,19 @@ func TestRolesAndActions(t *testing.T) {
 		action   Action
 		resource Resource
 	}{
-		"look":       {"thing:read", Resource{"Thing", "t", own, "u9"}},
-		"change":     {"thing:write", Resource{"Thing", "t", own, "u9"}},
-		"publish":    {"property:publish", Resource{"Property", "p", own, ""}},
-		"certify":    {"device:issue", Resource{"Device", "d", own, ""}},
-		"see people": {"member:list", Resource{"Space", own, own, ""}},
-		"people":     {"member:write", Resource{"Space", own, own, ""}},
-		"space":      {"org:write", Resource{"Space", own, own, ""}},
-		"ca":         {"ca:rotate", Resource{"CA", "1", own, ""}},
-		"own key":    {"apikey:write", Resource{"ApiKey", "k", own, "u1"}},
-		"other key":  {"apikey:read", Resource{"ApiKey", "k", own, "u9"}},
-		"account":    {"account:write", Resource{"Account", "u1", own, "u1"}},
-		"report":     {"property:record", Resource{"Property", "p", own, "u1"}},
-		"unknown":    {"thing:explode", Resource{"Thing", "t", own, ""}},
+		"look":       {"thing:read", Resource{Type: "Thing", ID: "t", Space: own, Owner: "u9"}},
+		"change":     {"thing:write", Resource{Type: "Thing", ID: "t", Space: own, Owner: "u9"}},
+		"publish":    {"property:publish", Resource{Type: "Property", ID: "p", Space: own, Owner: ""}},
+		"certify":    {"device:issue", Resource{Type: "Device", ID: "d", Space: own, Owner: ""}},
+		"see people": {"member:list", Resource{Type: "Space", ID: own, Space: own, Owner: ""}},
+		"people":     {"member:write", Resource{Type: "Space", ID: own, Space: own, Owner: ""}},
+		"space":      {"org:write", Resource{Type: "Space", ID: own, Space: own, Owner: ""}},
+		"ca":         {"ca:rotate", Resource{Type: "CA", ID: "1", Space: own, Owner: ""}},
+		"own key":    {"apikey:write", Resource{Type: "ApiKey", ID: "k", Space: own, Owner: "u1"}},
+		"other key":  {"apikey:read", Resource{Type: "ApiKey", ID: "k", Space: own, Owner: "u9"}},
+		"account":    {"account:write", Resource{Type: "Account", ID: "u1", Space: own, Owner: "u1"}},
+		"report":     {"property:record", Resource{Type: "Property", ID: "p", Space: own, Owner: "u1"}},
+		"unknown":    {"thing:explode", Resource{Type: "Thing", ID: "t", Space: own, Owner: ""}},
 	}
 	for name, c := range map[string]struct {
 		who  Actor
@@ -130,7 +130,7 @@ func TestNoSpaceIsNoTenant(t *testing.T) {
 func TestResourceIsNoPrincipal(t *testing.T) {
 	p := newPolicy(t)
 	who := Actor{Kind: User, ID: "u1", Space: "s"}
-	for _, r := range []Resource{{"Role", "admin", "s", "u1"}, {"User", "u1", "s", "u1"}, {"System", "", "s", "u1"}} {
+	for _, r := range []Resource{{Type: "Role", ID: "admin", Space: "s", Owner: "u1"}, {Type: "User", ID: "u1", Space: "s", Owner: "u1"}, {Type: "System", ID: "", Space: "s", Owner: "u1"}} {
 		if p.Allow(who, "thing:read", r) == nil {
 			t.Errorf("Allow on %+v is nil", r)
 		}

@@ -16,13 +16,13 @@ func TestProgramOfAPerson(t *testing.T) {
 		resource Resource
 		personal bool
 	}{
-		"look at a thing":   {"thing:read", Resource{"Thing", "t", "s", ""}, false},
-		"change a thing":    {"thing:write", Resource{"Thing", "t", "s", ""}, false},
-		"manage a space":    {"org:write", Resource{"Space", "s", "s", ""}, false},
-		"read the account":  {"account:read", Resource{"Account", "u1", "s", "u1"}, true},
-		"write the account": {"account:write", Resource{"Account", "u1", "s", "u1"}, true},
-		"make an API key":   {"apikey:create", Resource{"ApiKey", "k", "s", "u1"}, true},
-		"list API keys":     {"apikey:list", Resource{"ApiKey", "k", "s", "u1"}, true},
+		"look at a thing":   {"thing:read", Resource{Type: "Thing", ID: "t", Space: "s", Owner: ""}, false},
+		"change a thing":    {"thing:write", Resource{Type: "Thing", ID: "t", Space: "s", Owner: ""}, false},
+		"manage a space":    {"org:write", Resource{Type: "Space", ID: "s", Space: "s", Owner: ""}, false},
+		"read the account":  {"account:read", Resource{Type: "Account", ID: "u1", Space: "s", Owner: "u1"}, true},
+		"write the account": {"account:write", Resource{Type: "Account", ID: "u1", Space: "s", Owner: "u1"}, true},
+		"make an API key":   {"apikey:create", Resource{Type: "ApiKey", ID: "k", Space: "s", Owner: "u1"}, true},
+		"list API keys":     {"apikey:list", Resource{Type: "ApiKey", ID: "k", Space: "s", Owner: "u1"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := p.Allow(herself, c.action, c.resource); err != nil {

@@ -32,6 +32,10 @@ var rights = []Right{
 	{"make, change and revoke API keys of their own", []Action{"apikey:list", "apikey:create", "apikey:update", "apikey:delete"}},
 	{"make other spaces, accept invitations, and leave this space", []Action{"membership:create", "membership:read", "membership:accept", "membership:leave"}},
 	{"see what they did themselves and what was done with their account", []Action{"account:read"}},
+	{"see dashboards, and what they show", []Action{"dashboard:read", "dashboard:list"}},
+	{"make, change, copy and delete dashboards", []Action{"dashboard:create", "dashboard:update", "dashboard:delete", "dashboard:clone"}},
+	{"share dashboards with people who are no members, and by a public link", []Action{"share:list", "share:create", "share:revoke", "share:leave"}},
+	{"ask to see dashboards of others", []Action{"sharerequest:create"}},
 }
 
 // Rights is the list, in the order in which people read it.

@@ -21,7 +21,7 @@ func TestStaffKeepOutOfSpaces(t *testing.T) {
 	} {
 		for _, right := range Rights() {
 			for _, a := range right.Actions {
-				for _, r := range []Resource{{"Thing", "t", "school", "u1"}, {"Thing", "t", "school", "s1"}, {"Thing", "t", "", ""}} {
+				for _, r := range []Resource{{Type: "Thing", ID: "t", Space: "school", Owner: "u1"}, {Type: "Thing", ID: "t", Space: "school", Owner: "s1"}, {Type: "Thing", ID: "t"}} {
 					if err := p.Allow(who, a, r); !errors.Is(err, ErrDenied) {
 						t.Errorf("%s, %s on %+v: %v", name, a, r, err)
 					}

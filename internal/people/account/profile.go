@@ -109,6 +109,7 @@ type profiles interface {
 	profile(ctx context.Context, id string) (sealed []byte, err error) // nil: none yet
 	// setProfile keeps the profile and the person's name, or is ErrUsernameTaken.
 	setProfile(ctx context.Context, id string, name, sealed, username []byte, at int64, e journal.Entry) error
+	byUsername(ctx context.Context, index []byte) (id string, err error)                       // or ErrNotFound
 	picture(ctx context.Context, id string) (sealed []byte, err error)                         // nil: none
 	setPicture(ctx context.Context, id string, sealed []byte, at int64, e journal.Entry) error // nil removes it
 }
@@ -154,9 +155,21 @@ func (s *Service) SetProfile(ctx context.Context, who access.Actor, id, name str
 	}
 	var index []byte
 	if p.Username != "" {
-		index = s.needs.Keys.MAC("account-username")([]byte(strings.ToLower(p.Username)))
+		index = s.usernameIndex(p.Username)
 	}
 	return s.needs.Store.setProfile(ctx, id, called, sealed, index, s.needs.Now().UnixMicro(), s.entry(who, "account:profile", id))
+}
+
+func (s *Service) usernameIndex(name string) []byte {
+	return s.needs.Keys.MAC("account-username")([]byte(strings.ToLower(name)))
+}
+
+// Named finds the person who has a user name, whatever the case of its letters: ErrNotFound for nobody.
+func (s *Service) Named(ctx context.Context, name string) (id string, err error) {
+	if !username.MatchString(name) {
+		return "", ErrNotFound
+	}
+	return s.needs.Store.byUsername(ctx, s.usernameIndex(name))
 }
 
 // Picture is a person's picture and its media type; nil when there is none.

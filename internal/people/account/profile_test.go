@@ -63,6 +63,11 @@ func TestProfileIsKeptSealed(t *testing.T) {
 		if err != nil || len(sealed) == 0 || bytes.Contains(sealed, []byte("Torino")) {
 			t.Errorf("the profile is kept in clear: %q, %v", sealed, err)
 		}
+		for name, want := range map[string]error{"anna.b": nil, "ANNA.B": nil, "anna": ErrNotFound, "": ErrNotFound, "anna@example.org": ErrNotFound} {
+			if id, err := s.Named(ctx, name); !errors.Is(err, want) || err == nil && id == "" {
+				t.Errorf("Named(%q) = %q, %v, want %v", name, id, err, want)
+			}
+		}
 		if err := s.SetProfile(ctx, self(berta), berta.ID, "Berta", Profile{Username: "anna.b"}); !errors.Is(err, ErrUsernameTaken) {
 			t.Errorf("the same user name in other letters: %v, want %v", err, ErrUsernameTaken)
 		}

@@ -18,6 +18,16 @@ func (s sqlStore) picture(ctx context.Context, id string) ([]byte, error) {
 	return s.sealed(ctx, `select sealed from account_picture where account = $1`, id)
 }
 
+func (s sqlStore) byUsername(ctx context.Context, index []byte) (id string, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(ctx, `select account from account_profile where username_index = $1`, index).Scan(&id)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return id, err
+}
+
 // sealed reads one value; nil where there is none.
 func (s sqlStore) sealed(ctx context.Context, text, id string) (sealed []byte, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {

@@ -1,13 +1,11 @@
 package org
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -25,23 +23,7 @@ func (s *Service) httpLogo(w http.ResponseWriter, r *http.Request, who access.Ac
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	sum := sha256.Sum256(logo.Image)
-	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
-	h.Set("ETag", tag)
-	h.Set("Cache-Control", "private, no-cache") // kept by the browser, and asked for again each time
-	h.Set("Vary", "Authorization, X-Organization")
-	if r.Header.Get("If-None-Match") == tag {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	// What is shown is a picture and nothing else, whatever a browser makes of its bytes.
-	h.Set("Content-Type", logo.Kind)
-	h.Set("Content-Length", strconv.Itoa(len(logo.Image)))
-	h.Set("Content-Disposition", "inline")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	_, _ = w.Write(logo.Image) // a client that has gone away is nobody's error
+	rest.Image(w, r, logo.Kind, logo.Image)
 	return nil
 }
 

@@ -1,17 +1,13 @@
 package org
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"time"
 
-	"golang.org/x/image/webp"
-
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/picture"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -30,14 +26,7 @@ var (
 const (
 	MaxLogo = 256 << 10 // bytes, as it comes and as it is kept
 	maxSide = 1024      // pixels: 4 MiB of memory while it is read
-	quality = 88        // of JPEG, 1 to 100
 	easels  = 2         // pictures that are read at once
-)
-
-// The kinds of picture that are kept.
-const (
-	isPNG  = "image/png"
-	isJPEG = "image/jpeg"
 )
 
 // A Logo is the picture of a space.
@@ -53,61 +42,18 @@ type logoRow struct {
 	updatedAt int64  // µs since 1970
 }
 
-// readers are told by the first bytes of a file, never by what the client calls it.
-var readers = []struct {
-	begins, from8 string // what stands at byte 0 and at byte 8
-	kind          string // that is kept
-	size          func([]byte) (image.Config, error)
-	read          func([]byte) (image.Image, error)
-}{
-	{"\x89PNG\r\n\x1a\n", "", isPNG,
-		func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return png.Decode(bytes.NewReader(b)) }},
-	{"\xff\xd8\xff", "", isJPEG,
-		func(b []byte) (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(b)) }},
-	{"RIFF", "WEBP", isPNG, // there is no encoder for WebP
-		func(b []byte) (image.Config, error) { return webp.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return webp.Decode(bytes.NewReader(b)) }},
-}
-
-// cleanLogo reads a picture and writes it anew, so that nothing but its pixels is kept:
-// no place where it was taken, no thumbnail, no text and no second file behind the first.
+// cleanLogo reads a picture and writes it anew: base/picture says why.
 func cleanLogo(raw []byte) (kind string, clean []byte, err error) {
-	if len(raw) > MaxLogo {
-		return "", nil, ErrLogoBytes
+	kind, clean, err = picture.Clean(raw, MaxLogo, maxSide)
+	switch {
+	case errors.Is(err, picture.ErrSide):
+		err = ErrLogoSize
+	case errors.Is(err, picture.ErrBytes):
+		err = ErrLogoBytes
+	case err != nil:
+		err = ErrLogo
 	}
-	for _, r := range readers {
-		if !bytes.HasPrefix(raw, []byte(r.begins)) || r.from8 != "" && (len(raw) < 12 || string(raw[8:12]) != r.from8) {
-			continue
-		}
-		size, err := r.size(raw)
-		if err != nil {
-			return "", nil, ErrLogo
-		}
-		// Before it is read: a few bytes can claim any size.
-		if size.Width < 1 || size.Height < 1 || size.Width > maxSide || size.Height > maxSide {
-			return "", nil, ErrLogoSize
-		}
-		picture, err := r.read(raw)
-		if err != nil {
-			return "", nil, ErrLogo
-		}
-		var out bytes.Buffer
-		if r.kind == isJPEG {
-			err = jpeg.Encode(&out, picture, &jpeg.Options{Quality: quality})
-		} else {
-			err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, picture)
-		}
-		if err != nil {
-			return "", nil, ErrLogo
-		}
-		if out.Len() > MaxLogo {
-			return "", nil, ErrLogoBytes
-		}
-		return r.kind, out.Bytes(), nil
-	}
-	return "", nil, ErrLogo
+	return kind, clean, err
 }
 
 // SetLogo gives a space a picture.

@@ -21,8 +21,10 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
-// picture is one of w by h pixels; a noisy one cannot be made small.
-func picture(w, h int, noisy bool) image.Image {
+const isPNG, isJPEG = "image/png", "image/jpeg"
+
+// drawing is one of w by h pixels; a noisy one cannot be made small.
+func drawing(w, h int, noisy bool) image.Image {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	random := rand.New(rand.NewPCG(1, 2))
 	for y := range h {
@@ -67,7 +69,7 @@ func withText(raw []byte) []byte {
 }
 
 func TestLogoIsWrittenAnew(t *testing.T) {
-	small := picture(20, 10, false)
+	small := drawing(20, 10, false)
 	secret := []byte("45.07 7.68")
 	withExif := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, 2 + 16}, append([]byte("Exif\x00\x00"), secret...)...)
 	withExif = append(withExif, asJPEG(small)[2:]...)
@@ -85,8 +87,8 @@ func TestLogoIsWrittenAnew(t *testing.T) {
 		"largest":                  {asPNG(image.NewGray(image.Rect(0, 0, maxSide, maxSide))), isPNG, nil},
 		"too wide":                 {asPNG(image.NewGray(image.Rect(0, 0, maxSide+1, 1))), "", ErrLogoSize},
 		"too high":                 {asPNG(image.NewGray(image.Rect(0, 0, 1, maxSide+1))), "", ErrLogoSize},
-		"too many bytes":           {asPNG(picture(400, 300, true)), "", ErrLogoBytes},
-		"larger than it came":      {asJPEG(picture(600, 400, true)), "", nil},
+		"too many bytes":           {asPNG(drawing(400, 300, true)), "", ErrLogoBytes},
+		"larger than it came":      {asJPEG(drawing(600, 400, true)), "", nil},
 		"SVG":                      {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`), "", ErrLogo},
 		"GIF":                      {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), "", ErrLogo},
 		"a page":                   {[]byte("<html>"), "", ErrLogo},
@@ -122,10 +124,10 @@ func TestLogoIsWrittenAnew(t *testing.T) {
 // Whatever is sent as a logo is refused with a problem, or kept as a picture of few enough
 // pixels and bytes, of which nothing is left but the picture.
 func FuzzLogo(f *testing.F) {
-	f.Add(asPNG(picture(3, 2, false)))
-	f.Add(asJPEG(picture(3, 2, false)))
+	f.Add(asPNG(drawing(3, 2, false)))
+	f.Add(asJPEG(drawing(3, 2, false)))
 	f.Add(oneWebP())
-	f.Add(withText(asPNG(picture(1, 1, false))))
+	f.Add(withText(asPNG(drawing(1, 1, false))))
 	f.Add([]byte("RIFF\x1a\x00\x00\x00WEBPVP8X"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		kind, clean, err := cleanLogo(raw)
@@ -172,8 +174,8 @@ func TestLogoOfASpace(t *testing.T) {
 		if w := get(""); w.Code != http.StatusTeapot {
 			t.Errorf("before there is one: %d", w.Code)
 		}
-		must(t, s.SetLogo(ctx, who, sp.ID, asPNG(picture(4, 4, false))))
-		must(t, s.SetLogo(ctx, who, sp.ID, asJPEG(picture(8, 8, false))))
+		must(t, s.SetLogo(ctx, who, sp.ID, asPNG(drawing(4, 4, false))))
+		must(t, s.SetLogo(ctx, who, sp.ID, asJPEG(drawing(8, 8, false))))
 		w := get("")
 		for name, want := range map[string]string{
 			"Content-Type": isJPEG, "Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline",
@@ -195,11 +197,11 @@ func TestLogoOfASpace(t *testing.T) {
 		if w := get(""); w.Code != http.StatusTeapot {
 			t.Errorf("when it is gone: %d", w.Code)
 		}
-		if err := s.SetLogo(ctx, who, uuid.NewString(), asPNG(picture(4, 4, false))); !errors.Is(err, ErrNotFound) {
+		if err := s.SetLogo(ctx, who, uuid.NewString(), asPNG(drawing(4, 4, false))); !errors.Is(err, ErrNotFound) {
 			t.Errorf("of no space: %v", err)
 		}
 		// It goes with its space.
-		must(t, s.SetLogo(ctx, who, sp.ID, asPNG(picture(4, 4, false))))
+		must(t, s.SetLogo(ctx, who, sp.ID, asPNG(drawing(4, 4, false))))
 		_, err = s.Erase(ctx, system, sp.ID, Size{})
 		must(t, err)
 		if has, err := s.HasLogo(ctx, sp.ID); has || err != nil {

@@ -29,11 +29,14 @@ const (
 	Properties Quota = "properties"
 	Members    Quota = "members"
 	APIKeys    Quota = "apikeys"
-	Values     Quota = "values" // that are sent in a day of UTC, by boards and people
+	Dashboards Quota = "dashboards" // as devices and things
+	Values     Quota = "values"     // that are sent in a day of UTC, by boards and people
 )
 
 // Quotas are all of them, in the order in which people read them.
-func Quotas() []Quota { return []Quota{Devices, Things, Properties, Members, APIKeys, Values} }
+func Quotas() []Quota {
+	return []Quota{Devices, Things, Properties, Members, APIKeys, Dashboards, Values}
+}
 
 func quotaNames() []string {
 	var all []string
@@ -53,7 +56,7 @@ type Limits map[Quota]int
 // machine away from all others: a thousand times what a workshop has. How many values a machine can take
 // its operator must say.
 func DefaultLimits() Limits {
-	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Members: 1_000, APIKeys: 1_000}
+	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Dashboards: 1_000, Members: 1_000, APIKeys: 1_000}
 }
 
 // ParseLimits reads texts such as "devices=500" over the defaults.
@@ -84,7 +87,8 @@ func FullText(q Quota, used, most int) string {
 }
 
 var nouns = map[Quota]string{Devices: "devices (deleted ones included, until they are gone for good)", Things: "things (deleted ones included, until they are gone for good)",
-	Properties: "properties", Members: "members", APIKeys: "API keys", Values: "values today"}
+	Properties: "properties", Dashboards: "dashboards (deleted ones included, until they are gone for good)", Members: "members", APIKeys: "API keys",
+	Values: "values today"}
 
 // A Use is how much of a quota a space has used.
 type Use struct {

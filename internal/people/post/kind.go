@@ -49,6 +49,8 @@ const (
 	SocialUnlinked  Kind = "social-unlinked"  // it does so no more
 	ValuesFull      Kind = "values-full"      // a space sends more values than it may
 	Code            Kind = "code"             // to sign in with, beside the password
+	DashboardShared Kind = "dashboard-shared" // somebody lets the person see a dashboard
+	DashboardAsked  Kind = "dashboard-asked"  // somebody wants to see one of the person's
 )
 
 // Reminds says whether letters of this kind only remind, and come to nobody who does not want that.
@@ -89,6 +91,8 @@ var rules = map[Kind]rule{
 	SocialUnlinked:  {0, "provider when", "place device link"},
 	ValuesFull:      {0, "space most", "when"},
 	Code:            {15 * time.Minute, "code", "when place device"},
+	DashboardShared: {0, "dashboard", "inviter link"},
+	DashboardAsked:  {0, "dashboard", "who message link"},
 }
 
 // Takes are the fields that letters of this kind may have.
@@ -112,7 +116,7 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, most (a number), factor, provider, space, inviter, role, key (its name), code, address (as much of it as may be told). Which ones a kind
+// method, most (a number), factor, provider, space, dashboard (its name), inviter, who, message, role, key (its name), code, address (as much of it as may be told). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
 	Kind    Kind

@@ -145,6 +145,63 @@ CREATE TABLE ca_generation (
 	CONSTRAINT ca_generation_key_name_key UNIQUE (key_name),
 	CONSTRAINT ca_generation_pkey PRIMARY KEY (number)
 );
+CREATE TABLE dashboard (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	sealed bytea NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	deleted_at bigint,
+	CONSTRAINT dashboard_pkey PRIMARY KEY (id)
+);
+CREATE INDEX dashboard_space ON core.dashboard USING btree (space);
+CREATE TABLE dashboard_image (
+	id text NOT NULL,
+	dashboard text NOT NULL,
+	kind text NOT NULL,
+	image bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT dashboard_image_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_image_pkey PRIMARY KEY (id)
+);
+CREATE INDEX dashboard_image_dashboard ON core.dashboard_image USING btree (dashboard);
+CREATE TABLE dashboard_link (
+	dashboard text NOT NULL,
+	token bytea NOT NULL,
+	made_by text NOT NULL,
+	created_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT dashboard_link_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_link_pkey PRIMARY KEY (dashboard),
+	CONSTRAINT dashboard_link_token_key UNIQUE (token)
+);
+CREATE TABLE dashboard_request (
+	dashboard text NOT NULL,
+	account text NOT NULL,
+	message bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT dashboard_request_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_request_pkey PRIMARY KEY (dashboard, account)
+);
+CREATE INDEX dashboard_request_account ON core.dashboard_request USING btree (account);
+CREATE TABLE dashboard_share (
+	dashboard text NOT NULL,
+	account text NOT NULL,
+	may text NOT NULL,
+	made_by text NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT dashboard_share_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_share_pkey PRIMARY KEY (dashboard, account)
+);
+CREATE INDEX dashboard_share_account ON core.dashboard_share USING btree (account);
+CREATE TABLE dashboard_variable (
+	dashboard text NOT NULL,
+	property text NOT NULL,
+	CONSTRAINT dashboard_variable_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_variable_pkey PRIMARY KEY (dashboard, property)
+);
+CREATE INDEX dashboard_variable_property ON core.dashboard_variable USING btree (property);
 CREATE TABLE device (
 	id text NOT NULL,
 	space text NOT NULL,

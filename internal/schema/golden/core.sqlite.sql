@@ -124,6 +124,57 @@ CREATE TABLE ca_generation (
 	accept_old_until bigint not null,
 	accepted_until bigint
 );
+CREATE TABLE dashboard (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	sealed bytea not null,
+	created_at bigint not null,
+	updated_at bigint not null,
+	deleted_at bigint
+);
+CREATE INDEX dashboard_space on dashboard (space);
+CREATE TABLE dashboard_image (
+	id text not null primary key,
+	dashboard text not null references dashboard (id),
+	kind text not null,
+	image bytea not null,
+	created_at bigint not null
+);
+CREATE INDEX dashboard_image_dashboard on dashboard_image (dashboard);
+CREATE TABLE dashboard_link (
+	dashboard text not null primary key references dashboard (id),
+	token bytea not null unique,
+	made_by text not null,
+	created_at bigint not null,
+	expires_at bigint not null
+);
+CREATE TABLE dashboard_request (
+	dashboard text not null references dashboard (id),
+	account text not null,
+	message bytea not null,
+	created_at bigint not null,
+	primary key (dashboard,
+	account)
+);
+CREATE INDEX dashboard_request_account on dashboard_request (account);
+CREATE TABLE dashboard_share (
+	dashboard text not null references dashboard (id),
+	account text not null,
+	may text not null,
+	made_by text not null,
+	created_at bigint not null,
+	primary key (dashboard,
+	account)
+);
+CREATE INDEX dashboard_share_account on dashboard_share (account);
+CREATE TABLE dashboard_variable (
+	dashboard text not null references dashboard (id),
+	property text not null,
+	primary key (dashboard,
+	property)
+);
+CREATE INDEX dashboard_variable_property on dashboard_variable (property);
 CREATE TABLE device (
 	id text not null primary key,
 	space text not null,
