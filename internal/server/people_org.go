@@ -76,6 +76,8 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.things.Count(ctx, space)
 	case org.Properties:
 		return s.things.CountProperties(ctx, space)
+	case org.Storage:
+		return s.storageOf(ctx, space)
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

@@ -88,6 +88,23 @@ CREATE TABLE audit_person (
 	action text NOT NULL,
 	CONSTRAINT audit_person_pkey PRIMARY KEY (person, number)
 );
+CREATE TABLE blob (
+	id text NOT NULL,
+	space text NOT NULL,
+	state text NOT NULL,
+	bytes bigint NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT blob_pkey PRIMARY KEY (id)
+);
+CREATE INDEX blob_by_space ON core.blob USING btree (space);
+CREATE INDEX blob_by_state ON core.blob USING btree (state, created_at);
+CREATE TABLE blob_part (
+	blob text NOT NULL,
+	number bigint NOT NULL,
+	body bytea NOT NULL,
+	CONSTRAINT blob_part_blob_fkey FOREIGN KEY (blob) REFERENCES blob(id),
+	CONSTRAINT blob_part_pkey PRIMARY KEY (blob, number)
+);
 CREATE TABLE ca_certificate (
 	id text NOT NULL,
 	space text NOT NULL,
@@ -401,6 +418,87 @@ CREATE TABLE org_member (
 	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
 );
 CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE ota (
+	id text NOT NULL,
+	space text NOT NULL,
+	device text NOT NULL,
+	owner text NOT NULL,
+	image text NOT NULL,
+	campaign text NOT NULL,
+	wave bigint NOT NULL,
+	held boolean NOT NULL,
+	status text NOT NULL,
+	error text NOT NULL,
+	version bigint NOT NULL,
+	state text NOT NULL,
+	fetched bigint NOT NULL,
+	file_bytes bigint NOT NULL,
+	from_sha bytea NOT NULL,
+	final_sha bytea NOT NULL,
+	max_retries bigint NOT NULL,
+	attempt bigint NOT NULL,
+	lines bigint NOT NULL,
+	created_at bigint NOT NULL,
+	start_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	started_at bigint NOT NULL,
+	heard_at bigint NOT NULL,
+	ended_at bigint NOT NULL,
+	CONSTRAINT ota_pkey PRIMARY KEY (id)
+);
+CREATE INDEX ota_by_campaign ON core.ota USING btree (campaign, wave);
+CREATE INDEX ota_by_device ON core.ota USING btree (device, created_at);
+CREATE INDEX ota_by_end ON core.ota USING btree (status, expires_at);
+CREATE INDEX ota_by_silence ON core.ota USING btree (heard_at) WHERE (status = 'in_progress'::text);
+CREATE INDEX ota_by_space ON core.ota USING btree (space, created_at);
+CREATE INDEX ota_by_start ON core.ota USING btree (start_at) WHERE (start_at > 0);
+CREATE UNIQUE INDEX ota_open ON core.ota USING btree (device) WHERE (status = ANY (ARRAY['pending'::text, 'in_progress'::text]));
+CREATE TABLE ota_campaign (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	image text NOT NULL,
+	state text NOT NULL,
+	devices bigint NOT NULL,
+	wave_size bigint NOT NULL,
+	wave bigint NOT NULL,
+	max_failed bigint NOT NULL,
+	created_at bigint NOT NULL,
+	ended_at bigint NOT NULL,
+	CONSTRAINT ota_campaign_pkey PRIMARY KEY (id)
+);
+CREATE INDEX ota_campaign_by_space ON core.ota_campaign USING btree (space, created_at);
+CREATE INDEX ota_campaign_by_state ON core.ota_campaign USING btree (state);
+CREATE TABLE ota_image (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	blob text NOT NULL,
+	private bytea NOT NULL,
+	magic bigint NOT NULL,
+	file_bytes bigint NOT NULL,
+	image_bytes bigint NOT NULL,
+	file_sha bytea NOT NULL,
+	image_sha bytea NOT NULL,
+	lasting boolean NOT NULL,
+	created_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	CONSTRAINT ota_image_blob_fkey FOREIGN KEY (blob) REFERENCES blob(id),
+	CONSTRAINT ota_image_blob_key UNIQUE (blob),
+	CONSTRAINT ota_image_pkey PRIMARY KEY (id)
+);
+CREATE INDEX ota_image_by_sha ON core.ota_image USING btree (space, file_sha);
+CREATE INDEX ota_image_by_space ON core.ota_image USING btree (space, created_at);
+CREATE INDEX ota_image_by_use ON core.ota_image USING btree (lasting, used_at);
+CREATE TABLE ota_state (
+	ota text NOT NULL,
+	number bigint NOT NULL,
+	state text NOT NULL,
+	data bigint NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT ota_state_ota_fkey FOREIGN KEY (ota) REFERENCES ota(id),
+	CONSTRAINT ota_state_pkey PRIMARY KEY (ota, number)
+);
 CREATE TABLE post (
 	id text NOT NULL,
 	kind text NOT NULL,

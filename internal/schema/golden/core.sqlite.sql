@@ -77,6 +77,22 @@ CREATE TABLE audit_person (
 	primary key (person,
 	number)
 );
+CREATE TABLE blob (
+	id text not null primary key,
+	space text not null,
+	state text not null,
+	bytes bigint not null,
+	created_at bigint not null
+);
+CREATE INDEX blob_by_space on blob (space);
+CREATE INDEX blob_by_state on blob (state, created_at);
+CREATE TABLE blob_part (
+	blob text not null references blob (id),
+	number bigint not null,
+	body bytea not null,
+	primary key (blob,
+	number)
+);
 CREATE TABLE ca_certificate (
 	id text not null primary key,
 	space text not null,
@@ -363,6 +379,82 @@ CREATE TABLE org_member (
 	account)
 );
 CREATE INDEX org_member_by_account on org_member (account);
+CREATE TABLE ota (
+	id text not null primary key,
+	space text not null,
+	device text not null,
+	owner text not null,
+	image text not null,
+	campaign text not null,
+	wave bigint not null,
+	held boolean not null,
+	status text not null,
+	error text not null,
+	version bigint not null,
+	state text not null,
+	fetched bigint not null,
+	file_bytes bigint not null,
+	from_sha bytea not null,
+	final_sha bytea not null,
+	max_retries bigint not null,
+	attempt bigint not null,
+	lines bigint not null,
+	created_at bigint not null,
+	start_at bigint not null,
+	expires_at bigint not null,
+	started_at bigint not null,
+	heard_at bigint not null,
+	ended_at bigint not null
+);
+CREATE INDEX ota_by_campaign on ota (campaign, wave);
+CREATE INDEX ota_by_device on ota (device, created_at);
+CREATE INDEX ota_by_end on ota (status, expires_at);
+CREATE INDEX ota_by_silence on ota (heard_at) where status = 'in_progress';
+CREATE INDEX ota_by_space on ota (space, created_at);
+CREATE INDEX ota_by_start on ota (start_at) where start_at > 0;
+CREATE UNIQUE INDEX ota_open on ota (device) where status in ('pending', 'in_progress');
+CREATE TABLE ota_campaign (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	image text not null,
+	state text not null,
+	devices bigint not null,
+	wave_size bigint not null,
+	wave bigint not null,
+	max_failed bigint not null,
+	created_at bigint not null,
+	ended_at bigint not null
+);
+CREATE INDEX ota_campaign_by_space on ota_campaign (space, created_at);
+CREATE INDEX ota_campaign_by_state on ota_campaign (state);
+CREATE TABLE ota_image (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	blob text not null unique references blob (id),
+	private bytea not null,
+	magic bigint not null,
+	file_bytes bigint not null,
+	image_bytes bigint not null,
+	file_sha bytea not null,
+	image_sha bytea not null,
+	lasting boolean not null,
+	created_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX ota_image_by_sha on ota_image (space, file_sha);
+CREATE INDEX ota_image_by_space on ota_image (space, created_at);
+CREATE INDEX ota_image_by_use on ota_image (lasting, used_at);
+CREATE TABLE ota_state (
+	ota text not null references ota (id),
+	number bigint not null,
+	state text not null,
+	data bigint not null,
+	at bigint not null,
+	primary key (ota,
+	number)
+);
 CREATE TABLE post (
 	id text not null primary key,
 	kind text not null,
