@@ -160,7 +160,7 @@ func (s *Service) CancelCampaign(ctx context.Context, who access.Actor, space, i
 		c     Campaign
 		moved []Update
 	)
-	err := s.needs.Store.edit(ctx, func(tx editor) (err error) {
+	err := s.needs.Store.edit(ctx, func(tx changer) (err error) {
 		moved = moved[:0]
 		if c, _, err = tx.campaign(id); err != nil {
 			return err
@@ -205,7 +205,7 @@ func (s *Service) Resume(ctx context.Context, who access.Actor, space, id string
 		c        Campaign
 		released []Update
 	)
-	err := s.needs.Store.edit(ctx, func(tx editor) (err error) {
+	err := s.needs.Store.edit(ctx, func(tx changer) (err error) {
 		released = nil
 		if c, _, err = tx.campaign(id); err != nil {
 			return err
@@ -232,7 +232,7 @@ func (s *Service) Resume(ctx context.Context, who access.Actor, space, id string
 // advance looks whether the wave of a campaign is over, and then begins the next one, halts the campaign, or ends it. It
 // returns the updates that may begin.
 func (s *Service) advance(ctx context.Context, id string) (released []Update, err error) {
-	err = s.needs.Store.edit(ctx, func(tx editor) error {
+	err = s.needs.Store.edit(ctx, func(tx changer) error {
 		released = nil
 		c, tallies, err := tx.campaign(id)
 		if err != nil {
@@ -272,7 +272,7 @@ func (s *Service) advance(ctx context.Context, id string) (released []Update, er
 }
 
 // nextWave begins the next wave of c that has devices left, or ends c.
-func (s *Service) nextWave(tx editor, c *Campaign) ([]Update, error) {
+func (s *Service) nextWave(tx changer, c *Campaign) ([]Update, error) {
 	for c.Wave+1 < c.Waves() {
 		c.Wave++
 		waiting, err := tx.ofCampaign(c.ID, c.Wave)
@@ -283,7 +283,7 @@ func (s *Service) nextWave(tx editor, c *Campaign) ([]Update, error) {
 			continue // all of it was cancelled or has expired
 		}
 		for i := range waiting {
-			waiting[i].Held = false
+			waiting[i].release(s.now())
 			if err := tx.save(waiting[i], nil); err != nil {
 				return nil, err
 			}

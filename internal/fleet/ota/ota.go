@@ -213,17 +213,20 @@ func (u *Update) note(state string, data int64, at time.Time, news *[]Line) {
 		return
 	}
 	if u.lines < maxLines+50 { // a device that tells its states in circles tells nothing new
-		u.lines++
-		*news = append(*news, Line{u.lines, state, data, at})
+		u.write(state, data, at, news)
 	}
+}
+
+func (u *Update) write(state string, data int64, at time.Time, news *[]Line) {
+	u.lines++
+	*news = append(*news, Line{u.lines, state, data, at})
 }
 
 // end finishes u.
 func (u *Update) end(s Status, why string, data int64, at time.Time, news *[]Line) {
 	u.Status, u.Error, u.EndedAt, u.Held = s, why, at, false
 	if s == Failed {
-		u.lines = min(u.lines, maxLines+49) // there is always room for how it ended
-		u.note(why, data, at, news)
+		u.write(why, data, at, news) // there is always room for how it ended
 	}
 }
 
@@ -287,6 +290,19 @@ func (u *Update) reported(state command.OtaState, data int32, at time.Time, news
 	u.note(u.State, bytes, at, news)
 }
 
+// release lets u begin, now that its wave has come. It has as long for that as if it had been started now.
+func (u *Update) release(at time.Time) {
+	begin := u.CreatedAt
+	if !u.StartAt.IsZero() {
+		begin = u.StartAt
+	}
+	u.Held = false
+	if u.StartAt.After(at) {
+		return
+	}
+	u.StartAt, u.ExpiresAt = time.Time{}, at.Add(u.ExpiresAt.Sub(begin))
+}
+
 // sent is told that the device of u was sent the update.
 func (u *Update) sent(from [32]byte, version int, at time.Time) {
 	u.Status, u.HeardAt, u.StartAt, u.Version = InProgress, at, time.Time{}, version
@@ -313,7 +329,7 @@ func (u *Update) sendable(at time.Time) bool {
 func (u *Update) late(at time.Time, news *[]Line) {
 	begun := u.Status == InProgress && (u.Attempt > 0 || u.State != "" && u.State != stateName(command.OtaAvailable))
 	switch {
-	case u.Status.Over():
+	case u.Status.Over() || u.Held:
 	case !begun && !at.Before(u.ExpiresAt):
 		u.end(Expired, "", 0, at, news)
 	case begun && !at.Before(u.HeardAt.Add(silence)):

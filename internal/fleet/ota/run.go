@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ardesia-iot/ardesia/internal/base/command"
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -122,32 +123,60 @@ func (s *Service) take(ctx context.Context, first event) error {
 		}
 		break
 	}
-	for warned := false; ; {
-		more, err := s.write(ctx, events)
-		if err == nil {
-			for _, e := range events {
-				if e.done != nil {
-					e.done(nil)
-				}
-			}
-			if events = more; len(events) == 0 {
-				return nil
-			}
-			continue
+	more, err := s.write(ctx, events)
+	if err == nil {
+		answer(events, nil)
+	} else {
+		// One of them may be why: the others must not suffer.
+		more = nil
+		for _, e := range events {
+			next, err := s.insist(ctx, e)
+			answer([]event{e}, err)
+			more = append(more, next...)
 		}
-		if !warned && ctx.Err() == nil {
-			s.needs.Log.ErrorContext(ctx, "what devices say of their updates cannot be written; trying again", "err", err)
-			warned = true
+	}
+	for len(more) > 0 {
+		e := more[0]
+		next, err := s.insist(ctx, e)
+		if err != nil {
+			return err
 		}
+		more = append(more[1:], next...)
+	}
+	return ctx.Err()
+}
+
+// answer tells those who wait.
+func answer(events []event, err error) {
+	for _, e := range events {
+		if e.done != nil {
+			e.done(err)
+		}
+	}
+}
+
+// maxTries is how often one event is tried, a second apart: a database is back by then, or somebody looks.
+const maxTries = 60
+
+// insist works on one event until it succeeds, or cannot.
+func (s *Service) insist(ctx context.Context, e event) (more []event, err error) {
+	for try := 1; ; try++ {
+		if more, err = s.write(ctx, []event{e}); err == nil || ctx.Err() != nil {
+			return more, err
+		}
+		if errors.Is(err, db.ErrUnique) || try == maxTries {
+			s.needs.Log.ErrorContext(ctx, "what a device says of its update cannot be written", "device", e.device, "err", err)
+			return nil, err
+		}
+		if try == 1 {
+			s.needs.Log.ErrorContext(ctx, "what a device says of its update cannot be written; trying again", "device", e.device, "err", err)
+		}
+		t := time.NewTimer(again)
 		select {
 		case <-ctx.Done():
-			for _, e := range events {
-				if e.done != nil {
-					e.done(err)
-				}
-			}
-			return err
-		case <-time.After(again):
+			t.Stop()
+			return nil, ctx.Err()
+		case <-t.C:
 		}
 	}
 }
@@ -164,7 +193,7 @@ func (s *Service) write(ctx context.Context, events []event) (more []event, err 
 		moved  []Update
 		orders []order
 	)
-	err = s.needs.Store.edit(ctx, func(tx editor) error {
+	err = s.needs.Store.edit(ctx, func(tx changer) error {
 		moved, orders = moved[:0], orders[:0]
 		for _, e := range events {
 			if e.kind == advances {
@@ -249,7 +278,7 @@ func (s *Service) apply(ctx context.Context, u *Update, e event, news *[]Line, o
 }
 
 // save writes u, and an entry when it has ended.
-func (s *Service) save(tx editor, u Update, news []Line) error {
+func (s *Service) save(tx changer, u Update, news []Line) error {
 	if err := tx.save(u, news); err != nil {
 		return fmt.Errorf("save update %s: %w", u.ID, err)
 	}
@@ -289,7 +318,7 @@ func (s *Service) late(ctx context.Context) error {
 	for {
 		var moved, due []Update
 		found := 0
-		err := s.needs.Store.edit(ctx, func(tx editor) error {
+		err := s.needs.Store.edit(ctx, func(tx changer) error {
 			moved, due = moved[:0], due[:0]
 			now := s.now()
 			all, err := tx.late(now, perLate)
@@ -317,9 +346,6 @@ func (s *Service) late(ctx context.Context) error {
 		}
 		s.over(ctx, moved)
 		for _, u := range due {
-			if u.Held {
-				continue
-			}
 			if err := s.take(ctx, event{kind: listens, device: u.Device}); err != nil {
 				return err
 			}

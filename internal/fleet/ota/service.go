@@ -43,7 +43,7 @@ type updateStore interface {
 	anywhere(ctx context.Context, id string) (Update, error)      // the same, in any space
 	updates(ctx context.Context, f Filter) ([]Update, error)
 	course(ctx context.Context, id string) ([]Line, error)
-	edit(ctx context.Context, fn func(tx editor) error) error // all or nothing; fn may run more than once
+	edit(ctx context.Context, fn func(tx changer) error) error // all or nothing; fn may run more than once
 	forget(ctx context.Context, device string) error
 	devices(ctx context.Context) ([]string, error) // that have updates
 }
@@ -56,8 +56,8 @@ type campaignStore interface {
 	clear(ctx context.Context, space string) error // all rows of a space
 }
 
-// An editor changes updates within one transaction.
-type editor interface {
+// A changer changes updates within one transaction.
+type changer interface {
 	open(device string) (Update, error)    // the one that is under way; or ErrNotFound
 	find(space, id string) (Update, error) // or ErrNotFound
 	save(u Update, news []Line) error      // what can change of u, and new steps
@@ -310,7 +310,7 @@ func (s *Service) Cancel(ctx context.Context, who access.Actor, space, id string
 		return Update{}, err
 	}
 	var u Update
-	err := s.needs.Store.edit(ctx, func(tx editor) (err error) {
+	err := s.needs.Store.edit(ctx, func(tx changer) (err error) {
 		if u, err = tx.find(space, id); err != nil {
 			return err
 		}

@@ -154,29 +154,29 @@ func (s sqlStore) course(ctx context.Context, id string) (all []Line, err error)
 }
 
 // edit runs fn in one transaction.
-func (s sqlStore) edit(ctx context.Context, fn func(tx editor) error) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error { return fn(sqlEditor{ctx, tx}) })
+func (s sqlStore) edit(ctx context.Context, fn func(tx changer) error) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error { return fn(sqlChanger{ctx, tx}) })
 }
 
-// sqlEditor is an editor.
-type sqlEditor struct {
+// sqlChanger is a changer.
+type sqlChanger struct {
 	ctx context.Context
 	tx  *db.Tx
 }
 
-func (e sqlEditor) open(device string) (Update, error) {
+func (e sqlChanger) open(device string) (Update, error) {
 	return scanUpdate(e.tx.QueryRow(e.ctx, `select `+updateColumns+` from ota where device = $1 and status in ('pending', 'in_progress')`, device))
 }
 
-func (e sqlEditor) find(space, id string) (Update, error) {
+func (e sqlChanger) find(space, id string) (Update, error) {
 	return scanUpdate(e.tx.QueryRow(e.ctx, `select `+updateColumns+` from ota where space = $1 and id = $2`, space, id))
 }
 
-func (e sqlEditor) save(u Update, news []Line) error {
+func (e sqlChanger) save(u Update, news []Line) error {
 	if _, err := e.tx.Exec(e.ctx, `update ota set held = $2, status = $3, error = $4, version = $5, state = $6, fetched = $7, from_sha = $8,
-		attempt = $9, lines = $10, start_at = $11, started_at = $12, heard_at = $13, ended_at = $14 where id = $1`,
+		attempt = $9, lines = $10, start_at = $11, started_at = $12, heard_at = $13, ended_at = $14, expires_at = $15 where id = $1`,
 		u.ID, u.Held, u.Status, u.Error, u.Version, u.State, u.Fetched, u.From[:], u.Attempt, u.lines,
-		micros(u.StartAt), micros(u.StartedAt), micros(u.HeardAt), micros(u.EndedAt)); err != nil {
+		micros(u.StartAt), micros(u.StartedAt), micros(u.HeardAt), micros(u.EndedAt), micros(u.ExpiresAt)); err != nil {
 		return err
 	}
 	for _, l := range news {
@@ -187,15 +187,15 @@ func (e sqlEditor) save(u Update, news []Line) error {
 	return nil
 }
 
-func (e sqlEditor) record(entry journal.Entry) error { return journal.Record(e.ctx, e.tx, entry) }
+func (e sqlChanger) record(entry journal.Entry) error { return journal.Record(e.ctx, e.tx, entry) }
 
 // late are updates of all spaces that their end has overtaken, or that may begin.
-func (e sqlEditor) late(now time.Time, limit int) ([]Update, error) {
+func (e sqlChanger) late(now time.Time, limit int) ([]Update, error) {
 	return db.All(e.ctx, e.tx, scanUpdate, `select `+updateColumns+` from ota where id in (
-		select id from ota where status = 'pending' and expires_at <= $1
+		select id from ota where status = 'pending' and not held and expires_at <= $1
 		union select id from ota where status = 'in_progress' and attempt = 0 and state in ('', 'available') and expires_at <= $1
 		union select id from ota where status = 'in_progress' and heard_at <= $2 and (attempt > 0 or state not in ('', 'available'))
-		union select id from ota where start_at > 0 and start_at <= $1 and status = 'pending') order by expires_at, id limit $3`,
+		union select id from ota where start_at > 0 and start_at <= $1 and status = 'pending' and not held) order by expires_at, id limit $3`,
 		micros(now), micros(now.Add(-silence)), limit)
 }
 
@@ -251,7 +251,7 @@ func tally(ctx context.Context, tx *db.Tx, campaign string) ([]Tally, error) {
 	}, `select wave, status, error, count(*) from ota where campaign = $1 group by wave, status, error order by wave, status, error`, campaign)
 }
 
-func (e sqlEditor) campaign(id string) (Campaign, []Tally, error) {
+func (e sqlChanger) campaign(id string) (Campaign, []Tally, error) {
 	c, err := scanCampaign(e.tx.QueryRow(e.ctx, `select `+campaignColumns+` from ota_campaign where id = $1`, id))
 	if err != nil {
 		return c, nil, err
@@ -260,12 +260,12 @@ func (e sqlEditor) campaign(id string) (Campaign, []Tally, error) {
 	return c, all, err
 }
 
-func (e sqlEditor) saveCampaign(c Campaign) error {
+func (e sqlChanger) saveCampaign(c Campaign) error {
 	_, err := e.tx.Exec(e.ctx, `update ota_campaign set state = $2, wave = $3, ended_at = $4 where id = $1`, c.ID, c.State, c.Wave, micros(c.EndedAt))
 	return err
 }
 
 // ofCampaign are the updates of a campaign that are not over, of one wave, or of all for -1.
-func (e sqlEditor) ofCampaign(id string, wave int) ([]Update, error) {
+func (e sqlChanger) ofCampaign(id string, wave int) ([]Update, error) {
 	return db.All(e.ctx, e.tx, scanUpdate, `select `+updateColumns+` from ota where campaign = $1 and (wave = $2 or $2 < 0) and status in ('pending', 'in_progress') order by id`, id, wave)
 }
