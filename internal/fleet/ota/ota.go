@@ -53,6 +53,9 @@ const (
 	// silence is how long a device that has begun may say nothing. While it fetches it says something every 10 s;
 	// flashing and starting anew take minutes at most (device-protocol reference, section 7.2).
 	silence = 30 * time.Minute
+	// resendAfter is how long a device has to answer before it is sent the same again. It asks for its thing
+	// every 4 s at most (device-protocol reference, section 4.1).
+	resendAfter = 3 * time.Second
 	// unneeded is how long an image stays that came with one update and was not used since.
 	unneeded = 30 * 24 * time.Hour
 )
@@ -240,7 +243,7 @@ func (u *Update) lost(why string, at time.Time, news *[]Line) {
 		return
 	}
 	u.Attempt++
-	u.State, u.Fetched = "", 0
+	u.State, u.Fetched, u.HeardAt = "", 0, at.Add(-resendAfter)
 	u.note("retry", int64(u.Attempt), at, news)
 }
 
@@ -260,6 +263,8 @@ func (u *Update) runs(sha [32]byte, at time.Time, news *[]Line) {
 		u.end(Failed, Mismatch, 0, at, news)
 	case u.State != "":
 		u.lost(Interrupted, at, news)
+	default:
+		u.HeardAt = at.Add(-resendAfter) // it has forgotten what it was sent
 	}
 }
 
@@ -320,7 +325,7 @@ func (u *Update) sendable(at time.Time) bool {
 	case Pending:
 		return !u.Held && !at.Before(u.StartAt) && at.Before(u.ExpiresAt)
 	case InProgress:
-		return u.State == "" && (u.Attempt > 0 || at.Before(u.ExpiresAt))
+		return u.State == "" && !at.Before(u.HeardAt.Add(resendAfter)) && (u.Attempt > 0 || at.Before(u.ExpiresAt))
 	}
 	return false
 }

@@ -167,6 +167,12 @@ func TestInterruptedUpdatesAreBegunAgain(t *testing.T) {
 		// The message was lost: asking for the thing again is enough.
 		s.say(command.ThingBegin{})
 		h.settle()
+		if _, ok := s.got(); ok {
+			t.Error("it is told twice at once")
+		}
+		h.pass(resendAfter)
+		s.say(command.ThingBegin{})
+		h.settle()
 		if again := s.offer(); again != first {
 			t.Errorf("told %+v, and then %+v", first, again)
 		}
