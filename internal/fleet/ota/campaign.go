@@ -196,7 +196,7 @@ func (s *Service) CancelCampaign(ctx context.Context, who access.Actor, space, i
 	return c, nil
 }
 
-// Resume goes on with a campaign that was halted: with the next wave.
+// Resume goes on with a campaign that was halted: with the next wave. One that runs goes on by itself.
 func (s *Service) Resume(ctx context.Context, who access.Actor, space, id string) (Campaign, error) {
 	if err := ours(who, space); err != nil {
 		return Campaign{}, err
@@ -213,8 +213,12 @@ func (s *Service) Resume(ctx context.Context, who access.Actor, space, id string
 		if c.Space != space {
 			return ErrCampaignNotFound
 		}
-		if c.State != Halted {
-			return ErrCampaignOver.With("Only a campaign that was halted can be resumed.")
+		switch c.State {
+		case Running:
+			return nil
+		case Halted:
+		default:
+			return ErrCampaignOver
 		}
 		c.State = Running
 		if released, err = s.nextWave(tx, &c); err != nil {
