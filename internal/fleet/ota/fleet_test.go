@@ -2,18 +2,21 @@ package ota
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ardesia-iot/ardesia/internal/base/command"
 	"github.com/ardesia-iot/ardesia/internal/base/otafile"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 // What happens to a board of the fleet; what each leads to, in the words of the report.
@@ -38,8 +41,8 @@ var outcomes = map[string]string{
 // codes of the boards that give up, by when.
 var codes = map[string]int32{"available": -1, "start": -10, "fetch": -12, "flash": -20, "reboot": -15, "checksum": -6}
 
-// A light is a board that is one goroutine: it speaks the protocol and fetches its file, and there is no
-// connection under it.
+// A light is a board that is one goroutine: it speaks the protocol and fetches its file, and there is neither a
+// connection nor a room of devices under it, which have tests of their own.
 type light struct {
 	h     *house
 	id    string
@@ -47,49 +50,127 @@ type light struct {
 	image []byte // that runs
 	ended bool
 	cuts  int
+
+	mu      sync.Mutex
+	sha     [32]byte    // guarded by mu: that it said it runs
+	listens chan []byte // guarded by mu: nil while it starts
 }
 
 // live is the life of a board, until its update is over.
 func (l *light) live() {
 	for !l.ended {
-		s := l.h.connect(l.id)
-		s.begin(l.image)
-		l.serve(s)
-		s.leave()
+		box := make(chan []byte, 16)
+		sha := sha256.Sum256(l.image)
+		l.h.Runs(l.id, sha, func(err error) {
+			if err != nil {
+				l.h.t.Error(err)
+			}
+		})
+		l.mu.Lock()
+		l.sha, l.listens = sha, box
+		l.mu.Unlock()
+		l.h.Listens(l.id)
+		l.serve(box)
+		l.mu.Lock()
+		l.listens = nil
+		l.mu.Unlock()
 	}
 }
 
 // serve is what is between two starts of a board.
-func (l *light) serve(s *session) {
-	for m := range s.box {
-		if m.payload == nil {
+func (l *light) serve(box chan []byte) {
+	for payload := range box {
+		if payload == nil {
 			l.ended = true
 			return
 		}
-		c, err := command.Decode(m.payload)
+		c, err := command.Decode(payload)
 		if err != nil {
-			l.h.t.Errorf("the server said %x: %v", m.payload, err)
+			l.h.t.Errorf("the server said %x: %v", payload, err)
 		}
-		if u, ok := c.(command.OtaUpdate); ok {
-			if l.update(s, u) {
-				return
-			}
+		if u, ok := c.(command.OtaUpdate); ok && l.update(u) {
+			return
 		}
 	}
 }
 
+// progress tells how far the board is, through the codec.
+func (l *light) progress(u command.OtaUpdate, state command.OtaState, data int32) {
+	payload, err := command.Append(nil, command.OtaProgress{ID: u.ID, State: state, Data: data, Time: uint64(noon.UnixMicro())})
+	if err != nil {
+		l.h.t.Fatal(err)
+	}
+	c, err := command.Decode(payload)
+	if err != nil {
+		l.h.t.Error(err)
+		return
+	}
+	l.h.Progress(l.id, c.(command.OtaProgress), func(err error) {
+		if err != nil {
+			l.h.t.Error(err)
+		}
+	})
+}
+
+// A crowd is the room of devices as far as this one needs it.
+type crowd struct {
+	order []string
+	by    map[string]*light
+}
+
+func (c *crowd) Get(_ context.Context, _ access.Actor, _, id string, _ bool) (device.Device, error) {
+	return device.Device{ID: id, Space: space, Type: "nano_33_iot"}, nil
+}
+
+func (c *crowd) List(context.Context, access.Actor, string, device.Filter) (all []device.Device, err error) {
+	for _, id := range c.order {
+		all = append(all, device.Device{ID: id, Space: space, Type: "nano_33_iot"})
+	}
+	return all, nil
+}
+
+func (c *crowd) CheckSecret(context.Context, access.Actor, string, string, string) error { return nil }
+
+func (c *crowd) Reach(_ context.Context, id string) (device.Reach, error) {
+	l := c.by[id]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listens == nil {
+		return device.Reach{}, nil
+	}
+	return device.Reach{Generation: 2, Capable: true, SHA: l.sha}, nil
+}
+
+func (c *crowd) SendUpdate(id string, u command.OtaUpdate) error {
+	payload, err := command.Append(nil, u)
+	if err == nil {
+		c.by[id].send(payload)
+	}
+	return err
+}
+
+func (c *crowd) SendUpdateURL(string, string) {}
+
+func (l *light) send(payload []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listens != nil {
+		l.listens <- payload
+	}
+}
+
 // update is true when the board starts anew.
-func (l *light) update(s *session, u command.OtaUpdate) bool {
+func (l *light) update(u command.OtaUpdate) bool {
 	var stored bytes.Buffer
 	for _, step := range []struct {
 		name  string
 		state command.OtaState
 	}{{"available", command.OtaAvailable}, {"start", command.OtaStart}, {"fetch", command.OtaFetch}, {"flash", command.OtaFlash}, {"reboot", command.OtaReboot}} {
 		if l.fate == step.name {
-			s.progress(u, command.OtaFail, codes[l.fate])
+			l.progress(u, command.OtaFail, codes[l.fate])
 			return false
 		}
-		s.progress(u, step.state, 0)
+		l.progress(u, step.state, 0)
 		if step.state != command.OtaFetch {
 			continue
 		}
@@ -99,14 +180,14 @@ func (l *light) update(s *session, u command.OtaUpdate) bool {
 			return false
 		}
 		if l.fate == "cut again and again" || l.fate == "cut" && l.cuts == 0 {
-			s.progress(u, command.OtaFetch, int32(len(file)/2))
+			l.progress(u, command.OtaFetch, int32(len(file)/2))
 			l.cuts++
 			return true
 		}
 		if l.fate == "checksum" {
 			file[len(file)/2] ^= 4
 		}
-		s.progress(u, command.OtaFetch, int32(len(file)))
+		l.progress(u, command.OtaFetch, int32(len(file)))
 		info, err := otafile.Check(bytes.NewReader(file), &stored)
 		if err == nil && info.ImageSHA != u.FinalSHA {
 			err = otafile.ErrCRC
@@ -115,7 +196,7 @@ func (l *light) update(s *session, u command.OtaUpdate) bool {
 			if !errors.Is(err, otafile.ErrCRC) || l.fate != "checksum" {
 				l.h.t.Errorf("board %s: %v", l.id, err)
 			}
-			s.progress(u, command.OtaFail, codes["checksum"])
+			l.progress(u, command.OtaFail, codes["checksum"])
 			return false
 		}
 	}
@@ -134,17 +215,17 @@ func testFleet(t *testing.T, n, wave int) {
 	before, after := program(1, 500), program(2, 4000)
 	i := h.upload(editor, after, nano)
 	boards := make(map[string]*light, n)
-	var ids []string
+	devices := &crowd{by: boards}
+	h.needs.Devices = devices
 	want := map[string]int{}
 	for k := range n {
 		l := &light{h: h, image: before}
 		if fate := k % 20; fate < len(fates) {
 			l.fate = fates[fate]
 		}
-		l.id = h.board(editor, device.Device{Name: fmt.Sprintf("board %d", k)})
-		h.pass(time.Millisecond) // waves are in the order in which devices were made
+		l.id = uuid.NewString()
 		boards[l.id] = l
-		ids = append(ids, l.id)
+		devices.order = append(devices.order, l.id)
 		want[outcomes[l.fate]]++
 	}
 	h.run()
@@ -156,7 +237,7 @@ func testFleet(t *testing.T, n, wave int) {
 			all.Go(l.live)
 		}
 	}
-	c, skipped, err := h.StartMany(t.Context(), editor, space, Wish{Image: i.ID, Devices: ids, WaveSize: wave, MaxFailed: 100, Terms: Terms{Life: time.Hour, Retries: 1}})
+	c, skipped, err := h.StartMany(t.Context(), editor, space, Wish{Image: i.ID, Devices: devices.order, WaveSize: wave, MaxFailed: 100, Terms: Terms{Life: time.Hour, Retries: 1}})
 	if err != nil || len(skipped) > 0 || c.Devices != n || c.Waves() != (n+wave-1)/wave {
 		t.Fatalf("%+v %v, %v", c, skipped, err)
 	}
@@ -164,7 +245,7 @@ func testFleet(t *testing.T, n, wave int) {
 	ended, started := map[string]bool{}, 0
 	away := func() (left int) {
 		for k := range min(n, (started+1)*wave) {
-			if l := boards[ids[k]]; l.fate == "away" && !ended[l.id] {
+			if l := boards[devices.order[k]]; l.fate == "away" && !ended[l.id] {
 				left++
 			}
 		}
@@ -181,11 +262,7 @@ func testFleet(t *testing.T, n, wave int) {
 				t.Errorf("the update of board %s ended twice", u.Device)
 			}
 			ended[u.Device] = true
-			h.mu.Lock()
-			if box := h.boxes[u.Device]; box != nil {
-				box <- boxed{} // the test is over for this board
-			}
-			h.mu.Unlock()
+			boards[u.Device].send(nil) // the test is over for this board
 		case <-late:
 			t.Fatalf("%d of %d updates are over", len(ended), n)
 		}
