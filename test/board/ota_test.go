@@ -8,10 +8,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +23,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/base/otafile"
+	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 	device "github.com/ardesia-iot/ardesia/sdk/go"
 	simulated "github.com/ardesia-iot/ardesia/sdk/go/board"
@@ -215,6 +219,96 @@ func TestUpdatesOverTheAir(t *testing.T) {
 	}
 	if n := line.large.Load(); n > 0 {
 		t.Errorf("%d TLS records are too large for boards", n)
+	}
+}
+
+// The same for a thousand boards, each with its own connection and its own TLS, in waves; a twentieth of them fails at each
+// moment. It takes minutes: what takes seconds is TestFleet of internal/fleet/ota.
+func TestFleetOverTheAir(t *testing.T) {
+	n, wave := 1000, 100
+	if os.Getenv("ARDESIA_SOAK") == "" {
+		t.Skip("soak only")
+	}
+	h := servertest.Start(t, func(c *server.Config) { c.APIRate, c.OpenRate = -1, -1 })
+	o := newOwner(t, h, "owner@example.org")
+	before, after := program(1, 4000), program(2, 30_000)
+	file, err := otafile.Encode(after, otafile.ESP32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, err := device.RootsFromFile(h.CA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(h.At["mqtt-password"])
+	ctx, stop := context.WithCancel(t.Context())
+	var lives sync.WaitGroup
+	defer lives.Wait()
+	defer stop()
+	moments := simulated.Moments()
+	want, ids, flashes := map[string]int{}, []string{}, map[string]*simulated.Flash{}
+	for k := range n {
+		b := &simulated.Board{Flash: simulated.NewFlash(before, uint32(otafile.ESP32))}
+		words := "succeeded"
+		switch f := k % 20; {
+		case f < len(moments):
+			b.Fail, b.Code, words = moments[f], -12, "failed otadownloadfail"
+			if b.Fail == simulated.Restart {
+				words = "failed sha256mismatch"
+			} else if b.Fail == simulated.Fetch {
+				words = "failed errorwriteupdatefilefail"
+				b.Code = -20
+			}
+		case f < 2*len(moments):
+			b.Cut = moments[f-len(moments)]
+		case f == 2*len(moments):
+			b.Cut, b.Times, words = simulated.Fetch, 99, "failed interrupted"
+		}
+		b.Half = len(after) / 2
+		id := o.device(fmt.Sprint("board ", k))
+		ids = append(ids, id)
+		flashes[id] = b.Flash
+		want[words]++
+		c := device.Config{Host: "localhost", Address: "127.0.0.1:" + port, DeviceID: id, SecretKey: secretKey, Roots: roots, Now: h.Now,
+			Timing: device.Timing{Dial: time.Minute, Answer: time.Minute, Reconnect: 50 * time.Millisecond, Attach: 5 * time.Second, Detached: 5 * time.Second, DetachedMax: 10 * time.Second}}
+		lives.Go(func() {
+			if err := b.Run(ctx, c); !errors.Is(err, context.Canceled) {
+				t.Errorf("board %d: %v", k, err)
+			}
+		})
+	}
+	kind, body, err := client.Form("sketch.ota", file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var image, campaign struct {
+		ID    string `json:"id"`
+		State string `json:"state"`
+		Tally []struct {
+			Status  string `json:"status"`
+			Reason  string `json:"error_reason"`
+			Devices int    `json:"devices"`
+		} `json:"tally"`
+	}
+	if err := o.api.Send(t.Context(), "POST", "/v1/ota/images", kind, body, &image); err != nil {
+		t.Fatal(err)
+	}
+	o.do("POST", "/v1/ota/campaigns", map[string]any{"image_id": image.ID, "device_ids": ids, "wave_size": wave, "expire_in_mins": 600}, &campaign)
+	for campaign.State == "running" {
+		<-time.After(time.Second)
+		o.do("GET", "/v1/ota/campaigns/"+campaign.ID, nil, &campaign)
+	}
+	got, runs := map[string]int{}, 0
+	for _, one := range campaign.Tally {
+		got[strings.TrimSpace(one.Status+" "+one.Reason)] += one.Devices
+	}
+	for _, f := range flashes {
+		if bytes.Equal(f.Running(), after) {
+			runs++
+		}
+	}
+	if !maps.Equal(got, want) || runs != want["succeeded"] {
+		t.Errorf("the report is %v, what happened is %v, and %d boards run the new image", got, want, runs)
 	}
 }
 

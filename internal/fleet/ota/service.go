@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/command"
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -237,10 +239,28 @@ func versionOf(d device.Device) int {
 	return 2
 }
 
+// boardOf is which board a device is, nil if nobody knows.
+func boardOf(d device.Device) *board.Board {
+	if b := board.Find(d.FQBN); b != nil {
+		return b
+	}
+	for _, b := range board.Boards() {
+		if strings.HasSuffix(b.FQBN, ":"+d.Type) {
+			return &b
+		}
+	}
+	return nil
+}
+
 // capable says whether a device can be updated with an image.
 func capable(d device.Device, i Image) error {
-	if k, _ := device.KindOf(d.Type); !k.OTA {
-		return ErrIncapable.With(fmt.Sprintf("A device of type %s cannot be updated over the air.", d.Type))
+	k, _ := device.KindOf(d.Type)
+	able := k.OTA
+	if b := boardOf(d); b != nil {
+		able = able && b.OTA
+	}
+	if !able {
+		return ErrIncapable.With(fmt.Sprintf("A device of type %s (%s) cannot be updated over the air.", d.Type, d.FQBN))
 	}
 	return fits(d.Type, d.FQBN, i.Magic)
 }

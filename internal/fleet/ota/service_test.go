@@ -355,6 +355,8 @@ func TestWhoCanBeUpdatedWithWhat(t *testing.T) {
 		"an ESP32":                         {editor, device.Device{Type: "login_and_secretkey_wifi", FQBN: "esp32:esp32:esp32"}, esp, nil},
 		"an ESP32 with an image of a Nano": {editor, device.Device{Type: "login_and_secretkey_wifi", FQBN: "esp32:esp32:esp32"}, i, ErrOtherBoard},
 		"a board that nobody knows":        {editor, device.Device{Type: "login_and_secretkey_wifi"}, esp, nil},
+		"an ESP8266":                       {editor, device.Device{Type: "login_and_secretkey_wifi", FQBN: "esp8266:esp8266:generic"}, esp, ErrIncapable},
+		"an MKR1000":                       {editor, device.Device{Type: "mkr1000"}, i, ErrIncapable},
 		"a phone":                          {editor, device.Device{Type: "phone"}, i, ErrIncapable},
 		"an image of somebody else":        {editor, device.Device{}, theirs, ErrImageNotFound},
 		"a device of somebody else":        {stranger, device.Device{}, theirs, device.ErrNotFound},
