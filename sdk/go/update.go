@@ -254,12 +254,14 @@ func (s *storing) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// http is the client for downloads.
+// http is the client for downloads. It follows nobody elsewhere, as boards do not: the credentials are for the cloud alone.
 func (c *Client) http() *http.Client {
+	all := http.Client{Transport: &http.Transport{TLSClientConfig: c.config.tls(), DisableKeepAlives: true}}
 	if c.config.HTTP != nil {
-		return c.config.HTTP
+		all = *c.config.HTTP
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: c.config.tls(), DisableKeepAlives: true}}
+	all.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &all
 }
 
 // resumesOf is how often a download goes on that broke off, without a byte in between.
