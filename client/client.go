@@ -162,11 +162,20 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 			return err
 		}
 	}
-	token, err := c.try(ctx, method, path, body, out)
+	kind := ""
+	if body != nil {
+		kind = "application/json"
+	}
+	return c.Send(ctx, method, path, kind, body, out)
+}
+
+// Send is Do for a body of another kind, such as a form with a file.
+func (c *Client) Send(ctx context.Context, method, path, kind string, body []byte, out any) error {
+	token, err := c.try(ctx, method, path, kind, body, out)
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusUnauthorized {
 		c.refuse(token)
-		_, err = c.try(ctx, method, path, body, out)
+		_, err = c.try(ctx, method, path, kind, body, out)
 	}
 	return err
 }
@@ -181,7 +190,7 @@ func (c *Client) refuse(token string) {
 }
 
 // try sends a request with the token that it returns.
-func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) (token string, err error) {
+func (c *Client) try(ctx context.Context, method, path, kind string, body []byte, out any) (token string, err error) {
 	token, err = c.Token(ctx)
 	if err != nil {
 		return token, err
@@ -196,8 +205,8 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Accept", "application/json")
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
 	}
 	if c.cfg.Space != "" && !strings.HasPrefix(path, "/v1/spaces/") { // such an address names its space itself
 		r.Header.Set("X-Organization", c.cfg.Space)

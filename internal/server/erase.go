@@ -171,7 +171,10 @@ func (s *Server) empty(ctx context.Context, space, step string) error {
 	if err := s.cut(step + ".2"); err != nil {
 		return err
 	}
-	// .3. Devices, whose certificates are revoked.
+	// .3. Updates with their files, and devices, whose certificates are revoked.
+	if err := s.ota.EraseSpace(ctx, operator, space); err != nil {
+		return err
+	}
 	if err := s.devices.Clear(ctx, operator, space); err != nil {
 		return err
 	}

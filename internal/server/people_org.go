@@ -79,6 +79,8 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.things.CountProperties(ctx, space)
 	case org.Dashboards:
 		return s.dashboards.Count(ctx, space)
+	case org.Storage:
+		return s.storageOf(ctx, space)
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/ops/audit"
@@ -74,6 +75,7 @@ type Server struct {
 	devices    *device.Service
 	things     *thing.Service
 	dashboards *dashboard.Service
+	ota        *ota.Service
 	wall       *edge.Wall
 	audit      *audit.Service
 	refused    refusals
@@ -191,6 +193,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
 	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
+	if err := s.openUpdates(); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -205,7 +210,10 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.repairLeaving(ctx); err != nil {
 		log.ErrorContext(ctx, "a person is not erased yet; trying again", "err", err)
 	}
-	return errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx))
+	if err := errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx)); err != nil {
+		return err
+	}
+	return s.ota.Repair(ctx, s.devices.Living)
 }
 
 // Where operators find what they hand to those who check boards.
@@ -267,7 +275,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.dashboards.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -312,6 +320,8 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "refusals", Run: s.runRefusals},
 		{Name: "history", Run: s.series.Run},
 		{Name: "device authority", Run: s.authority.Run},
+		{Name: "updates of devices", Run: s.ota.Run},
+		{Name: "updates of devices that went", Run: s.runGone},
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
 		{Name: "erasures", Run: s.runErasures},

@@ -69,6 +69,8 @@ type Client struct {
 	synced     bool // values may be sent
 	everSynced bool // since the program started
 
+	updates updates
+
 	mu    sync.Mutex
 	stats Stats // guarded by mu
 }
@@ -83,7 +85,7 @@ func New(c Config) (*Client, error) {
 		offset: Int(tzOffset, OnDemand), until: Int(tzUntil, OnDemand),
 		byName: map[string]Property{},
 		wake:   make(chan struct{}, 1), running: make(chan struct{}, 1),
-		queue: queue{limit: c.Queue},
+		queue: queue{limit: c.Queue}, updates: newUpdates(),
 	}
 	client.all = append(append(client.all, c.Properties...), client.offset, client.until)
 	for _, v := range []*Variable[int64]{client.offset, client.until} {
@@ -146,7 +148,8 @@ func (c *Client) event(e Event) {
 // errRunning is a second Run at the same time.
 var errRunning = errors.New("device: the client runs already")
 
-// Run connects and stays connected until ctx ends; then it returns ctx's error. What
+// Run connects and stays connected until ctx ends; then it returns ctx's error, or until another image
+// is to run; then it returns ErrReboot. What
 // waits in the queue then is sent by the next Run. Only one may run at a time.
 func (c *Client) Run(ctx context.Context) error {
 	select {
@@ -157,11 +160,18 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	c.sampling = time.NewTimer(0)
 	defer c.sampling.Stop()
+	ctx, stop := context.WithCancel(ctx)
+	defer c.updates.work.Wait()
+	defer stop()
+	c.updates.life = ctx
 	first := c.config.Timing.Reconnect
 	retry := patience{first: first, most: c.config.Timing.ReconnectMax}
 	for {
 		calm := time.NewTimer(first)
 		answered := c.connect(ctx)
+		if c.updates.reboot.Load() {
+			return ErrReboot
+		}
 		lasted := false
 		select {
 		case <-calm.C:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -53,6 +54,14 @@ type Config struct {
 	Version string
 	// SSID is told to the cloud as the Wi-Fi to which the device is connected; "": nothing is told.
 	SSID string
+
+	// Firmware is the program that the cloud may replace; nil: it may not.
+	Firmware Firmware
+	// OnUpdate is asked before each step of an update, on its goroutine. An error ends the update; the cloud is told the
+	// code of an UpdateError. It may take its time: with UpdateAvailable until a person agrees. nil: go on.
+	OnUpdate func(ctx context.Context, s UpdateStep) error
+	// HTTP fetches new programs; nil: a client that trusts Roots.
+	HTTP *http.Client
 
 	// QoS of values: 0, the default, as boards send them, or 1. With 1 a value is kept until the cloud
 	// acknowledged it, and sent again after the connection was lost.
@@ -100,6 +109,7 @@ type Timing struct {
 	DetachedMax time.Duration // 1280 s
 
 	LastValues time.Duration // for an answer to the question for last values; 30 s
+	Progress   time.Duration // between two reports of how much of an update is fetched; 10 s
 	Resume     time.Duration // generation 1: between two subscriptions that were refused; 1 s
 }
 
@@ -129,6 +139,7 @@ func (t *Timing) defaults(generation int) {
 		{&t.DetachedMax, 1280 * time.Second},
 		{&t.LastValues, 30 * time.Second},
 		{&t.Resume, time.Second},
+		{&t.Progress, 10 * time.Second},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
@@ -209,12 +220,16 @@ func (c *Config) checkNames() error {
 	return nil
 }
 
+// tls is what holds for every connection.
+func (c *Config) tls() *tls.Config {
+	return &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12, Time: c.Now}
+}
+
 // dialTLS opens the connection as boards do, or better: TLS 1.2 or 1.3, with the server's
 // name and certificate checked.
 func (c *Config) dialTLS(ctx context.Context) (net.Conn, error) {
-	settings := &tls.Config{
-		ServerName: c.Host, RootCAs: c.Roots, MinVersion: tls.VersionTLS12, Time: c.Now,
-	}
+	settings := c.tls()
+	settings.ServerName = c.Host
 	if c.Certificate != nil {
 		settings.Certificates = []tls.Certificate{*c.Certificate}
 	}

@@ -3,8 +3,10 @@ package device
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/command"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
 	"github.com/ardesia-iot/ardesia/sdk/go/internal/mqtt"
 )
@@ -19,7 +21,12 @@ const resumes = 10
 
 // startFirst tells the version, and asks for the thing by a subscription.
 func (s *session) startFirst(ctx context.Context) error {
-	pack := senml.AppendBoard(nil, []senml.Record{{Name: "LIB_VERSION", Kind: senml.Text, Text: s.config.Version}})
+	hello := []senml.Record{{Name: "LIB_VERSION", Kind: senml.Text, Text: s.config.Version}}
+	if f := s.config.Firmware; f != nil {
+		hello = append(hello, senml.Record{Name: "OTA_CAP", Kind: senml.Bool, Int: 1}, senml.Record{Name: "OTA_ERROR", Kind: senml.Int, Int: s.updates.error1.Load()},
+			senml.Record{Name: "OTA_SHA256", Kind: senml.Text, Text: fmt.Sprintf("%X", f.SHA256())})
+	}
+	pack := senml.AppendBoard(nil, hello)
 	if err := s.link.write(mqtt.AppendPublish(nil, s.topic("e/o"), pack, 0, 0)); err != nil {
 		return err
 	}
@@ -49,6 +56,9 @@ func (s *session) messageFirst(ctx context.Context, p mqtt.Packet) error {
 		for i := range records {
 			if records[i].Name == "thing_id" && records[i].Kind == senml.Text {
 				return s.told(ctx, records[i].Text)
+			}
+			if records[i].Name == "OTA_URL" && records[i].Kind == senml.Text {
+				return s.offeredFirst(records[i].Text)
 			}
 		}
 	case s.thing != "" && p.Topic == thingTopic(s.thing, "shadow/i") && s.phase == asking:
@@ -131,4 +141,32 @@ func (s *session) rest(ctx context.Context, d time.Duration) error {
 			s.backlog = append(s.backlog, p)
 		}
 	}
+}
+
+// offeredFirst takes an update by its address. This generation is not told which image it is: what the file says of itself counts.
+func (s *session) offeredFirst(url string) error {
+	if s.config.Firmware == nil {
+		return nil
+	}
+	echo := senml.AppendBoard(nil, []senml.Record{{Name: "OTA_URL", Kind: senml.Text, Text: url}})
+	if err := s.link.write(mqtt.AppendPublish(nil, s.topic("e/o"), echo, 0, 0)); err != nil {
+		return err
+	}
+	s.offered(s.updates.life, command.OtaUpdate{URL: url})
+	return nil
+}
+
+// tellUpdateFirst says that the download begins, or failed.
+func (s *session) tellUpdateFirst(p command.OtaProgress) error {
+	var said senml.Record
+	switch p.State {
+	case command.OtaStart:
+		said = senml.Record{Name: "OTA_REQ", Kind: senml.Bool}
+	case command.OtaFail:
+		s.updates.error1.Store(1)
+		said = senml.Record{Name: "OTA_ERROR", Kind: senml.Int, Int: 1}
+	default:
+		return nil
+	}
+	return s.link.write(mqtt.AppendPublish(nil, s.topic("e/o"), senml.AppendBoard(nil, []senml.Record{said}), 0, 0))
 }

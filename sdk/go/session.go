@@ -192,6 +192,10 @@ func (s *session) listen(ctx context.Context) error {
 		return s.link.write(mqtt.AppendEmpty(nil, mqtt.PingReq))
 	case <-s.attachDue.C:
 		return s.askAgain(ctx)
+	case p := <-s.updates.reports:
+		return s.tellUpdate(p)
+	case <-s.updates.due:
+		return s.leave()
 	case <-s.valuesDue.C:
 		s.valuesOld = true
 	case <-s.zone.C:
@@ -208,6 +212,9 @@ func (s *session) start(ctx context.Context) error {
 	}
 	if _, err := s.subscribe(ctx, s.topic("c/dw")); err != nil {
 		return err // the granted QoS is not looked at
+	}
+	if err := s.beginUpdates(); err != nil {
+		return err
 	}
 	return s.ask()
 }
@@ -444,6 +451,8 @@ func (s *session) command(ctx context.Context, payload []byte) error {
 		return s.ask()
 	case command.LastValuesUpdate:
 		s.lastValues(c.Pack)
+	case command.OtaUpdate:
+		s.offered(s.updates.life, c)
 	}
 	// TimezoneDown has no effect on boards: they believe the properties tz_offset and tz_dst_until.
 	return nil

@@ -67,6 +67,8 @@ func (m *mallory) shows(a answer) (all []string) {
 // nothing, and nothing changes: also when the first id is their own and the last is not.
 func TestIDsOfAnotherTenantOpenNothing(t *testing.T) {
 	m := newMallory(t)
+	m.settleUpdates()
+	m.victim.settleUpdates()
 	before := m.whole()
 	tried := 0
 	for _, d := range door.Table(m.h.Server.Routes()) {

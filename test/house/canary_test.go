@@ -23,6 +23,7 @@ import (
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/base/command"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/otafile"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/social"
@@ -118,6 +119,19 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	do("GET", "/iot/v2/devices/"+d.ID+"/pass?suggested_password=true", nil, &made)
 	c.keys["suggested secret key"] = made.Password
 	do("PUT", "/iot/v2/devices/"+d.ID+"/tags", map[string]any{"key": c.word("key of a device's tag"), "value": c.word("value of a device's tag")}, nil)
+	file, err := otafile.Encode([]byte(c.word("program of a board")), otafile.ESP32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Compressed, nobody would find it; so it is also looked for as it was sent.
+	c.keys["file of a program"] = string(file[otafile.HeaderBytes:])
+	kind, body, err := client.Form(c.word("name of an image")+".ota", file, nil)
+	if err == nil {
+		err = api.Send(t.Context(), "POST", "/v1/ota/images", kind, body, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	property := func(kind, what string) map[string]any {
 		return map[string]any{"name": c.word("name of a property " + what), "variable_name": c.word("variable " + what), "type": kind, "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}
 	}

@@ -228,8 +228,8 @@ func ParseTag(text string) (Tag, error) {
 	return Tag{key, value}, CheckTag(key, value)
 }
 
-// matches says whether d has all the tags.
-func (d Device) matches(tags []Tag) bool {
+// Matches says whether d has all the tags.
+func (d Device) Matches(tags []Tag) bool {
 	for _, t := range tags {
 		if v, has := d.Tags[t.Key]; !has || v != t.Value {
 			return false

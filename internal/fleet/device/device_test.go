@@ -84,7 +84,7 @@ func TestTags(t *testing.T) {
 		tags []Tag
 		want bool
 	}{{nil, true}, {[]Tag{{"a", "1"}}, true}, {[]Tag{{"a", "1"}, {"b", "2"}}, true}, {[]Tag{{"a", "1"}, {"b", "1"}}, false}, {[]Tag{{"c", ""}}, false}} {
-		if got := d.matches(c.tags); got != c.want {
+		if got := d.Matches(c.tags); got != c.want {
 			t.Errorf("matches(%v) = %v, want %v", c.tags, got, c.want)
 		}
 	}

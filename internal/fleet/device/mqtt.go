@@ -63,7 +63,9 @@ func (s *Service) command(ctx context.Context, x *Session, payload []byte, ackno
 		x.mu.Lock()
 		x.asked = true
 		x.mu.Unlock()
-		done(s.tellThing(x))
+		err := s.tellThing(x)
+		s.updates.Listens(x.Device)
+		done(err)
 	case command.LastValuesBegin:
 		done(s.tellLastValues(ctx, x))
 	case command.DeviceBegin:
@@ -73,10 +75,13 @@ func (s *Service) command(ctx context.Context, x *Session, payload []byte, ackno
 	case command.DeviceNetConfig:
 		s.learn(ctx, x, facts{NetConfig: netConfig(c)}, acknowledged, done)
 	case command.OtaBegin:
+		done = both(done)
 		s.learn(ctx, x, facts{OTASHA256: hex.EncodeToString(c.SHA256[:])}, acknowledged, done)
+		s.updates.Runs(x.Device, c.SHA256, done)
+	case command.OtaProgress:
+		s.updates.Progress(x.Device, c, done)
 	default:
-		// OtaProgress is for the room that sends updates; TimezoneUp is never sent by
-		// known boards; the rest is what only we send.
+		// TimezoneUp is never sent by known boards; the rest is what only we send.
 		done(nil)
 	}
 }
@@ -192,7 +197,14 @@ func (s *Service) output(ctx context.Context, x *Session, payload []byte, acknow
 			}
 		}
 	}
+	about := f.aboutUpdates()
+	if about != nil {
+		done = both(done)
+	}
 	s.learn(ctx, x, f, acknowledged, done)
+	if about != nil {
+		s.updates.Told(x.Device, about, done)
+	}
 }
 
 // Subscribed is told that the device of x listens on a topic, after the broker has
@@ -214,6 +226,9 @@ func (s *Service) Subscribed(x *Session, to topic.Topic, qos byte) {
 	// said LIB_VERSION before they ask, understand it as "not yet".
 	if attached || qos == 0 && talks {
 		s.sendThing(x, thing, qos)
+	}
+	if talks {
+		s.updates.Listens(x.Device)
 	}
 }
 

@@ -345,7 +345,7 @@ func FuzzPublished(f *testing.F) {
 	}
 	f.Add(false, senml.AppendBoard(nil, []senml.Record{{Name: "LIB_VERSION", Kind: senml.Text, Text: "1.15.1"}, {Name: "OTA_CAP", Kind: senml.Bool, Int: 1}}))
 	f.Fuzz(func(t *testing.T, up bool, payload []byte) {
-		s := &Service{things: &above{things: map[string]string{}}, line: &line{}, pending: map[string]*saving{}, sessions: map[string]*Session{}, wake: make(chan struct{}, 1)}
+		s := &Service{things: &above{things: map[string]string{}}, line: &line{}, updates: noUpdates{}, pending: map[string]*saving{}, sessions: map[string]*Session{}, wake: make(chan struct{}, 1)}
 		s.needs.Now = func() time.Time { return noon }
 		s.needs.Log = slog.New(slog.DiscardHandler)
 		x := &Session{Device: thingA, Space: space}

@@ -153,8 +153,9 @@ type Service struct {
 	needs         Needs
 	secretMAC     func([]byte) []byte
 	hardwareIndex func([]byte) []byte
-	things        Things // set by Bind before anything is served
-	line          Line   // set by Bind before anything is served
+	things        Things  // set by Bind before anything is served
+	line          Line    // set by Bind before anything is served
+	updates       Updates // set by BindUpdates before anything is served
 
 	// Changes tells what happened to devices.
 	Changes feed.Feed[Change]
@@ -193,7 +194,7 @@ func New(needs Needs) (*Service, error) {
 		needs.Limit = func(context.Context, string) (int, error) { return defaultLimit, nil }
 	}
 	return &Service{
-		needs: needs, things: noThings{}, line: noLine{},
+		needs: needs, things: noThings{}, line: noLine{}, updates: noUpdates{},
 		secretMAC:     needs.Keys.MAC("device-secret"),
 		hardwareIndex: needs.Keys.MAC("device-hardware"),
 		sessions:      make(map[string]*Session),
@@ -430,7 +431,7 @@ func (s *Service) List(ctx context.Context, who access.Actor, space string, f Fi
 		if err != nil {
 			return nil, err
 		}
-		if f.Serial != "" && d.Serial != f.Serial || f.HardwareID != "" && d.HardwareID != f.HardwareID || !d.matches(f.Tags) {
+		if f.Serial != "" && d.Serial != f.Serial || f.HardwareID != "" && d.HardwareID != f.HardwareID || !d.Matches(f.Tags) {
 			continue
 		}
 		all = append(all, s.present(d))

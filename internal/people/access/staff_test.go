@@ -47,12 +47,12 @@ func TestStaffNeedAGrantWhateverIsPermitted(t *testing.T) {
 		r    Resource
 		want error
 	}{
-		"without a grant":               {in, "thing:read", Resource{"Thing", "t", "school", ""}, ErrDenied},
-		"with one":                      {granted, "thing:read", Resource{"Thing", "t", "school", ""}, nil},
-		"with one, elsewhere":           {granted, "thing:read", Resource{"Thing", "t", "other", ""}, ErrDenied},
-		"with one, what is a person's":  {granted, "apikey:list", Resource{"ApiKey", "k", "school", "s1"}, ErrDenied},
-		"with one, somebody's factors":  {granted, "factor:read", Resource{"Factor", "f", "school", "s1"}, ErrDenied},
-		"without one, what is nobody's": {Actor{Kind: Staff, ID: "s1"}, "thing:read", Resource{"Thing", "t", "", ""}, ErrDenied},
+		"without a grant":               {in, "thing:read", Resource{Type: "Thing", ID: "t", Space: "school"}, ErrDenied},
+		"with one":                      {granted, "thing:read", Resource{Type: "Thing", ID: "t", Space: "school"}, nil},
+		"with one, elsewhere":           {granted, "thing:read", Resource{Type: "Thing", ID: "t", Space: "other"}, ErrDenied},
+		"with one, what is a person's":  {granted, "apikey:list", Resource{Type: "ApiKey", ID: "k", Space: "school", Owner: "s1"}, ErrDenied},
+		"with one, somebody's factors":  {granted, "factor:read", Resource{Type: "Factor", ID: "f", Space: "school", Owner: "s1"}, ErrDenied},
+		"without one, what is nobody's": {Actor{Kind: Staff, ID: "s1"}, "thing:read", Resource{Type: "Thing", ID: "t"}, ErrDenied},
 	} {
 		if err := p.Allow(c.who, c.a, c.r); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

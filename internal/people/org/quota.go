@@ -30,12 +30,13 @@ const (
 	Members    Quota = "members"
 	APIKeys    Quota = "apikeys"
 	Dashboards Quota = "dashboards" // as devices and things
+	Storage    Quota = "storage"    // MiB of uploaded files
 	Values     Quota = "values"     // that are sent in a day of UTC, by boards and people
 )
 
 // Quotas are all of them, in the order in which people read them.
 func Quotas() []Quota {
-	return []Quota{Devices, Things, Properties, Members, APIKeys, Dashboards, Values}
+	return []Quota{Devices, Things, Properties, Members, APIKeys, Dashboards, Storage, Values}
 }
 
 func quotaNames() []string {
@@ -56,7 +57,7 @@ type Limits map[Quota]int
 // machine away from all others: a thousand times what a workshop has. How many values a machine can take
 // its operator must say.
 func DefaultLimits() Limits {
-	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Dashboards: 1_000, Members: 1_000, APIKeys: 1_000}
+	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Dashboards: 1_000, Members: 1_000, APIKeys: 1_000, Storage: 1_024}
 }
 
 // ParseLimits reads texts such as "devices=500" over the defaults.
@@ -88,7 +89,7 @@ func FullText(q Quota, used, most int) string {
 
 var nouns = map[Quota]string{Devices: "devices (deleted ones included, until they are gone for good)", Things: "things (deleted ones included, until they are gone for good)",
 	Properties: "properties", Dashboards: "dashboards (deleted ones included, until they are gone for good)", Members: "members", APIKeys: "API keys",
-	Values: "values today"}
+	Storage: "MiB of uploaded files", Values: "values today"}
 
 // A Use is how much of a quota a space has used.
 type Use struct {

@@ -17,19 +17,6 @@ CREATE TABLE account (
 CREATE INDEX account_by_age on account (created_at, id);
 CREATE INDEX account_by_leaving on account (leaving_at) where leaving_at > 0;
 CREATE INDEX account_by_unproved on account (created_at) where verified_at = 0;
-CREATE TABLE account_address (
-	id text not null primary key,
-	account text not null references account (id),
-	email_index bytea not null unique,
-	sealed bytea not null,
-	proved_at bigint not null
-);
-CREATE INDEX account_address_by_account on account_address (account, proved_at);
-CREATE TABLE account_choice (
-	account text not null primary key references account (id),
-	sealed bytea not null,
-	changed_at bigint not null
-);
 CREATE TABLE account_erase (
 	account text not null primary key,
 	space text not null,
@@ -71,12 +58,9 @@ CREATE TABLE apikey (
 	created_at bigint not null,
 	used_at bigint not null ,
 	role text not null default '',
-	revoked_at bigint not null default 0,
-	expires_at bigint not null default 0,
-	acr text not null default '1'
+	revoked_at bigint not null default 0
 );
 CREATE INDEX apikey_by_account on apikey (account, created_at);
-CREATE INDEX apikey_by_end on apikey (expires_at) where expires_at > 0 and revoked_at = 0;
 CREATE INDEX apikey_by_maker on apikey (made_by);
 CREATE INDEX apikey_by_space on apikey (space);
 CREATE TABLE audit (
@@ -91,6 +75,22 @@ CREATE TABLE audit_person (
 	number bigint not null,
 	action text not null,
 	primary key (person,
+	number)
+);
+CREATE TABLE blob (
+	id text not null primary key,
+	space text not null,
+	state text not null,
+	bytes bigint not null,
+	created_at bigint not null
+);
+CREATE INDEX blob_by_space on blob (space);
+CREATE INDEX blob_by_state on blob (state, created_at);
+CREATE TABLE blob_part (
+	blob text not null references blob (id),
+	number bigint not null,
+	body bytea not null,
+	primary key (blob,
 	number)
 );
 CREATE TABLE ca_certificate (
@@ -124,57 +124,6 @@ CREATE TABLE ca_generation (
 	accept_old_until bigint not null,
 	accepted_until bigint
 );
-CREATE TABLE dashboard (
-	id text not null primary key,
-	space text not null,
-	owner text not null,
-	sealed bytea not null,
-	created_at bigint not null,
-	updated_at bigint not null,
-	deleted_at bigint
-);
-CREATE INDEX dashboard_space on dashboard (space);
-CREATE TABLE dashboard_image (
-	id text not null primary key,
-	dashboard text not null references dashboard (id),
-	kind text not null,
-	image bytea not null,
-	created_at bigint not null
-);
-CREATE INDEX dashboard_image_dashboard on dashboard_image (dashboard);
-CREATE TABLE dashboard_link (
-	dashboard text not null primary key references dashboard (id),
-	token bytea not null unique,
-	made_by text not null,
-	created_at bigint not null,
-	expires_at bigint not null
-);
-CREATE TABLE dashboard_request (
-	dashboard text not null references dashboard (id),
-	account text not null,
-	message bytea not null,
-	created_at bigint not null,
-	primary key (dashboard,
-	account)
-);
-CREATE INDEX dashboard_request_account on dashboard_request (account);
-CREATE TABLE dashboard_share (
-	dashboard text not null references dashboard (id),
-	account text not null,
-	may text not null,
-	made_by text not null,
-	created_at bigint not null,
-	primary key (dashboard,
-	account)
-);
-CREATE INDEX dashboard_share_account on dashboard_share (account);
-CREATE TABLE dashboard_variable (
-	dashboard text not null references dashboard (id),
-	property text not null,
-	primary key (dashboard,
-	property)
-);
-CREATE INDEX dashboard_variable_property on dashboard_variable (property);
 CREATE TABLE device (
 	id text not null primary key,
 	space text not null,
@@ -288,8 +237,7 @@ CREATE TABLE oauth_client (
 	logouts text not null,
 	scopes text not null,
 	device boolean not null,
-	created_at bigint not null ,
-	backchannel text not null default ''
+	created_at bigint not null
 );
 CREATE TABLE oauth_code (
 	hash bytea not null primary key,
@@ -352,20 +300,6 @@ CREATE TABLE oauth_key (
 	created_at bigint not null,
 	active_at bigint not null
 );
-CREATE TABLE oauth_logout (
-	id text not null primary key,
-	client text not null,
-	account text not null,
-	session text not null,
-	tries bigint not null,
-	next_at bigint not null,
-	expires_at bigint not null,
-	unique (client,
-	session)
-);
-CREATE INDEX oauth_logout_by_account on oauth_logout (account);
-CREATE INDEX oauth_logout_by_session on oauth_logout (session);
-CREATE INDEX oauth_logout_by_time on oauth_logout (next_at, id);
 CREATE TABLE oauth_refresh (
 	hash bytea not null primary key,
 	grant_id text not null,
@@ -445,11 +379,81 @@ CREATE TABLE org_member (
 	account)
 );
 CREATE INDEX org_member_by_account on org_member (account);
-CREATE TABLE org_value (
-	space text not null primary key,
-	day bigint not null,
-	used bigint not null,
-	told bigint not null
+CREATE TABLE ota (
+	id text not null primary key,
+	space text not null,
+	device text not null,
+	owner text not null,
+	image text not null,
+	campaign text not null,
+	wave bigint not null,
+	held boolean not null,
+	status text not null,
+	error text not null,
+	version bigint not null,
+	state text not null,
+	fetched bigint not null,
+	file_bytes bigint not null,
+	from_sha bytea not null,
+	final_sha bytea not null,
+	max_retries bigint not null,
+	attempt bigint not null,
+	lines bigint not null,
+	created_at bigint not null,
+	start_at bigint not null,
+	expires_at bigint not null,
+	started_at bigint not null,
+	heard_at bigint not null,
+	ended_at bigint not null
+);
+CREATE INDEX ota_by_campaign on ota (campaign, wave);
+CREATE INDEX ota_by_device on ota (device, created_at);
+CREATE INDEX ota_by_end on ota (status, expires_at);
+CREATE INDEX ota_by_silence on ota (heard_at) where status = 'in_progress';
+CREATE INDEX ota_by_space on ota (space, created_at);
+CREATE INDEX ota_by_start on ota (start_at) where start_at > 0;
+CREATE UNIQUE INDEX ota_open on ota (device) where status in ('pending', 'in_progress');
+CREATE TABLE ota_campaign (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	image text not null,
+	state text not null,
+	devices bigint not null,
+	wave_size bigint not null,
+	wave bigint not null,
+	max_failed bigint not null,
+	created_at bigint not null,
+	ended_at bigint not null
+);
+CREATE INDEX ota_campaign_by_space on ota_campaign (space, created_at);
+CREATE INDEX ota_campaign_by_state on ota_campaign (state);
+CREATE TABLE ota_image (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	blob text not null unique references blob (id),
+	private bytea not null,
+	magic bigint not null,
+	file_bytes bigint not null,
+	image_bytes bigint not null,
+	file_sha bytea not null,
+	image_sha bytea not null,
+	lasting boolean not null,
+	created_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX ota_image_by_sha on ota_image (space, file_sha);
+CREATE INDEX ota_image_by_space on ota_image (space, created_at);
+CREATE INDEX ota_image_by_use on ota_image (lasting, used_at);
+CREATE TABLE ota_state (
+	ota text not null references ota (id),
+	number bigint not null,
+	state text not null,
+	data bigint not null,
+	at bigint not null,
+	primary key (ota,
+	number)
 );
 CREATE TABLE post (
 	id text not null primary key,
@@ -520,15 +524,6 @@ CREATE TABLE signin_session (
 );
 CREATE INDEX signin_session_by_account on signin_session (account, made_at);
 CREATE INDEX signin_session_by_end on signin_session (ends_at);
-CREATE TABLE social_link (
-	id text not null primary key,
-	account text not null,
-	subject_index bytea not null unique,
-	sealed bytea not null,
-	made_at bigint not null,
-	used_at bigint not null
-);
-CREATE INDEX social_link_by_account on social_link (account, made_at);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,
