@@ -54,6 +54,8 @@ type Config struct {
 	TrustedProxies []string // addresses and prefixes of proxies whose X-Forwarded-For is believed; default none
 	Geo            string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
 	Breached       string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
+	WebhookAllow   []string // addresses and prefixes of own networks that webhooks may reach; default none: only public addresses
+	TriggerRate    int      // how often a minute one trigger does something, over some time; default 60; below 0 is without limit
 	Quota          []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
 	LogLevel  string // debug, info, warn or error
@@ -121,6 +123,9 @@ func (c Config) Filled() (Config, error) {
 	}
 	if _, err := rest.ParseProxies(c.TrustedProxies); err != nil {
 		fail("trusted-proxies", "%v", err)
+	}
+	if _, _, err := c.webhookAllow(); err != nil {
+		fail("webhook-allow", "%v", err)
 	}
 	if _, err := org.ParseLimits(c.Quota); err != nil {
 		fail("quota", "%v", err)

@@ -93,7 +93,7 @@ func (s *Server) finishPerson(ctx context.Context, e account.Erasure) error {
 // shutOut takes step 3: it needs no key of the person.
 func (s *Server) shutOut(ctx context.Context, user, step string) error {
 	// .1. Sessions of browsers and of programs, second steps, letters, and what the guard knows.
-	for _, forget := range []func(context.Context, string) error{s.signin.Forget, s.tokens.Forget, s.factors.Forget, s.letters.Forget, s.guard.Forget} {
+	for _, forget := range []func(context.Context, string) error{s.signin.Forget, s.tokens.Forget, s.factors.Forget, s.letters.Forget, s.guard.Forget, s.triggers.Forget} {
 		if err := forget(ctx, user); err != nil {
 			return err
 		}

@@ -76,6 +76,10 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.things.Count(ctx, space)
 	case org.Properties:
 		return s.things.CountProperties(ctx, space)
+	case org.Triggers:
+		return s.triggers.Count(ctx, space)
+	case org.Notices:
+		return s.triggers.Today(ctx, space)
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

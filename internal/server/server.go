@@ -23,6 +23,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/fleet/trigger"
 	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
@@ -67,6 +68,7 @@ type Server struct {
 	series    *series.Service
 	devices   *device.Service
 	things    *thing.Service
+	triggers  *trigger.Service
 	wall      *edge.Wall
 	audit     *audit.Service
 	refused   refusals
@@ -81,6 +83,7 @@ type Server struct {
 	broker *mqtt.Broker // set by Run
 	ready  atomic.Bool
 	issuer atomic.Pointer[string] // set by Run, when the port is known
+	base   atomic.Pointer[string] // https:// address of the API; likewise
 	doors  chan Addresses         // gets the addresses once, when devices can connect
 }
 
@@ -172,6 +175,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
 	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
+	if err := s.openTriggers(ctx); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -248,7 +254,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -295,6 +301,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "device authority", Run: s.authority.Run},
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
+		{Name: "triggers", Run: s.triggers.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "letters", Run: s.letters.Run},

@@ -144,8 +144,9 @@ type Counts struct {
 type Service struct {
 	needs  Needs
 	routes *routes
-	send   Send                    // set by Bind before anything is served
-	heard  func(topic string) bool // set by Bind before anything is served
+	send   Send                       // set by Bind before anything is served
+	heard  func(topic string) bool    // set by Bind before anything is served
+	linked func(property string) bool // set by BindTriggers before anything is served
 
 	// Changes tells what values changed.
 	Changes feed.Feed[Change]
@@ -175,6 +176,7 @@ func New(needs Needs) (*Service, error) {
 		routes: newRoutes(needs.Store.route),
 		send:   func(string, []byte, byte) {},
 		heard:  func(string) bool { return false },
+		linked: func(string) bool { return false },
 		zoned:  make(chan struct{}, 1),
 		stale:  make(chan struct{}, 1),
 	}, nil

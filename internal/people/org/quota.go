@@ -29,10 +29,14 @@ const (
 	Properties Quota = "properties"
 	Members    Quota = "members"
 	APIKeys    Quota = "apikeys"
+	Triggers   Quota = "triggers" // deleted ones count until they are gone for good
+	Notices    Quota = "notices"  // what triggers do in a day, UTC
 )
 
 // Quotas are all of them, in the order in which people read them.
-func Quotas() []Quota { return []Quota{Devices, Things, Properties, Members, APIKeys} }
+func Quotas() []Quota {
+	return []Quota{Devices, Things, Properties, Members, APIKeys, Triggers, Notices}
+}
 
 func quotaNames() []string {
 	var all []string
@@ -51,7 +55,7 @@ type Limits map[Quota]int
 // DefaultLimits hold where nobody says otherwise. They keep one space from taking the
 // machine away from all others: a thousand times what a workshop has.
 func DefaultLimits() Limits {
-	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Members: 1_000, APIKeys: 1_000}
+	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Members: 1_000, APIKeys: 1_000, Triggers: 1_000, Notices: 100_000}
 }
 
 // ParseLimits reads texts such as "devices=500" over the defaults.
@@ -82,7 +86,8 @@ func FullText(q Quota, used, most int) string {
 }
 
 var nouns = map[Quota]string{Devices: "devices (deleted ones included, until they are gone for good)", Things: "things (deleted ones included, until they are gone for good)",
-	Properties: "properties", Members: "members", APIKeys: "API keys"}
+	Properties: "properties", Members: "members", APIKeys: "API keys",
+	Triggers: "triggers (deleted ones included, until they are gone for good)", Notices: "acts of triggers today"}
 
 // A Use is how much of a quota a space has used.
 type Use struct {
