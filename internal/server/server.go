@@ -368,6 +368,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	for pattern, page := range s.signin.Pages() {
 		mux.Handle(pattern, s.atOrigin(page))
 	}
+	for pattern, page := range s.triggers.Pages() {
+		mux.Handle(pattern, page)
+	}
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux
 	// would answer a double slash with a redirect, which no client follows with its token.

@@ -89,6 +89,18 @@ var samples = map[string][]sample{
 	"PUT /iot/v2/things/{id}/sketch/{sketch}":                {{}, {"", isJSON, `{"sketch_version":"v1"}`}},
 	"PUT /iot/v2/things/{id}/tags":                           {{"", isJSON, `{"key":"floor","value":"2"}`}},
 
+	"GET /iot/v1/triggers":                   {{}, {query: "show_deleted=True&property_id={property}&device_id={device}&source_type=PROPERTY"}},
+	"PUT /iot/v1/triggers":                   {{"", isJSON, `{"name":"new","property_id":"{property}","condition":{"operator":"GT","value":30,"hysteresis":1},"actions":[{"kind":"SET-PROPERTY","name":"set","set_property":{"property_id":"{property}","value":1}}]}`}, {"", isJSON, `{"name":"away","active":false,"device_status_source":{"criteria":"EXCLUDE","device_ids":["{device}"],"grace_period_offline":60}}`}},
+	"POST /iot/v1/triggers/{id}":             {{"", isJSON, `{"name":"renamed","active":true}`}, {"", isJSON, `{"soft_deleted":true}`}},
+	"PATCH /iot/v1/triggers/{id}":            {{"", isJSON, `{"active":false}`}},
+	"DELETE /iot/v1/triggers/{id}":           {{}, {query: "force=true"}},
+	"POST /iot/v1/triggers/{id}/unsubscribe": {{"", isJSON, `{"recipients":["{fresh}"]}`}},
+	"POST /iot/v1/actions":                   {{"", isJSON, `{"kind":"CALL-WEBHOOK","name":"hook","trigger_id":"{trigger}","webhook":{"url":"https://example.org/hook"}}`}},
+	"PUT /iot/v1/actions/{id}":               {{"", isJSON, `{"name":"renamed","webhook":{"url":"https://example.org/other"}}`}},
+	"PUT /iot/v1/actions/{id}/unsubscribe":   {{"", isJSON, `{"recipients":["{fresh}"]}`}},
+	"POST /v1/triggers/import":               {{"", isJSON, `{"template":{"name":"imported","linked_property":{"thing_id":"it","property_id":"canary"},"condition":{"operator":"LT","value":3}},"things":{"it":"{thing}"},"prefix_name":"My "}`}},
+	"POST /v1/push":                          {{"", isJSON, `{"endpoint":"https://push.example.org/{hex}","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`}},
+
 	"POST /v1/spaces":                      {{"", isJSON, `{"name":"another"}`}},
 	"PATCH /v1/spaces/{id}":                {{"", isJSON, `{"name":"renamed","require":"two-step"}`}, {"", isJSON, `{}`}},
 	"PATCH /v1/spaces/{id}/members/{user}": {{"", isJSON, `{"role":"editor"}`}},
@@ -217,6 +229,18 @@ func (c *caller) settleFleet() {
 	if c.own == nil {
 		c.own = map[string]string{}
 	}
+	var trigger struct {
+		ID      string           `json:"id"`
+		Actions []map[string]any `json:"actions"`
+	}
+	c.do("PUT", "/iot/v1/triggers", map[string]any{"name": "canary trigger", "property_id": th.Properties[0].ID, "condition": map[string]any{"operator": "GT", "value": 1e9}, "actions": []any{
+		map[string]any{"kind": "CALL-WEBHOOK", "name": "canary action", "webhook": map[string]any{"url": "https://example.org/canary"}}}}, &trigger)
+	var push struct {
+		ID string `json:"id"`
+	}
+	c.do("POST", "/v1/push", map[string]any{"endpoint": "https://push.example.org/canary", "keys": map[string]any{
+		"p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4", "auth": "BTBZMqHH6r4Tts7J_aSIgg"}}, &push)
+	maps.Copy(c.own, map[string]string{"trigger": trigger.ID, "action": fmt.Sprint(trigger.Actions[0]["id"]), "push": push.ID})
 	maps.Copy(c.own, map[string]string{
 		"device": d.ID, "thing": th.ID, "property": th.Properties[0].ID, "cid": cert.ID, "sketch": with.Sketch, "csr": string(quoted[1 : len(quoted)-1]),
 		"client": c.key.ID, "secret": c.key.Secret, "pass": secret, "hex": hexText(), "fresh": uuid.NewString(),
@@ -344,6 +368,12 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["joined"]
 		case strings.HasPrefix(d.Path, "/v1/spaces/"):
 			own = c.own["space"]
+		case strings.HasPrefix(d.Path, "/iot/v1/triggers/"):
+			own = c.own["trigger"]
+		case strings.HasPrefix(d.Path, "/iot/v1/actions/"), strings.HasPrefix(d.Path, "/v1/actions/"):
+			own = c.own["action"]
+		case strings.HasPrefix(d.Path, "/v1/push/"):
+			own = c.own["push"]
 		case name == "pid":
 			own = c.own["property"]
 		case name == "cid":

@@ -176,7 +176,6 @@ func New(needs Needs) (*Service, error) {
 		routes: newRoutes(needs.Store.route),
 		send:   func(string, []byte, byte) {},
 		heard:  func(string) bool { return false },
-		linked: func(string) bool { return false },
 		zoned:  make(chan struct{}, 1),
 		stale:  make(chan struct{}, 1),
 	}, nil

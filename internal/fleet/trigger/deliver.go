@@ -15,10 +15,8 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/post"
 )
 
-var (
-	ErrNoDelivery = problem.New(problem.NotFound, "delivery-not-found", "There is no such delivery of this action.")
-	ErrNotDead    = problem.New(problem.Precondition, "delivery-not-dead", "Only a delivery that was given up can be tried again.")
-)
+// errNoDelivery is one that was removed while it was under way.
+var errNoDelivery = problem.New(problem.NotFound, "delivery-not-found", "There is no such delivery of this action.")
 
 // A Delivery is one thing that was to be done, as people see it.
 type Delivery struct {
@@ -41,16 +39,16 @@ func (s *Service) Deliveries(ctx context.Context, who access.Actor, action strin
 	return s.needs.Store.delivered(ctx, who.Space, action, most)
 }
 
-// Revive has a delivery that was given up tried for another day. It keeps its ID.
-func (s *Service) Revive(ctx context.Context, who access.Actor, action, id string) error {
-	if err := ours(who); err != nil {
-		return err
+// Revive has the deliveries of an action that were given up tried for another day, and says how many. They keep their IDs.
+func (s *Service) Revive(ctx context.Context, who access.Actor, action string) (int64, error) {
+	if _, err := s.GetAction(ctx, who, action); err != nil {
+		return 0, err
 	}
-	err := s.needs.Store.revive(ctx, who.Space, action, id, s.now().UnixMicro(), s.entry(who, "delivery:retry", "delivery", id, map[string]string{"action": action}))
+	n, err := s.needs.Store.revive(ctx, who.Space, action, s.now().UnixMicro(), s.entry(who, "action:retry", "action", action, nil))
 	if err == nil {
 		s.poke()
 	}
-	return err
+	return n, err
 }
 
 // deliver tries a delivery once.

@@ -234,9 +234,16 @@ func (h *house) again() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if h.http, err = d.Handler(h.Routes()); err != nil {
+	routes, err := d.Handler(h.Routes())
+	if err != nil {
 		h.t.Fatal(err)
 	}
+	mux := http.NewServeMux()
+	mux.Handle("/", routes)
+	for pattern, page := range h.Pages() {
+		mux.Handle(pattern, page)
+	}
+	h.http = mux
 }
 
 func (h *house) clock() time.Time {

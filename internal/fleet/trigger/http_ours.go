@@ -2,13 +2,11 @@ package trigger
 
 import (
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
-	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -27,6 +25,10 @@ type (
 		EndedAt   *time.Time `json:"ended_at"` // null while it waits
 		Outcome   string     `json:"outcome"`  // waiting, done, dead, gone, limited or erased
 		Answer    *int       `json:"answer"`   // HTTP status of the last try; null for none
+	}
+
+	wireRetried struct {
+		Retried int64 `json:"retried"`
 	}
 
 	wireUsage struct {
@@ -68,13 +70,11 @@ func (s *Service) ourRoutes() []door.Route {
 		{Pattern: "GET /v1/triggers/usage", Action: "trigger:list", Out: wireUsage{}, Do: s.httpUsage},
 		{Pattern: "POST /v1/triggers/import", Action: "trigger:create", MaxBody: maxTriggerBody, In: inImport{}, Out: wireTrigger{}, Status: http.StatusCreated, Do: s.httpImport},
 		{Pattern: "GET " + deliveries, Action: "action:read", Resource: s.actionResource, Out: []wireDelivery{}, Do: s.httpDeliveries},
-		{Pattern: "POST " + deliveries + "/{delivery}/retry", Action: "action:update", Resource: s.actionResource, Do: s.httpRetry},
+		{Pattern: "POST " + deliveries + "/retry", Action: "action:update", Resource: s.actionResource, Out: wireRetried{}, Do: s.httpRetry},
 		{Pattern: "GET /v1/push/key", Action: "push:list", Resource: own, Out: wirePushKey{}, Do: s.httpPushKey},
 		{Pattern: "GET /v1/push", Action: "push:list", Resource: own, Out: []wireBrowser{}, Do: s.httpBrowsers},
 		{Pattern: "POST /v1/push", Action: "push:create", Resource: own, In: inBrowser{}, Out: wireBrowser{}, Status: http.StatusCreated, Do: s.httpSubscribe},
 		{Pattern: "DELETE /v1/push/{id}", Action: "push:delete", Resource: own, Do: s.httpForgo},
-		{Pattern: "GET /v1/unsubscribe/{token}", Open: true, Do: s.httpUnsubscribePage},
-		{Pattern: "POST /v1/unsubscribe/{token}", Open: true, Do: s.httpMute},
 	}
 }
 
@@ -128,15 +128,11 @@ func (s *Service) httpDeliveries(w http.ResponseWriter, r *http.Request, who acc
 }
 
 func (s *Service) httpRetry(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	id := strings.ToLower(r.PathValue("delivery"))
-	if !topic.IsID(id) {
-		return ErrNoDelivery
-	}
-	if err := s.Revive(r.Context(), who, pathID(r), id); err != nil {
+	n, err := s.Revive(r.Context(), who, pathID(r))
+	if err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusOK)
-	return nil
+	return rest.Write(w, http.StatusOK, isJSON, wireRetried{n})
 }
 
 func (s *Service) httpPushKey(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {
@@ -182,25 +178,4 @@ func (s *Service) httpForgo(w http.ResponseWriter, r *http.Request, who access.A
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
-}
-
-// httpUnsubscribePage asks before it does anything: programs that look at links open them too.
-func (s *Service) httpUnsubscribePage(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
-	_, _, err := s.readToken(r.PathValue("token"))
-	return s.pages.show(w, r, "ask", err)
-}
-
-// httpMute is the button of the page, and what readers of mail send by themselves (RFC 8058). Whoever has the link may,
-// whatever page it comes from.
-func (s *Service) httpMute(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
-	back := r.PostFormValue("again") == "1"
-	err := s.Mute(r.Context(), r.PathValue("token"), back)
-	if err != nil && !errors.Is(err, ErrToken) {
-		return err
-	}
-	state := "done"
-	if back {
-		state = "again"
-	}
-	return s.pages.show(w, r, state, err)
 }

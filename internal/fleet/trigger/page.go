@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -83,4 +84,42 @@ func (p pages) show(w http.ResponseWriter, r *http.Request, state string, failed
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // a browser that has gone away is nobody's error
 	return nil
+}
+
+// maxForm is more than the forms of this page have, in bytes.
+const maxForm = 4 << 10
+
+// Pages are open to whoever has a link of a letter, from wherever it is followed. They know no session.
+func (s *Service) Pages() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /unsubscribe/{token}":  http.HandlerFunc(s.askPage),
+		"POST /unsubscribe/{token}": http.HandlerFunc(s.mutePage),
+	}
+}
+
+// askPage asks before anything is done: programs that look at links open them too.
+func (s *Service) askPage(w http.ResponseWriter, r *http.Request) {
+	_, _, err := s.readToken(r.PathValue("token"))
+	s.show(w, r, "ask", err)
+}
+
+// mutePage is the button of the page, and what readers of mail send by themselves (RFC 8058).
+func (s *Service) mutePage(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	state, back := "done", r.PostFormValue("again") == "1"
+	if back {
+		state = "again"
+	}
+	s.show(w, r, state, s.Mute(r.Context(), r.PathValue("token"), back))
+}
+
+func (s *Service) show(w http.ResponseWriter, r *http.Request, state string, err error) {
+	if err != nil && !errors.Is(err, ErrToken) {
+		s.needs.Log.ErrorContext(r.Context(), "the page behind a letter cannot be shown", "err", err)
+		http.Error(w, "Something went wrong on the server. Try again.", http.StatusInternalServerError)
+		return
+	}
+	if err := s.pages.show(w, r, state, err); err != nil {
+		s.needs.Log.ErrorContext(r.Context(), "the page behind a letter cannot be shown", "err", err)
+	}
 }

@@ -26,8 +26,8 @@ type deliveryStore interface {
 	expand(ctx context.Context, id string, rows []delivery, at int64) error
 	// delivered lists the newest deliveries of an action.
 	delivered(ctx context.Context, space, action string, most int) ([]Delivery, error)
-	// revive has a dead delivery tried again.
-	revive(ctx context.Context, space, action, id string, at int64, e journal.Entry) error
+	// revive has the dead deliveries of an action tried again, and says how many those are.
+	revive(ctx context.Context, space, action string, at int64, e journal.Entry) (int64, error)
 }
 
 const deliveryColumns = `id, trigger, action, space, part, kind, target, sealed, at, stamp, next_at, tries`
@@ -106,7 +106,7 @@ func (s sqlStore) chose(ctx context.Context, id string, stamp int64) (has int64,
 		return tx.QueryRow(ctx, `select stamp from trigger_delivery where id = $1`, id).Scan(&has)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, ErrNoDelivery // removed meanwhile
+		return 0, errNoDelivery
 	}
 	return has, err
 }
@@ -141,22 +141,17 @@ func (s sqlStore) delivered(ctx context.Context, space, action string, most int)
 	return all, err
 }
 
-func (s sqlStore) revive(ctx context.Context, space, action, id string, at int64, e journal.Entry) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		var how string
-		err := tx.QueryRow(ctx, `select outcome from trigger_delivery where id = $1 and action = $2 and space = $3`, id, action, space).Scan(&how)
-		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNoDelivery
-		}
+func (s sqlStore) revive(ctx context.Context, space, action string, at int64, e journal.Entry) (n int64, err error) {
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		done, err := tx.Exec(ctx, `update trigger_delivery set at = $3, next_at = $3, tries = 0, ended_at = 0, outcome = '', answer = 0
+			where action = $1 and space = $2 and outcome = $4`, action, space, at, dead)
 		if err != nil {
 			return err
 		}
-		if how != dead {
-			return ErrNotDead
-		}
-		if _, err := tx.Exec(ctx, `update trigger_delivery set at = $2, next_at = $2, tries = 0, ended_at = 0, outcome = '', answer = 0 where id = $1`, id, at); err != nil {
+		if n, err = done.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
 		return journal.Record(ctx, tx, e)
 	})
+	return n, err
 }

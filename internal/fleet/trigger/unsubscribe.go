@@ -47,7 +47,7 @@ func (s *Service) unsubscribeLink(trigger, user string) string {
 	if token == "" {
 		return ""
 	}
-	return s.needs.Base() + "/v1/unsubscribe/" + token
+	return s.needs.Base() + "/unsubscribe/" + token
 }
 
 // Mute says that whoever has a link of a letter wants no more of its trigger, or does again with back. It is repeatable.
