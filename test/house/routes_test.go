@@ -140,6 +140,8 @@ type caller struct {
 	keep string            // the path of a thing that nobody names
 	kept string            // the answer of that path
 
+	plain *client.Client // with key
+
 	id, email string // of the account
 	spare     string // API key
 	mine      string // the space that was made last
@@ -238,7 +240,13 @@ func (c *caller) settleFleet() {
 	var push struct {
 		ID string `json:"id"`
 	}
-	c.do("POST", "/v1/push", map[string]any{"endpoint": "https://push.example.org/canary", "keys": map[string]any{
+	person := *c // a key of one space may not
+	if person.plain == nil {
+		c.plain = c.client(c.key)
+		person.plain = c.plain
+	}
+	person.api = person.plain
+	person.do("POST", "/v1/push", map[string]any{"endpoint": "https://push.example.org/canary", "keys": map[string]any{
 		"p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4", "auth": "BTBZMqHH6r4Tts7J_aSIgg"}}, &push)
 	maps.Copy(c.own, map[string]string{"trigger": trigger.ID, "action": fmt.Sprint(trigger.Actions[0]["id"]), "push": push.ID})
 	maps.Copy(c.own, map[string]string{
