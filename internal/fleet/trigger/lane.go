@@ -64,6 +64,7 @@ type outcome struct {
 	at      int64
 	answer  int
 	free    bool // a try that was none
+	back    bool // it was not begun
 	entry   *journal.Entry
 }
 
@@ -76,6 +77,9 @@ type desk struct {
 
 func (d *desk) release(some []outcome) {
 	for _, o := range some {
+		if o.back {
+			continue
+		}
 		space := d.busy[o.id]
 		delete(d.busy, o.id)
 		if d.spaces[space]--; d.spaces[space] <= 0 {
@@ -101,14 +105,13 @@ func (s *Service) runLane(ctx context.Context, l *lane) {
 				s.needs.Log.ErrorContext(ctx, "deliveries wait for the database", "err", err)
 			}
 			took = len(d.ready)
-			// A clock that was set ends leases early.
-			d.ready = slices.DeleteFunc(d.ready, func(r delivery) bool { return d.busy[r.id] != "" })
 		}
 		for len(d.ready) > 0 && len(d.busy) < l.slots {
 			r := d.ready[0]
 			d.ready = d.ready[1:]
-			if d.spaces[r.space] >= max(1, l.slots/2) && s.others(d, r.space) {
-				results <- outcome{id: r.id, next: now.Add(crowded).UnixMicro(), free: true}
+			// A clock that was set ends leases early: then it is under way still.
+			if d.busy[r.id] != "" || d.spaces[r.space] >= max(1, l.slots/2) && s.others(d, r.space) {
+				results <- outcome{id: r.id, next: now.Add(crowded).UnixMicro(), free: true, back: true}
 				continue
 			}
 			d.busy[r.id] = r.space
