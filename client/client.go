@@ -96,6 +96,9 @@ func New(cfg Config, now func() time.Time) (*Client, error) {
 	}, nil
 }
 
+// Close ends connections that nothing is under way on. A later call makes new ones.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // Trust is the system's authorities and those in the PEM file.
 func Trust(file string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(file)

@@ -200,7 +200,7 @@ func password(c *cobra.Command, stdin bool) (string, error) {
 }
 
 func user() *cobra.Command {
-	return group("user", "People who may come in", userAdd(), userList(), userPassword(), userDisable())
+	return group("user", "People who may come in", append([]*cobra.Command{userAdd(), userList(), userPassword(), userDisable()}, userVerbs()...)...)
 }
 
 func userAdd() *cobra.Command {
@@ -269,6 +269,7 @@ func space() *cobra.Command {
 		})
 	keep.Flags().IntVar(&days, "days", 0, "1 to 36500; 0 keeps them for ever")
 	_ = keep.MarkFlagRequired("days")
+	member.Aliases = []string{"role"}
 	return group("space", "Where devices and things belong", append([]*cobra.Command{add, list, member, keep, spaceErase()}, spaceVerbs()...)...)
 }
 
@@ -285,23 +286,26 @@ data archive. There is no way back.
 
 Without --yes-erase nothing is erased, and the answer says what would be. Afterwards make a
 backup, and delete all keyring archives that are older: they still have the key.`
+	c.Aliases = []string{"disband"}
 	c.Flags().StringVar(&yes, "yes-erase", "", "the space's name, to say it a second time")
 	return c
 }
 
 func apikey() *cobra.Command {
 	var user, space, name, role string
+	var days int
 	add := verb("add", "Make a key for programs; its secret is shown once", "apikey.add", []string{"client_id", "client_secret"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) {
-			return map[string]any{"user": user, "space": space, "name": name, "role": role}, nil
+			return map[string]any{"user": user, "space": space, "name": name, "role": role, "days": days}, nil
 		})
+	add.Flags().IntVar(&days, "days", 0, "for how many days the key works, 1 to 3650 (default: for ever)")
 	add.Flags().StringVar(&role, "role", "", "of a service account in --space: Service, Viewer, Editor or Admin, not above the person's (default: all that the person may)")
 	add.Flags().StringVar(&user, "user", "", "e-mail address or id of the person that the key acts for")
 	add.Flags().StringVar(&space, "space", "", "id of the only shared space that the key may enter (default: all of the person's)")
 	add.Flags().StringVar(&name, "name", "", "what the key is for")
 	_ = add.MarkFlagRequired("user")
 	_ = add.MarkFlagRequired("name")
-	list := verb("list", "Keys of a person", "apikey.list", []string{"client_id", "name", "space", "role", "created_at", "last_used_at", "enabled", "revoked"}, cobra.NoArgs,
+	list := verb("list", "Keys of a person", "apikey.list", []string{"client_id", "name", "space", "role", "created_at", "last_used_at", "enabled", "revoked", "expires_at"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) { return map[string]any{"user": user}, nil })
 	list.Flags().StringVar(&user, "user", "", "e-mail address or id")
 	_ = list.MarkFlagRequired("user")

@@ -257,24 +257,30 @@ func scripts(t *testing.T, data string) {
 	}
 }
 
-func TestVerbsOfSpaces(t *testing.T) {
-	h := servertest.Start(t)
-	anna, _ := h.Person("anna@example.org")
-	boris, _ := h.Person("boris@example.org")
-	run := func(out any, args ...string) error {
+// verbsOn runs verbs on a data directory and reads their JSON; must ends the test where one fails.
+func verbsOn(t *testing.T, dir string) (run func(out any, args ...string) error, must func(out any, args ...string)) {
+	run = func(out any, args ...string) error {
 		t.Helper()
-		text, _, err := command(t, "", append(args, "--data", h.Config.Data, "--format", "json")...)
+		text, _, err := command(t, "", append(args, "--data", dir, "--format", "json")...)
 		if err == nil {
 			err = json.Unmarshal([]byte(text), out)
 		}
 		return err
 	}
-	must := func(out any, args ...string) {
+	must = func(out any, args ...string) {
 		t.Helper()
 		if err := run(out, args...); err != nil {
 			t.Fatalf("%v: %v", args, err)
 		}
 	}
+	return run, must
+}
+
+func TestVerbsOfSpaces(t *testing.T) {
+	h := servertest.Start(t)
+	anna, _ := h.Person("anna@example.org")
+	boris, _ := h.Person("boris@example.org")
+	run, must := verbsOn(t, h.Config.Data)
 	var sp struct{ ID, Name, Owner, Require string }
 	must(&sp, "space", "add", "--user", anna, "--name", "School")
 	var rows []map[string]any

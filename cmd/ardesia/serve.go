@@ -38,7 +38,7 @@ Port 0 takes any free port; DIR/addresses.json then tells all of them.`,
 				return err
 			}
 			log := logger(os.Stderr, cfg)
-			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout(), Program: program()})
+			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout(), Program: program(), Terminal: isTerminal(c.OutOrStdout())})
 			if errors.Is(err, context.Canceled) {
 				log.Info("stopped before it was ready", "err", err)
 				return nil // as asked; the next start goes on
@@ -62,12 +62,17 @@ func program() string {
 	return os.Args[0]
 }
 
+// isTerminal says whether somebody sees at once what is written to w.
+func isTerminal(w io.Writer) bool {
+	f, isFile := w.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd()))
+}
+
 func logger(w io.Writer, cfg server.Config) *slog.Logger {
 	level := slog.LevelInfo
 	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // Filled has checked it
 	o := &slog.HandlerOptions{Level: level}
-	f, isFile := w.(*os.File)
-	if cfg.LogFormat == "json" || (cfg.LogFormat == "" && !(isFile && term.IsTerminal(int(f.Fd())))) {
+	if cfg.LogFormat == "json" || (cfg.LogFormat == "" && !isTerminal(w)) {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))

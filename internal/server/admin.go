@@ -14,6 +14,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/ops/backup"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
+	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 )
 
 // errAct is an administrative act that this version does not know.
@@ -46,6 +47,11 @@ var acts = map[string]act{
 	"user.list":       with((*Server).userList),
 	"user.password":   with((*Server).userPassword),
 	"user.disable":    with((*Server).userDisable),
+	"user.show":       with((*Server).userShow),
+	"user.freeze":     with((*Server).userFreeze),
+	"user.sessions":   with((*Server).userSessions),
+	"user.reset":      with((*Server).userReset),
+	"user.delete":     with((*Server).userDelete),
 	"space.add":       with((*Server).spaceAdd),
 	"space.list":      with((*Server).spaceList),
 	"space.member":    with((*Server).spaceMember),
@@ -147,6 +153,7 @@ type wireWho struct {
 	Space    string `json:"space"`
 	Name     string `json:"name"`
 	Role     string `json:"role"`
+	Days     int    `json:"days"` // for which a key works; 0: for ever
 }
 
 func (s *Server) userPassword(ctx context.Context, in wireWho) (any, error) {
@@ -217,11 +224,18 @@ func (s *Server) apikeyAdd(ctx context.Context, in wireWho) (any, error) {
 			return nil, err
 		}
 	}
-	k, secret, err := s.apikeys.Add(ctx, operator, u.ID, in.Space, role, in.Name)
+	w := apikey.Wish{Account: u.ID, Space: in.Space, Role: role, Name: in.Name}
+	if in.Days < 0 {
+		return nil, apikey.ErrEnds
+	}
+	if in.Days > 0 {
+		w.ExpiresAt = s.world.Now().Add(time.Duration(min(in.Days, maxKeepArchives)) * 24 * time.Hour) // the room refuses what is too far
+	}
+	k, secret, err := s.apikeys.Make(ctx, operator, w)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"client_id": k.ID, "client_secret": secret.Reveal(), "name": k.Name, "space": k.Space, "role": k.Role}, nil
+	return map[string]any{"client_id": k.ID, "client_secret": secret.Reveal(), "name": k.Name, "space": k.Space, "role": k.Role, "expires_at": timeOrNull(k.ExpiresAt)}, nil
 }
 
 func (s *Server) apikeyList(ctx context.Context, in wireWho) (any, error) {
@@ -232,7 +246,7 @@ func (s *Server) apikeyList(ctx context.Context, in wireWho) (any, error) {
 	all, err := s.apikeys.List(ctx, u.ID)
 	out := make([]map[string]any, 0, len(all))
 	for _, k := range all {
-		row := map[string]any{"client_id": k.ID, "name": k.Name, "space": k.Space, "role": k.Role, "created_at": k.CreatedAt, "enabled": k.Enabled, "revoked": k.Revoked()}
+		row := map[string]any{"client_id": k.ID, "name": k.Name, "space": k.Space, "role": k.Role, "created_at": k.CreatedAt, "enabled": k.Enabled, "revoked": k.Revoked(), "expires_at": timeOrNull(k.ExpiresAt)}
 		if !k.UsedAt.IsZero() {
 			row["last_used_at"] = k.UsedAt
 		}

@@ -48,7 +48,7 @@ func settle(t *testing.T, h *servertest.House, user string, key servertest.Key, 
 	h.Admin("space.add", map[string]string{"user": user, "name": name}, &made)
 	d.id = made.ID
 	h.Admin("apikey.add", map[string]string{"user": user, "space": d.id, "name": "bound"}, &d.key)
-	c := inSpace(t, h, key, d.id)
+	c := h.ClientIn(t, key, d.id)
 	var board client.Device
 	var th client.Thing
 	for _, q := range []struct {
@@ -69,15 +69,6 @@ func settle(t *testing.T, h *servertest.House, user string, key servertest.Key, 
 		t.Fatalf("PUT %s: %v", value, err)
 	}
 	return d
-}
-
-func inSpace(t *testing.T, h *servertest.House, key servertest.Key, space string) *client.Client {
-	t.Helper()
-	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA(), Space: space}, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // erase asks for the erasure.
@@ -121,7 +112,7 @@ type wireProof struct {
 
 func (d doomed) there(t *testing.T, h *servertest.House, key servertest.Key) error {
 	t.Helper()
-	c := inSpace(t, h, key, d.id)
+	c := h.ClientIn(t, key, d.id)
 	if err := c.Do(t.Context(), "GET", "/iot/v2/devices/"+d.device, nil, nil); err != nil {
 		return err
 	}
@@ -163,7 +154,7 @@ func TestSpaceErasureSurvivesPowerCut(t *testing.T) {
 			if err := gone.there(t, h, key); err == nil || !strings.Contains(err.Error(), "not a member") {
 				t.Errorf("cut after step %s, after the start its admin gets %v", step, err)
 			}
-			if err := inSpace(t, h, gone.key, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil || !revoked(t, h, user, gone.key) {
+			if err := h.ClientIn(t, gone.key, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil || !revoked(t, h, user, gone.key) {
 				t.Errorf("cut after step %s, its API key works after the start, or is not revoked: %v", step, err)
 			}
 			if n, err := h.Server.Unerased(t.Context()); n != 0 || err != nil {

@@ -20,10 +20,7 @@ func (s *Server) orgNeeds() org.Needs {
 	}
 	return org.Needs{
 		Store: org.SQL(d.core), Keys: d.ring, Now: s.world.Now, Policy: s.policy, Limits: limits,
-		Person: func(ctx context.Context, user string) (org.Person, error) {
-			u, err := s.accounts.Get(ctx, user)
-			return org.Person{Name: u.Name, Email: u.Email}, err
-		},
+		Person: s.shown, Reads: s.reads,
 		Level: func(_ context.Context, who access.Actor) (org.Level, error) {
 			return map[string]org.Level{"2": org.TwoStep, "3": org.Passkey, "1": org.Password}[who.ACR], nil
 		},

@@ -156,7 +156,11 @@ func (s *Server) openPost() error {
 // addressee is an account as a letter needs it.
 func (s *Server) addressee(ctx context.Context, user string) (post.Person, error) {
 	u, err := s.accounts.Get(ctx, user)
-	return post.Person{Address: u.Email, Name: u.Name}, err
+	if err != nil {
+		return post.Person{}, err
+	}
+	said, err := s.accounts.Profile(ctx, user)
+	return post.Person{Address: u.Email, Name: u.Name, Lang: said.Lang}, err
 }
 
 // mailTest sends a letter at once and says what became of it.

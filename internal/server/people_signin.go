@@ -28,7 +28,7 @@ func (s *Server) peopleSignIn() (err error) {
 	s.signin, err = signin.New(signin.Needs{
 		Store: signin.SQL(s.data.core), Keys: s.data.ring, Accounts: s.accounts, APIKeys: s.apikeys,
 		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Arrived: s.arrived, Factors: proofs{s.factors}, Enrolment: proofs{s.factors},
-		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, MayLeave: s.mayLeave, Send: s.sendLetter,
+		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, Spaces: s.orgs, Policy: s.policy, Deeds: s.deeds, MayLeave: s.mayLeave, Send: s.sendLetter,
 		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, SignUp: s.cfg.SignUp != "closed",
 	})
 	if err != nil {
@@ -204,16 +204,25 @@ func (s *Server) sendLetter(ctx context.Context, l signin.Letter) error {
 	takes := kind.Takes()
 	fields := maps.Clone(l.Fields)
 	maps.DeleteFunc(fields, func(name, _ string) bool { return !slices.Contains(takes, name) })
+	// The language that a person chose goes before that of a browser, which may be somebody else's.
+	if l.To != "" {
+		said, err := s.accounts.Profile(ctx, l.To)
+		if err != nil {
+			return err
+		}
+		l.Lang = orElse(said.Lang, l.Lang)
+	}
 	return s.letters.Send(ctx, post.Letter{Kind: kind, To: l.To, Address: l.Address, Lang: l.Lang, Fields: fields})
 }
 
 // runNotices writes to people of what the guard and their second steps have seen, and ends
 // what programs got in a browser's session that was ended, until ctx ends.
 func (s *Server) runNotices(ctx context.Context) error {
-	seen, steps, ends := s.guard.Events.Subscribe(256), s.factors.Events.Subscribe(256), s.signin.Ends.Subscribe(256)
+	seen, steps, ends, made := s.guard.Events.Subscribe(256), s.factors.Events.Subscribe(256), s.signin.Ends.Subscribe(256), s.apikeys.Made.Subscribe(256)
 	defer seen.Close()
 	defer steps.Close()
 	defer ends.Close()
+	defer made.Close()
 	for {
 		var err error
 		select {
@@ -223,8 +232,10 @@ func (s *Server) runNotices(ctx context.Context) error {
 			err = s.noticeGuard(ctx, e)
 		case e := <-steps.C():
 			if e.What == factor.RecoveryLow {
-				err = s.letters.Send(ctx, post.Letter{Kind: post.RecoveryLow, To: e.User, Fields: map[string]string{"left": fmt.Sprint(e.Left)}})
+				err = s.remind(ctx, post.Letter{Kind: post.RecoveryLow, To: e.User, Fields: map[string]string{"left": fmt.Sprint(e.Left)}})
 			}
+		case k := <-made.C():
+			err = s.noticeKey(ctx, k)
 		case id := <-ends.C():
 			err = s.tokens.SessionEnded(ctx, id)
 		}
@@ -311,5 +322,14 @@ func (s *Server) greetFirst() {
 		s.log.Error("the link that makes the first account could not be made", "err", err)
 	case link != "":
 		fmt.Fprintf(s.world.Out, "\n  Set up           %s\n                   makes an account of your own; once, within 30 minutes\n", link)
+		if !s.world.Terminal && !s.cfg.Dev {
+			return // nobody points a telephone at a log
+		}
+		code, err := qrText(link, s.world.Terminal)
+		if err != nil {
+			s.log.Error("the link that makes the first account could not be drawn", "err", err)
+			return
+		}
+		fmt.Fprintf(s.world.Out, "\n%s", code)
 	}
 }

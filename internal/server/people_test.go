@@ -82,7 +82,7 @@ func TestPersonErasureSurvivesPowerCut(t *testing.T) {
 			if err := server.EraseDue(h.Server, t.Context()); !errors.Is(err, errCut) || !reached {
 				t.Fatalf("cut after step %s: %v", step, err)
 			}
-			if err := inSpace(t, h, key, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
+			if err := h.ClientIn(t, key, "").Do(t.Context(), "GET", "/iot/v2/things", nil, nil); err == nil {
 				t.Errorf("cut after step %s, the API key works", step)
 			}
 			if code := b.api("GET", "", nil); code != 401 {

@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/run"
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
@@ -45,6 +46,8 @@ type World struct {
 	Out io.Writer // where people read what to open; nil for nobody
 	// Program is how people call this program; "" is "ardesia".
 	Program string
+	// Terminal says that Out is one, which shows colours.
+	Terminal bool
 }
 
 // A Server is the whole house.
@@ -254,7 +257,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -307,6 +310,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "letters", Run: s.letters.Run},
 		{Name: "tokens", Run: s.tokens.Run},
 		{Name: "guard", Run: s.guard.Run},
+		{Name: "ends of API keys", Run: s.runKeys},
 		{Name: "browsers", Run: s.signin.Run},
 		{Name: "notices", Run: s.runNotices},
 		{Name: "erasures of people", Run: s.runLeaving},

@@ -179,6 +179,7 @@ func (p *Program) stopChild() {
 	if p.child == nil {
 		return
 	}
+	p.idle.close()
 	_ = p.child.Process.Signal(syscall.SIGTERM) // it may have ended by itself, which is found next
 	select {
 	case <-p.exited:

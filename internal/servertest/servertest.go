@@ -35,6 +35,7 @@ type home struct {
 	t      testing.TB
 	stop   func()
 	now    func() time.Time
+	idle   clients
 	act    func(ctx context.Context, name string, in []byte) (json.RawMessage, error)
 }
 
@@ -104,6 +105,7 @@ func Try(t testing.TB, cfg server.Config, log *slog.Logger) (*House, error) {
 	go func() { ran <- s.Run(ctx) }()
 	h.Server, h.act = s, s.Admin
 	h.end = sync.OnceValue(func() error {
+		h.idle.close()
 		cancel()
 		return errors.Join(<-ran, s.Close(context.Background()))
 	})
@@ -204,9 +206,37 @@ func (h *home) Port(name string) string {
 // Client is the Go client with a key.
 func (h *home) Client(key Key) *client.Client {
 	h.t.Helper()
-	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA()}, h.now)
+	return h.ClientIn(h.t, key, "")
+}
+
+// ClientIn is Client in a space, for the test t, which may be a part of this home's.
+func (h *home) ClientIn(t testing.TB, key Key, space string) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA(), Space: space}, h.now)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
+	h.idle.add(c)
 	return c
+}
+
+// clients are those that hang up before their server stops: it would wait a second for
+// each connection over HTTP/2.
+type clients struct {
+	mu  sync.Mutex
+	all []*client.Client // guarded by mu
+}
+
+func (c *clients) add(one *client.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, one)
+}
+
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.all {
+		one.Close()
+	}
 }

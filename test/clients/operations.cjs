@@ -8,8 +8,7 @@ const { API, CLIENT_ID, CLIENT_SECRET, CSR, DEVICE_OF_CSR } = process.env;
 
 const scope = [
   "DevicesV2Api", "DevicesV2CertsApi", "DevicesV2PassApi", "DevicesV2TagsApi", "NetworkCredentialsV1Api",
-  "PropertiesV2Api", "PropertyTypesV1Api", "SeriesV2Api", "ThingsV2Api", "ThingsV2TagsApi",
-  "TriggersV1Api",
+  "LoraDevicesV1Api", "LoraFreqPlanV1Api", "PropertiesV2Api", "PropertyTypesV1Api", "SeriesV2Api", "ThingsV2Api", "ThingsV2TagsApi", "TriggersV1Api",
 ];
 
 // Keys that the API has and this version of the client does not yet know.
@@ -100,6 +99,14 @@ async function main() {
   assert.equal((await network("networkCredentialsV1Show", [iot.ArduinoCredentialsv1], device.id, { connection: "wifi" })).length, 2);
   const ways = await network("networkCredentialsV1ShowByDevice", Object, "opta");
   assert.ok(ways.wifi.length > 0 && ways.eth.length > 0);
+
+  // No LoRa network: what there would be is told, and a device is refused in words.
+  const plans = await call("LoraFreqPlanV1Api", "loraFreqPlanV1List", iot.ArduinoLorafreqplansv1);
+  assert.equal(plans.frequency_plans.length, 11);
+  called.add("LoraDevicesV1Api.loraDevicesV1Create");
+  await status(apis.LoraDevicesV1Api.loraDevicesV1Create({
+    app: "defaultApp", eui: "0123456789abcdef", frequency_plan: plans.frequency_plans[0].id, name: "far", type: "mkrwan1310", user_id: "me",
+  }), 501);
 
   // Things.
   const things = (operation, ...rest) => call("ThingsV2Api", operation, ...rest);

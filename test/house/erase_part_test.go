@@ -89,7 +89,7 @@ func TestErasedThingAndDevice(t *testing.T) {
 		cfg := h.Config
 		cfg.Data, cfg.Database = dir, ""
 		restored := servertest.Open(t, cfg)
-		kept.c = inSpace(t, restored, key, kept.space)
+		kept.c = restored.ClientIn(t, key, kept.space)
 		kept.isWhole(t, "restored")
 		if token, err = kept.c.Token(t.Context()); err != nil {
 			t.Fatal(err)

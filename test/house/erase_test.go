@@ -53,15 +53,6 @@ func (c *colony) marks() []string {
 	return all
 }
 
-func inSpace(t *testing.T, h *servertest.House, key servertest.Key, space string) *client.Client {
-	t.Helper()
-	c, err := client.New(client.Config{URL: h.URL(), ID: key.ID, Secret: key.Secret, CAFile: h.CA(), Space: space}, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // settle makes a shared space of the person with key.
 func settle(t *testing.T, h *servertest.House, user string, key servertest.Key, name string) *colony {
 	t.Helper()
@@ -69,7 +60,7 @@ func settle(t *testing.T, h *servertest.House, user string, key servertest.Key, 
 		ID string `json:"id"`
 	}
 	h.Admin("space.add", map[string]string{"user": user, "name": name + "-space"}, &made)
-	return furnish(t, made.ID, name, inSpace(t, h, key, made.ID))
+	return furnish(t, made.ID, name, h.ClientIn(t, key, made.ID))
 }
 
 // furnish makes a device and a thing in a space.
@@ -264,9 +255,9 @@ func testErasedSpace(t *testing.T, h *servertest.House) {
 		return text
 	}
 	tokens := map[string]string{
-		"a member's token for it":    token(inSpace(t, h, boriss, gone.space)),
+		"a member's token for it":    token(h.ClientIn(t, boriss, gone.space)),
 		"its admin's token for it":   token(gone.c),
-		"a token of its own API key": token(inSpace(t, h, bound, "")),
+		"a token of its own API key": token(h.ClientIn(t, bound, "")),
 	}
 	open := func(l *line, err error) *line {
 		t.Helper()
@@ -329,7 +320,7 @@ func testErasedSpace(t *testing.T, h *servertest.House) {
 			t.Errorf("%s opened a session", name)
 		}
 	}
-	gone.tellsNothing(t, h, tokens, token(h.Client(anotherKey(h, anna))), token(inSpace(t, h, anotherKey(h, anna), kept.space)))
+	gone.tellsNothing(t, h, tokens, token(h.Client(anotherKey(h, anna))), token(h.ClientIn(t, anotherKey(h, anna), kept.space)))
 
 	// The other space: same things, same sessions.
 	kept.isWhole(t, "after the erasure")
@@ -365,7 +356,7 @@ func testErasedSpace(t *testing.T, h *servertest.House) {
 	gone.isSealed(t, "an archive of before", c)
 	restored := servertest.Open(t, c)
 	gone.tellsNothing(t, restored, nil, token(restored.Client(anotherKey(restored, anna))))
-	kept.c = inSpace(t, restored, key, kept.space)
+	kept.c = restored.ClientIn(t, key, kept.space)
 	kept.isWhole(t, "restored")
 	// The start has seen that its key is gone, and erased it again.
 	restored.Admin("space.erase", map[string]string{"space": gone.space}, &again)

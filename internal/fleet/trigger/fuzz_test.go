@@ -121,4 +121,3 @@ func FuzzBrowser(f *testing.F) {
 		}
 	})
 }
-

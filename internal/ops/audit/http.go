@@ -53,7 +53,7 @@ func (s *Service) httpActivity(w http.ResponseWriter, r *http.Request, who acces
 	}
 	out := wireActivity{Entries: make([]wireAct, 0, len(all))}
 	for _, e := range all {
-		out.Entries = append(out.Entries, wireAct{e.Number, e.At, e.Action, Say(e.Action), by(e, who.ID), e.Actor, e.Space, e.Resource, e.ID, e.Detail})
+		out.Entries = append(out.Entries, wireAct{e.Number, e.At, e.Action, Say(e.Action), By(e, who.ID), e.Actor, e.Space, e.Resource, e.ID, e.Detail})
 	}
 	if n := len(all); n > 0 && n == p.Limit {
 		out.Next = all[n-1].Number
@@ -83,8 +83,8 @@ func parsePage(get func(string) string) (p Page, err error) {
 // maxAction is how long an action may be that is asked for, in bytes.
 const maxAction = 64
 
-// by says who acted, as the person user sees it.
-func by(e journal.Entry, user string) string {
+// By says who acted, as the person user sees it: you, your-key, member, device, house or somebody.
+func By(e journal.Entry, user string) string {
 	kind, id, _ := strings.Cut(e.Actor, ":")
 	id, _, key := strings.Cut(id, "/")
 	switch {

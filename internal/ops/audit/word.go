@@ -1,5 +1,10 @@
 package audit
 
+import (
+	"maps"
+	"slices"
+)
+
 // Say is an action of the journal in words. An action that has none yet is told as it is.
 func Say(action string) string {
 	if text, ok := words[action]; ok {
@@ -8,11 +13,17 @@ func Say(action string) string {
 	return action
 }
 
+// Actions are those that have words, in the order of the alphabet.
+func Actions() []string { return slices.Sorted(maps.Keys(words)) }
+
 // words has a sentence for every action that an entry of the journal can have:
 // TestEveryActionHasWords looks for them in the code.
 var words = map[string]string{
 	"access:denied": "Not allowed, and refused",
 
+	"account:address-add":    "E-mail address added",
+	"account:address-remove": "E-mail address removed",
+	"account:choose":         "Privacy choices changed",
 	"account:create":         "Account created",
 	"account:disable":        "Account disabled",
 	"account:email":          "E-mail address changed",
@@ -30,12 +41,14 @@ var words = map[string]string{
 	"account:redeem":         "Link from an e-mail used",
 	"account:rehash":         "Password stored in a stronger form",
 	"account:stay":           "Deletion of the account called off",
+	"account:unfreeze":       "Account opened again after it was frozen",
 	"account:verify":         "E-mail address confirmed",
 
 	"apikey:create":  "API key made",
 	"apikey:delete":  "API key deleted",
 	"apikey:disable": "API key switched off",
 	"apikey:enable":  "API key switched on",
+	"apikey:expire":  "API key ended: its time was over",
 	"apikey:leaked":  "API key revoked: it was found where it does not belong",
 	"apikey:refused": "Wrong secret for an API key, refused",
 	"apikey:rename":  "API key renamed",
@@ -134,10 +147,11 @@ var words = map[string]string{
 	"property:erase":  "Property erased with its values",
 	"property:update": "Property changed",
 
-	"session:begin":      "Signed in",
-	"session:end":        "Signed out",
-	"session:end-others": "Signed out everywhere else",
-	"session:prove":      "Identity proved again",
+	"session:begin":           "Signed in",
+	"session:end":             "Signed out",
+	"session:end-others":      "Signed out everywhere else",
+	"session:forget-browsers": "Known browsers forgotten",
+	"session:prove":           "Identity proved again",
 
 	"spacekey:revoke": "Member's API key revoked",
 

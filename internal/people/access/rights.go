@@ -13,7 +13,7 @@ type Right struct {
 // stands in exactly one of them.
 var rights = []Right{
 	{"see devices, things, properties and their values, live and from the past", []Action{
-		"device:read", "device:list", "thing:read", "thing:list", "thing:watch", "property:read", "property:list", "propertytype:list",
+		"device:read", "device:list", "thing:read", "thing:list", "thing:watch", "property:read", "property:list", "propertytype:list", "board:list",
 		"series:query", "certificate:read", "certificate:list", "credential:list"}},
 	{"take the values out as a file", []Action{"series:export"}},
 	{"see the space, its limits, and what roles may do", []Action{"org:read", "org:list", "role:list"}},

@@ -11,14 +11,17 @@
 //   - Everybody has a private space. It is made by the room of spaces; a crash
 //     between the two is repaired at the next start.
 //
-//   - What a person says of themselves (name, user name, telephone, addresses, picture) is in
+//   - What a person says of themselves (name, user name, telephone, addresses, picture, choices) is in
 //     the tables of this room only, sealed under the person's key.
+//
+//   - An address is one person's: it is the first of one account, or a further one, and
+//     was proved before it counts.
 //
 //   - A link that was sent works once, for its purpose, for its time; only its SHA-256 is kept.
 //
 //   - Who leaves has seven days to think again. Then the account is replaced by the intent to
 //     erase the person: docs/acts/erase-person.md.
 //
-// Tables: account, account_profile, account_picture, account_link, account_erase. Routes:
-// none; the pages of the room of signing in and the administrator's verbs call this one.
+// Tables: account, account_profile, account_picture, account_choice, account_address,
+// account_link, account_erase. Routes: none; the pages of the room of signing in and the administrator's verbs call this one.
 package account

@@ -24,11 +24,12 @@ type Purpose string
 
 // The purposes of links.
 const (
-	LinkVerify Purpose = "verify" // prove the address of a new account
-	LinkReset  Purpose = "reset"  // set a new password
-	LinkEmail  Purpose = "email"  // prove another address, which Text is
-	LinkFreeze Purpose = "freeze" // "this wasn't me"
-	LinkSetup  Purpose = "setup"  // make the first account of this server
+	LinkVerify  Purpose = "verify"  // prove the address of a new account
+	LinkReset   Purpose = "reset"   // set a new password
+	LinkEmail   Purpose = "email"   // prove another address, which Text is
+	LinkAddress Purpose = "address" // prove a further address, which Text is
+	LinkFreeze  Purpose = "freeze"  // "this wasn't me"
+	LinkSetup   Purpose = "setup"   // make the first account of this server
 )
 
 // A purposeRule is how long a link of a purpose works and how many of them at a time.
@@ -39,11 +40,12 @@ type purposeRule struct {
 }
 
 var purposes = map[Purpose]purposeRule{
-	LinkVerify: {lives: 24 * time.Hour, many: 3},
-	LinkReset:  {lives: 20 * time.Minute, many: 3, epoch: true},
-	LinkEmail:  {lives: 24 * time.Hour, many: 1, epoch: true},
-	LinkFreeze: {lives: 7 * 24 * time.Hour, many: 20},
-	LinkSetup:  {lives: 30 * time.Minute, many: 1},
+	LinkVerify:  {lives: 24 * time.Hour, many: 3},
+	LinkReset:   {lives: 20 * time.Minute, many: 3, epoch: true},
+	LinkEmail:   {lives: 24 * time.Hour, many: 1, epoch: true},
+	LinkAddress: {lives: 24 * time.Hour, many: 3, epoch: true},
+	LinkFreeze:  {lives: 7 * 24 * time.Hour, many: 20},
+	LinkSetup:   {lives: 30 * time.Minute, many: 1},
 }
 
 // Lives is how long a link of purpose p works.
@@ -53,7 +55,7 @@ func (p Purpose) Lives() time.Duration { return purposes[p].lives }
 type Link struct {
 	Purpose Purpose
 	Account string // "" for LinkSetup
-	Text    string // of LinkEmail: the address; else ""
+	Text    string // of LinkEmail and LinkAddress: the address; else ""
 }
 
 // linkRow is a link as the database has it.

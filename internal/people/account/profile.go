@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
@@ -22,6 +23,8 @@ var (
 	ErrUsername = problem.New(problem.Invalid, "account-username", "A user name has 2 to 32 letters, digits, dots, hyphens and underscores, and begins with a letter or digit.")
 	// ErrUsernameTaken is a user name that somebody else has.
 	ErrUsernameTaken = problem.New(problem.Conflict, "account-username-taken", "Somebody else has this user name.")
+	// ErrZone is a text that is no time zone.
+	ErrZone = problem.New(problem.Invalid, "account-zone", "This is not a time zone: choose one such as Europe/Rome.")
 	// ErrPhone is a text that cannot be a telephone number.
 	ErrPhone = problem.New(problem.Invalid, "account-phone", "A telephone number has 4 to 32 digits, spaces and hyphens, and may begin with +.")
 )
@@ -50,6 +53,7 @@ type Profile struct {
 	Username string  `json:"username,omitempty"` // others may see it; nobody signs in with it
 	Phone    string  `json:"phone,omitempty"`
 	Lang     string  `json:"lang,omitempty"` // of mails and pages: "en", "it"; "" asks the browser
+	Zone     string  `json:"zone,omitempty"` // in which pages tell times: "Europe/Rome"; "" is UTC
 	Shipping Address `json:"shipping,omitzero"`
 	Billing  Address `json:"billing,omitzero"`
 }
@@ -62,7 +66,7 @@ var (
 
 // trimmed is p without spaces around its fields, or says which of them cannot be kept.
 func (p Profile) trimmed() (Profile, error) {
-	fields := append([]*string{&p.Username, &p.Phone, &p.Lang}, p.Shipping.fields()...)
+	fields := append([]*string{&p.Username, &p.Phone, &p.Lang, &p.Zone}, p.Shipping.fields()...)
 	for _, f := range append(fields, p.Billing.fields()...) {
 		*f = strings.TrimSpace(*f)
 		if !utf8.ValidString(*f) || utf8.RuneCountInString(*f) > maxField || strings.ContainsFunc(*f, func(r rune) bool { return r < ' ' || r == 0x7f }) {
@@ -77,7 +81,27 @@ func (p Profile) trimmed() (Profile, error) {
 	case !language.MatchString(p.Lang):
 		return p, ErrField
 	}
+	if _, err := p.location(); err != nil {
+		return p, ErrZone
+	}
 	return p, nil
+}
+
+// location is the time zone by its name in the tz database.
+func (p Profile) location() (*time.Location, error) {
+	if p.Zone == "Local" { // which is the server's
+		return nil, ErrZone
+	}
+	return time.LoadLocation(p.Zone)
+}
+
+// Location is the time zone of a person; UTC where none is known.
+func (p Profile) Location() *time.Location {
+	l, err := p.location()
+	if err != nil {
+		return time.UTC
+	}
+	return l
 }
 
 // profiles is the part of Store that profiles and pictures need.
@@ -235,6 +259,16 @@ func (s *Service) Freeze(ctx context.Context, who access.Actor, id string) error
 		}
 		r.epoch++
 	}, s.entry(who, "account:freeze", id))
+	if err == nil {
+		s.changed(id)
+	}
+	return err
+}
+
+// Unfreeze opens a frozen account again with the password that it has. Sessions and tokens of before the
+// freeze stay dead.
+func (s *Service) Unfreeze(ctx context.Context, who access.Actor, id string) error {
+	_, err := s.needs.Store.change(ctx, id, func(r *row) { r.frozenAt = 0 }, s.entry(who, "account:unfreeze", id))
 	if err == nil {
 		s.changed(id)
 	}

@@ -17,15 +17,17 @@ import (
 
 // Store is what Service needs of a database. A method that takes an entry writes it in the same transaction.
 type Store interface {
-	add(ctx context.Context, r row, e journal.Entry) error // or ErrTaken
-	byID(ctx context.Context, id string) (row, error)      // or ErrNotFound
-	byEmail(ctx context.Context, index []byte) (row, error)
-	list(ctx context.Context) ([]row, error) // by age
+	add(ctx context.Context, r row, e journal.Entry) error  // or ErrTaken
+	byID(ctx context.Context, id string) (row, error)       // or ErrNotFound
+	byEmail(ctx context.Context, index []byte) (row, error) // by any address that the person proved
+	list(ctx context.Context) ([]row, error)                // by age
 	unsettled(ctx context.Context) ([]row, error)
 	settle(ctx context.Context, id string) error
 	// change may end with ErrTaken when fn has set another address.
 	change(ctx context.Context, id string, fn func(r *row), e journal.Entry) (row, error)
 	profiles
+	choosing
+	addresses
 	links
 	leavings
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -28,6 +29,9 @@ func scanRow(from db.Row) (r row, err error) {
 
 func (s sqlStore) add(ctx context.Context, r row, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if err := untaken(ctx, tx, r.index); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `insert into account (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 			r.id, r.space, r.email, r.index, r.name, r.password, r.passwordAt, r.epoch, r.createdAt, r.disabledAt, r.settled,
 			r.verifiedAt, r.frozenAt, r.leavingAt)
@@ -51,7 +55,8 @@ func (s sqlStore) byID(ctx context.Context, id string) (r row, err error) {
 
 func (s sqlStore) byEmail(ctx context.Context, index []byte) (r row, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where email_index = $1`, index))
+		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where email_index = $1
+			or id = (select account from account_address where email_index = $1)`, index))
 		return err
 	})
 	return r, err
@@ -85,7 +90,13 @@ func (s sqlStore) change(ctx context.Context, id string, fn func(r *row), e jour
 		if r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where id = $1`, id)); err != nil {
 			return err
 		}
+		before := r.index
 		fn(&r)
+		if !bytes.Equal(before, r.index) {
+			if err := untaken(ctx, tx, r.index); err != nil {
+				return err
+			}
+		}
 		_, err := tx.Exec(ctx, `update account set password = $1, password_at = $2, epoch = $3, disabled_at = $4,
 			verified_at = $5, frozen_at = $6, leaving_at = $7, email = $8, email_index = $9, name = $10 where id = $11`,
 			r.password, r.passwordAt, r.epoch, r.disabledAt, r.verifiedAt, r.frozenAt, r.leavingAt, r.email, r.index, r.name, id)
@@ -98,4 +109,14 @@ func (s sqlStore) change(ctx context.Context, id string, fn func(r *row), e jour
 		return journal.Record(ctx, tx, e)
 	})
 	return r, err
+}
+
+// untaken says ErrTaken if an address is somebody's further one.
+func untaken(ctx context.Context, tx *db.Tx, index []byte) error {
+	var n int
+	err := tx.QueryRow(ctx, `select count(1) from account_address where email_index = $1`, index).Scan(&n)
+	if err == nil && n > 0 {
+		err = ErrTaken
+	}
+	return err
 }

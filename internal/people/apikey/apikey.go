@@ -18,6 +18,8 @@ var (
 	ErrRole = problem.New(problem.Forbidden, "apikey-role", "A key with a role of its own works in one space, and its role is not above yours there.")
 	// ErrRevoked is a key that is to work again.
 	ErrRevoked = problem.New(problem.Precondition, "apikey-revoked", "This key was revoked, which is for good: make another one.")
+	// ErrEnds is an end that is over, or too far away.
+	ErrEnds = problem.New(problem.Invalid, "apikey-ends", "A key ends in the future, within ten years, or never.")
 	// ErrFull is a space with as many keys as it may have.
 	ErrFull = problem.New(problem.Precondition, "apikey-limit", "The space has as many API keys as it may have.")
 )
@@ -55,6 +57,22 @@ type Key struct {
 	CreatedAt time.Time
 	UsedAt    time.Time // zero: never; some minutes late
 	RevokedAt time.Time // zero: not
+	ExpiresAt time.Time // when it ends by itself; zero: never
+}
+
+// Expired says whether the key's own time is over.
+func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+
+// maxLife is for how long a key with an end may be made: ten years.
+const maxLife = 10 * 365 * 24 * time.Hour
+
+// A Wish is what somebody wants of a new key.
+type Wish struct {
+	Account   string      // for whom it acts: user id
+	Space     string      // the only space that it enters; "" for all of the person's
+	Role      access.Role // the most that it may be there; "" for all that its person is
+	Name      string
+	ExpiresAt time.Time // when it ends by itself; zero: never
 }
 
 // Revoked says whether the key never works again.

@@ -6,6 +6,7 @@
 //     slow hash would protect nothing).
 //   - A revoked key never works again, nor does any that was made with it, and tokens fetched
 //     with them end at once. A key that rests can be enabled again; its old tokens cannot.
+//   - A key with an end counts for nothing from that moment on, and is revoked soon after.
 //   - A key that is bound to one space enters no other. A service account's has a role of its
 //     own there, and is never more than its person at that time.
 //

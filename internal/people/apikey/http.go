@@ -23,6 +23,7 @@ type wireKey struct {
 	CreatedAt time.Time  `json:"created_at"`
 	UsedAt    *time.Time `json:"last_used_at"` // null: never; some minutes late
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"` // when it ends by itself; left out: never
 }
 
 func toWire(k Key) wireKey {
@@ -33,6 +34,9 @@ func toWire(k Key) wireKey {
 	if k.Revoked() {
 		w.RevokedAt = &k.RevokedAt
 	}
+	if !k.ExpiresAt.IsZero() {
+		w.ExpiresAt = &k.ExpiresAt
+	}
 	return w
 }
 
@@ -40,6 +44,7 @@ type wireNew struct {
 	Name  string `json:"name" rule:"required,length=1..64"`
 	Space string `json:"space" pattern:"^([0-9a-fA-F-]{36})?$"`
 	Role  string `json:"role" rule:"enum=|admin|editor|viewer|service"`
+	Ends  string `json:"expires_at" rule:"length=0..40"` // RFC 3339; "" for never
 }
 
 type wireChange struct {
@@ -87,7 +92,14 @@ func (s *Service) httpAdd(w http.ResponseWriter, r *http.Request, who access.Act
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
-	k, secret, err := s.Add(r.Context(), who, who.ID, strings.ToLower(in.Space), access.Role(in.Role), in.Name)
+	wish := Wish{Account: who.ID, Space: strings.ToLower(in.Space), Role: access.Role(in.Role), Name: in.Name}
+	if in.Ends != "" {
+		var err error
+		if wish.ExpiresAt, err = time.Parse(time.RFC3339, in.Ends); err != nil {
+			return ErrEnds.With("expires_at is a time such as 2031-01-31T00:00:00Z, or left out for never.")
+		}
+	}
+	k, secret, err := s.Make(r.Context(), who, wish)
 	if err != nil {
 		return err
 	}

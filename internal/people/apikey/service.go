@@ -28,6 +28,7 @@ type Store interface {
 	// revoke ends a key and all that were made with it, and says which have ended; or ErrNotFound.
 	revoke(ctx context.Context, id string, at int64, e func(id string) journal.Entry) (ids []string, err error)
 	used(ctx context.Context, id string, at int64) error
+	expired(ctx context.Context, now int64) ([]string, error) // ids of keys whose time is over and that are not revoked
 }
 
 type row struct {
@@ -38,6 +39,7 @@ type row struct {
 	role                         access.Role
 	madeBy                       string
 	createdAt, usedAt, revokedAt int64 // µs since 1970; 0 is never
+	expiresAt                    int64 // likewise
 }
 
 // Keys is what this room needs of the key ring: *keys.Ring.
@@ -67,6 +69,8 @@ type Service struct {
 
 	// Revoked tells the client ids of keys that ended.
 	Revoked feed.Feed[string]
+	// Made tells of keys that people and programs made; those of the operator are not told.
+	Made feed.Feed[Key]
 	// Refused tells of secrets that were wrong.
 	Refused feed.Feed[Refusal]
 }
@@ -83,30 +87,39 @@ func New(needs Needs) (*Service, error) {
 	return &Service{needs: needs}, nil
 }
 
-// Add makes a key for account, which works in space alone, or wherever the person may
-// enter if space is "". With a role it is a service account's: it is at most that, and at most
-// what its person is at that time. The secret is in the answer and nowhere else.
+// Add is Make for a key without an end.
 func (s *Service) Add(ctx context.Context, who access.Actor, account, space string, role access.Role, name string) (Key, secret.String, error) {
-	if err := checkName(name); err != nil {
+	return s.Make(ctx, who, Wish{Account: account, Space: space, Role: role, Name: name})
+}
+
+// Make makes a key for a person, which works in one space alone, or wherever the person may
+// enter if that is "". With a role it is a service account's: it is at most that, and at most
+// what its person is at that time. The secret is in the answer and nowhere else.
+func (s *Service) Make(ctx context.Context, who access.Actor, w Wish) (Key, secret.String, error) {
+	now := s.needs.Now()
+	if err := checkName(w.Name); err != nil {
 		return Key{}, secret.String{}, err
 	}
-	if err := s.may(ctx, account, space, role); err != nil {
+	if !w.ExpiresAt.IsZero() && (!w.ExpiresAt.After(now) || w.ExpiresAt.After(now.Add(maxLife))) {
+		return Key{}, secret.String{}, ErrEnds
+	}
+	if err := s.may(ctx, w.Account, w.Space, w.Role); err != nil {
 		return Key{}, secret.String{}, err
 	}
 	// A key enters without signing in: whoever makes it must be able to enter themselves.
-	if err := s.needs.Admit(ctx, who, space); err != nil {
+	if err := s.needs.Admit(ctx, who, w.Space); err != nil {
 		return Key{}, secret.String{}, err
 	}
-	private, err := s.needs.Private(ctx, account)
+	private, err := s.needs.Private(ctx, w.Account)
 	if err != nil {
-		return Key{}, secret.String{}, fmt.Errorf("private space of account %s: %w", account, err)
+		return Key{}, secret.String{}, fmt.Errorf("private space of account %s: %w", w.Account, err)
 	}
-	home, of := space, ""
+	home, of := w.Space, ""
 	if home == "" {
 		home = private
 	}
 	if home == private {
-		of = account
+		of = w.Account
 	}
 	most, err := s.needs.Limit(ctx, home)
 	if err != nil {
@@ -114,14 +127,17 @@ func (s *Service) Add(ctx context.Context, who access.Actor, account, space stri
 	}
 	text := secret.Letters(secretLetters)
 	sum := sha256.Sum256([]byte(text))
-	r := row{id: secret.Letters(idLetters), account: account, space: space, hash: sum[:], version: 1, enabled: true, role: role, createdAt: s.needs.Now().UnixMicro()}
+	r := row{id: secret.Letters(idLetters), account: w.Account, space: w.Space, hash: sum[:], version: 1, enabled: true, role: w.Role, createdAt: now.UnixMicro()}
+	if !w.ExpiresAt.IsZero() {
+		r.expiresAt = w.ExpiresAt.UnixMicro()
+	}
 	if who.Kind == access.APIKey {
 		r.madeBy = who.Client
 	}
-	if r.name, err = s.sealName(ctx, account, r.id, name); err != nil {
+	if r.name, err = s.sealName(ctx, w.Account, r.id, w.Name); err != nil {
 		return Key{}, secret.String{}, err
 	}
-	err = s.needs.Store.add(ctx, r, of, home, most, s.entry(who, "apikey:create", r.id, map[string]string{"space": space, "role": string(role)}))
+	err = s.needs.Store.add(ctx, r, of, home, most, s.entry(who, "apikey:create", r.id, map[string]string{"space": w.Space, "role": string(w.Role)}))
 	if errors.Is(err, ErrFull) {
 		used, err := s.Count(ctx, of, home)
 		return Key{}, secret.String{}, errors.Join(ErrFull.With(s.needs.Full(used, most)), err)
@@ -130,6 +146,9 @@ func (s *Service) Add(ctx context.Context, who access.Actor, account, space stri
 		return Key{}, secret.String{}, err
 	}
 	k, err := s.open(ctx, r)
+	if err == nil && who.Kind != access.System {
+		s.Made.Publish(k)
+	}
 	return k, secret.New(text), err
 }
 
@@ -376,7 +395,7 @@ func (s *Service) match(ctx context.Context, id, given string) (row, error) {
 	if err != nil {
 		want = make([]byte, len(sum)) // as much work for a key that is not there
 	}
-	if !secret.Equal(sum[:], want) || err != nil || !r.enabled {
+	if !secret.Equal(sum[:], want) || err != nil || !r.enabled || r.over(s.needs.Now()) {
 		s.Refused.Publish(Refusal{r.id, r.account, r.space})
 		return row{}, ErrCredentials
 	}
@@ -386,7 +405,7 @@ func (s *Service) match(ctx context.Context, id, given string) (row, error) {
 // Alive says whether tokens of a key's version still count.
 func (s *Service) Alive(ctx context.Context, id string, version int64) error {
 	r, err := s.needs.Store.get(ctx, id)
-	if errors.Is(err, ErrNotFound) || err == nil && (!r.enabled || r.version != version) {
+	if errors.Is(err, ErrNotFound) || err == nil && (!r.enabled || r.version != version || r.over(s.needs.Now())) {
 		return ErrCredentials
 	}
 	return err
@@ -401,10 +420,16 @@ func (s *Service) Owner(ctx context.Context, id string) (string, error) {
 	return r.account, err
 }
 
+// over says whether the key's own time is over.
+func (r row) over(now time.Time) bool { return r.expiresAt != 0 && now.UnixMicro() >= r.expiresAt }
+
 func (r row) key() Key {
 	k := Key{ID: r.id, Account: r.account, Space: r.space, Role: r.role, Enabled: r.enabled, Version: r.version, MadeBy: r.madeBy, CreatedAt: time.UnixMicro(r.createdAt).UTC()}
 	if r.revokedAt != 0 {
 		k.RevokedAt = time.UnixMicro(r.revokedAt).UTC()
+	}
+	if r.expiresAt != 0 {
+		k.ExpiresAt = time.UnixMicro(r.expiresAt).UTC()
 	}
 	if r.usedAt != 0 {
 		k.UsedAt = time.UnixMicro(r.usedAt).UTC()
@@ -428,4 +453,19 @@ func (s *Service) open(ctx context.Context, r row) (Key, error) {
 
 func (s *Service) entry(who access.Actor, action, id string, detail map[string]string) journal.Entry {
 	return journal.Entry{At: s.needs.Now(), Actor: who.String(), Space: who.Space, Action: action, Resource: "apikey", ID: id, Detail: detail}
+}
+
+// Sweep revokes the keys whose time is over, with those that they made. A key that is over
+// fetches no token and counts for no request before that, too.
+func (s *Service) Sweep(ctx context.Context) error {
+	ids, err := s.needs.Store.expired(ctx, s.needs.Now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("find API keys whose time is over: %w", err)
+	}
+	for _, id := range ids {
+		if err := s.end(ctx, access.Actor{Kind: access.System}, id, "apikey:expire"); err != nil {
+			return fmt.Errorf("end API key %s: %w", id, err)
+		}
+	}
+	return nil
 }

@@ -15,10 +15,10 @@ func SQL(d *db.DB) Store { return sqlStore{d} }
 
 type sqlStore struct{ db *db.DB }
 
-const columns = `id, account, space, name, hash, version, enabled, role, made_by, created_at, used_at, revoked_at`
+const columns = `id, account, space, name, hash, version, enabled, role, made_by, created_at, used_at, revoked_at, expires_at`
 
 func scanRow(from db.Row) (r row, err error) {
-	err = from.Scan(&r.id, &r.account, &r.space, &r.name, &r.hash, &r.version, &r.enabled, &r.role, &r.madeBy, &r.createdAt, &r.usedAt, &r.revokedAt)
+	err = from.Scan(&r.id, &r.account, &r.space, &r.name, &r.hash, &r.version, &r.enabled, &r.role, &r.madeBy, &r.createdAt, &r.usedAt, &r.revokedAt, &r.expiresAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -39,8 +39,8 @@ func (s sqlStore) add(ctx context.Context, r row, of, home string, most int, e j
 				return errors.Join(ErrCredentials, err)
 			}
 		}
-		_, err := tx.Exec(ctx, `insert into apikey (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-			r.id, r.account, r.space, r.name, r.hash, r.version, r.enabled, string(r.role), r.madeBy, r.createdAt, r.usedAt, r.revokedAt)
+		_, err := tx.Exec(ctx, `insert into apikey (`+columns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			r.id, r.account, r.space, r.name, r.hash, r.version, r.enabled, string(r.role), r.madeBy, r.createdAt, r.usedAt, r.revokedAt, r.expiresAt)
 		if err != nil {
 			return fmt.Errorf("add API key %s: %w", r.id, err)
 		}
@@ -134,4 +134,12 @@ func (s sqlStore) used(ctx context.Context, id string, at int64) error {
 		_, err := tx.Exec(ctx, `update apikey set used_at = $1 where id = $2 and used_at < $1`, at, id)
 		return err
 	})
+}
+
+func (s sqlStore) expired(ctx context.Context, now int64) (ids []string, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		ids, err = db.Column[string](ctx, tx, `select id from apikey where expires_at > 0 and expires_at <= $1 and revoked_at = 0 order by expires_at, id`, now)
+		return err
+	})
+	return ids, err
 }

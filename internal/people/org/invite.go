@@ -78,6 +78,9 @@ type inviteRow struct {
 // normal is the form of an address in which two are the same, as the room of accounts has it.
 func normal(address string) string { return strings.ToLower(strings.TrimSpace(address)) }
 
+// SameAddress says whether two texts are the same address.
+func SameAddress(a, b string) bool { return secret.Equal(normal(a), normal(b)) }
+
 func checkAddress(address string) error {
 	a, err := mail.ParseAddress(address)
 	if err != nil || a.Address != address || len(address) > maxAddress || !utf8.ValidString(address) {
@@ -269,11 +272,11 @@ func (s *Service) invited(ctx context.Context, who access.Actor, token string) (
 	if err != nil || in.Address == "" {
 		return r, err
 	}
-	person, err := s.needs.Person(ctx, who.ID)
+	reads, err := s.needs.Reads(ctx, who.ID, in.Address)
 	if err != nil {
-		return inviteRow{}, fmt.Errorf("address of account %s: %w", who.ID, err)
+		return inviteRow{}, fmt.Errorf("addresses of account %s: %w", who.ID, err)
 	}
-	if !secret.Equal(normal(person.Email), normal(in.Address)) {
+	if !reads {
 		return inviteRow{}, ErrInvitation
 	}
 	return r, nil

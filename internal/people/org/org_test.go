@@ -51,6 +51,9 @@ func needs(t *testing.T, d *db.DB, keys Keys) Needs {
 			}
 			return Person{}, errNobody
 		},
+		Reads: func(_ context.Context, user, address string) (bool, error) {
+			return SameAddress(people[user].Email, address), nil
+		},
 		Level: func(context.Context, access.Actor) (Level, error) { return Password, nil },
 		Count: func(_ context.Context, _ string, of Quota) (int, error) { return len(of), nil },
 		Erase: func(context.Context, string, string) (Erasure, error) {

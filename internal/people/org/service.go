@@ -80,7 +80,7 @@ type Keys interface {
 	MAC(name string) func(msg []byte) []byte
 }
 
-// A Person is what a space shows of a member.
+// A Person is what a space shows of a member, as that person chose. Email may be "".
 type Person struct{ Name, Email string }
 
 // Needs are what a Service is made of; all must be there, unless it says otherwise.
@@ -91,6 +91,8 @@ type Needs struct {
 	Policy *access.Policy
 	// Person tells of an account. One that is gone is a problem of kind NotFound.
 	Person func(ctx context.Context, user string) (Person, error)
+	// Reads says whether a person has proved to read mail at an address.
+	Reads func(ctx context.Context, user, address string) (bool, error)
 	// Level is how surely a signed-in person has signed in.
 	Level func(ctx context.Context, who access.Actor) (Level, error)
 	// Count is how much of a quota, other than Members, a space has.
@@ -132,9 +134,9 @@ type Service struct {
 
 // New checks needs.
 func New(needs Needs) (*Service, error) {
-	if needs.Store == nil || needs.Keys == nil || needs.Now == nil || needs.Policy == nil || needs.Person == nil ||
+	if needs.Store == nil || needs.Keys == nil || needs.Now == nil || needs.Policy == nil || needs.Person == nil || needs.Reads == nil ||
 		needs.Level == nil || needs.Count == nil || needs.Erase == nil || needs.Link == nil {
-		return nil, errors.New("spaces need Store, Keys, Now, Policy, Person, Level, Count, Erase and Link")
+		return nil, errors.New("spaces need Store, Keys, Now, Policy, Person, Reads, Level, Count, Erase and Link")
 	}
 	if err := checkLimits(needs.Limits); err != nil {
 		return nil, err

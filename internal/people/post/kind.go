@@ -42,9 +42,14 @@ const (
 	DeleteScheduled Kind = "delete-scheduled" // the account will go
 	DeleteCancelled Kind = "delete-cancelled" //
 	KeyRevoked      Kind = "key-revoked"      // an API key that was seen in public, or was taken back
+	KeyAdded        Kind = "key-added"        // an API key, by a person or a program
+	AddressAdded    Kind = "address-added"    // a further e-mail address
 	ManyFailures    Kind = "many-failures"    // somebody guesses
 	Trigger         Kind = "trigger"          // what a trigger of a space has to tell, in its words
 )
+
+// Reminds says whether letters of this kind only remind, and come to nobody who does not want that.
+func (k Kind) Reminds() bool { return k == RecoveryLow }
 
 // A rule says how long a kind of letter is of use and which fields it has.
 type rule struct {
@@ -74,6 +79,8 @@ var rules = map[Kind]rule{
 	DeleteScheduled: {0, "until", "when place device link"},
 	DeleteCancelled: {0, "when", "place device link"},
 	KeyRevoked:      {0, "key when", "link"},
+	KeyAdded:        {0, "key when", "until link"},
+	AddressAdded:    {0, "when", "place device link"},
 	ManyFailures:    {0, "count", "when place link"},
 	Trigger:         {24 * time.Hour, "title text trigger", ""},
 }

@@ -263,6 +263,14 @@ func (s *Service) renewed(ctx context.Context, r sessionRow, hash []byte, epoch 
 	return r, s.needs.Store.renew(ctx, r, e)
 }
 
+// ForgetBrowsers forgets in which browsers a person has signed in before: the next time with each of
+// them is told by mail as the first is. Whoever is signed in stays so.
+func (s *Service) ForgetBrowsers(ctx context.Context, user string) error {
+	e := s.entry(person(user), "session:forget-browsers", user)
+	e.Resource = "account"
+	return s.needs.Store.forgetDevices(ctx, user, e)
+}
+
 // Forget removes what this room has of a person.
 func (s *Service) Forget(ctx context.Context, user string) error {
 	return s.needs.Store.forget(ctx, user)

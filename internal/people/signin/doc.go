@@ -1,5 +1,6 @@
 // Package signin is the room of browsers: how a person comes in with one, what it is
-// allowed to do afterwards, and the pages that people see on the way.
+// allowed to do afterwards, and the pages that people see on the way and of what is theirs:
+// account, keys, spaces, activity.
 //
 // Invariants:
 //   - Signing in is a machine of few states (flow.go). No step can be left out, done
@@ -12,6 +13,8 @@
 //     freeze, a disabled account.
 //   - What cannot be undone, or lets somebody in, needs a proof that is at most five minutes old.
 //   - Whatever changes something is asked for by POST from our own pages.
+//   - What a page of a space does is asked of the same policy as the API's route, and of how
+//     surely the space wants people to sign in.
 //   - Pages work without script; none is inline, and no text from people is markup.
 //
 // Tables: signin_session, signin_device, signin_flow. Cookies: __Host-ardesia (session),

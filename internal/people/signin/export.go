@@ -23,6 +23,34 @@ type wireExport struct {
 	Profile   account.Profile `json:"profile"`
 	Sessions  []wireSession   `json:"sessions"`
 	Keys      []wireKey       `json:"api_keys"`
+	Further   []wireAddress   `json:"further_emails"`
+	Choices   account.Choices `json:"choices"`
+	Steps     wireSteps       `json:"second_steps"`
+	Spaces    []wireSpace     `json:"spaces"`
+}
+
+type wireAddress struct {
+	Email    string    `json:"email"`
+	ProvedAt time.Time `json:"proved_at"`
+}
+
+type wireSteps struct {
+	App      bool          `json:"authenticator_app"`
+	Codes    int           `json:"recovery_codes"`
+	Passkeys []wirePasskey `json:"passkeys"`
+}
+
+type wirePasskey struct {
+	Label  string     `json:"label"`
+	MadeAt time.Time  `json:"created_at"`
+	UsedAt *time.Time `json:"last_used_at,omitempty"`
+}
+
+type wireSpace struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	Role string `json:"role"`
 }
 
 type wireSession struct {
@@ -38,6 +66,9 @@ type wireKey struct {
 	Name      string     `json:"name"`
 	CreatedAt time.Time  `json:"created_at"`
 	UsedAt    *time.Time `json:"last_used_at,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Space     string     `json:"space,omitempty"`
+	Role      string     `json:"role,omitempty"`
 	Revoked   bool       `json:"revoked"`
 }
 
@@ -63,7 +94,10 @@ func (s *Service) Export(ctx context.Context, user string) ([]byte, error) {
 		return nil, err
 	}
 	for _, k := range keys {
-		out.Keys = append(out.Keys, wireKey{k.ID, k.Name, k.CreatedAt, maybe(k.UsedAt), !k.Enabled})
+		out.Keys = append(out.Keys, wireKey{k.ID, k.Name, k.CreatedAt, maybe(k.UsedAt), maybe(k.ExpiresAt), k.Space, string(k.Role), k.Revoked()})
+	}
+	if err := s.exportMore(ctx, user, &out); err != nil {
+		return nil, err
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
@@ -92,6 +126,36 @@ func (s *Service) Export(ctx context.Context, user string) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// exportMore adds what other rooms know: addresses, choices, second steps and spaces.
+func (s *Service) exportMore(ctx context.Context, user string, out *wireExport) error {
+	further, err := s.needs.Accounts.Further(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, f := range further {
+		out.Further = append(out.Further, wireAddress{f.Email, f.ProvedAt})
+	}
+	if out.Choices, err = s.needs.Accounts.Choices(ctx, user); err != nil {
+		return err
+	}
+	set, err := s.needs.Factors.Of(ctx, user)
+	if err != nil {
+		return err
+	}
+	out.Steps = wireSteps{App: set.TOTP, Codes: set.RecoveryLeft}
+	for _, k := range set.Passkeys {
+		out.Steps.Passkeys = append(out.Steps.Passkeys, wirePasskey{k.Label, k.MadeAt, maybe(k.UsedAt)})
+	}
+	if s.needs.Spaces == nil {
+		return nil
+	}
+	spaces, err := s.needs.Spaces.Of(ctx, user)
+	for _, m := range spaces {
+		out.Spaces = append(out.Spaces, wireSpace{m.ID, m.Name, m.Kind, string(m.Role)})
+	}
+	return err
 }
 
 func maybe(t time.Time) *time.Time {

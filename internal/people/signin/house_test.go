@@ -28,12 +28,14 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // ring seals with a key of its own for each name, as base/keys does, without a keyring.
@@ -55,6 +57,7 @@ func (g gcm) Open(sealed, aad []byte) ([]byte, error) {
 }
 
 func (ring) Person(_ context.Context, user string) (keys.Sealer, error) { return sealer(user), nil }
+func (ring) Space(_ context.Context, space string) (keys.Sealer, error) { return sealer(space), nil }
 func (ring) Purpose(name string) keys.Sealer                            { return sealer("purpose " + name) }
 
 func sealer(name string) keys.Sealer {
@@ -322,7 +325,44 @@ func (h *house) full() *provider {
 	p := &provider{}
 	e := &enrolment{h.factors, map[string]string{}}
 	h.Service.needs.Factors, h.Service.needs.Enrolment, h.Service.needs.Provider, h.Service.needs.Invitations = e, e, p, &invitations{}
+	h.Service.needs.Spaces, h.Service.needs.Policy, h.Service.needs.Deeds = h.orgs, h.policy, h.deeds
 	return p
+}
+
+// deeds are what a person did, from the journal.
+func (h *house) deeds(ctx context.Context, who access.Actor, before int64, limit int) (all []Deed, err error) {
+	entries, err := journal.List(ctx, h.db, journal.Query{Actor: who.ID, Before: before, Newest: true, Limit: limit})
+	for _, e := range entries {
+		all = append(all, Deed{Number: e.Number, At: e.At, Action: e.Action, By: "you", Actor: e.Actor, Space: e.Space, Resource: e.Resource, ID: e.ID, Detail: e.Detail})
+	}
+	return all, err
+}
+
+// orgsOf is the real room of spaces; what it asks of the rooms above is answered shortly.
+func (h *house) orgsOf() (*org.Service, error) {
+	var err error
+	if h.policy, err = access.New(); err != nil {
+		return nil, err
+	}
+	return org.New(org.Needs{
+		Store: org.SQL(h.db), Keys: ring{}, Now: h.Now, Policy: h.policy, Limits: org.DefaultLimits(),
+		Person: func(ctx context.Context, user string) (org.Person, error) {
+			name, email, err := h.accounts.Shown(ctx, user)
+			return org.Person{Name: name, Email: email}, err
+		},
+		Reads: func(context.Context, string, string) (bool, error) { return true, nil },
+		Level: func(_ context.Context, who access.Actor) (org.Level, error) {
+			return map[string]org.Level{"1": org.Password, "2": org.TwoStep, "3": org.Passkey}[who.ACR], nil
+		},
+		Count: func(_ context.Context, _ string, of org.Quota) (int, error) { return len(of) * 1000, nil },
+		Erase: func(ctx context.Context, space, _ string) (org.Erasure, error) {
+			return h.orgs.Erase(ctx, access.Actor{Kind: access.System}, space, org.Size{})
+		},
+		Link: func(token string) string { return h.InvitationPage(token) },
+		Invite: func(ctx context.Context, sp org.Space, address, link string) error {
+			return h.send(ctx, Letter{Kind: "invite", Address: address, Fields: map[string]string{"link": link, "space": sp.Name}})
+		},
+	})
 }
 
 // A house is this room with the real rooms below it.
@@ -332,6 +372,8 @@ type house struct {
 	db       *db.DB
 	accounts *account.Service
 	apikeys  *apikey.Service
+	orgs     *org.Service
+	policy   *access.Policy
 	factors  *factors
 	server   *httptest.Server
 
@@ -409,13 +451,16 @@ func newHouse(t testing.TB, d *db.DB) *house {
 	t.Helper()
 	h := &house{t: t, db: d, factors: newFactors(), now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
 	var err error
-	settle := func(context.Context, string, string, string) error { return nil }
+	if h.orgs, err = h.orgsOf(); err != nil {
+		t.Fatal(err)
+	}
+	settle := h.orgs.AddPrivate
 	if h.accounts, err = account.New(account.Needs{Store: account.SQL(d), Keys: ring{}, Settle: settle, Now: h.Now}); err != nil {
 		t.Fatal(err)
 	}
 	if h.apikeys, err = apikey.New(apikey.Needs{
 		Store: apikey.SQL(d), Keys: ring{}, Now: h.Now,
-		Role:    func(context.Context, string, string) (access.Role, error) { return access.Admin, nil },
+		Role:    h.orgs.Role,
 		Admit:   func(context.Context, access.Actor, string) error { return nil },
 		Private: func(_ context.Context, user string) (string, error) { return user, nil },
 		Limit:   func(context.Context, string) (int, error) { return 0, nil },

@@ -51,8 +51,9 @@ func readPages(texts catalogue) (pageSet, error) {
 	for _, lang := range languages {
 		all[lang] = map[string]*template.Template{}
 		words := template.FuncMap{
-			"t":   func(key string, args ...any) string { return texts.text(lang, key, args...) },
-			"day": day, "moment": moment, "initial": initial,
+			"t":       func(key string, args ...any) string { return texts.text(lang, key, args...) },
+			"told":    func(key string, args []any) string { return texts.text(lang, key, args...) },
+			"initial": initial, "count": func(n int) string { return counted(lang, n) }, "high": func(most int) int { return most * 9 / 10 },
 			"scope": func(name string) string {
 				if text, ok := texts[lang]["scope."+name]; ok {
 					return text
@@ -88,7 +89,7 @@ type visit struct {
 // who is the person who is signed in, in the private space, which is where what belongs
 // to a person is.
 func (v *visit) who() access.Actor {
-	return access.Actor{Kind: access.User, ID: v.user.ID, Space: v.user.Space, Role: access.Admin}
+	return access.Actor{Kind: access.User, ID: v.user.ID, Space: v.user.Space, Role: access.Admin, ACR: v.session.ACR()}
 }
 
 func (v *visit) in() bool { return v.session.ID != "" }
@@ -110,6 +111,7 @@ type view struct {
 	Home             bool // a page of the account, with its menu
 	Passkeys, SignUp bool
 	Script           bool
+	Zone             *time.Location // of the person; nil is UTC
 	Data             any
 }
 
@@ -242,18 +244,32 @@ func (s *Service) fresh(do func(v *visit) error) func(v *visit) error {
 			return do(v)
 		}
 		path := v.r.URL.Path
-		if page, ok := askedOn[path]; ok {
-			path = page
-		} else if strings.HasPrefix(path, "/account/factors/") {
-			path = "/account/factors"
+		if v.r.Method != http.MethodGet {
+			path = askedOn(path)
 		}
 		v.redirect("/signin/again?to=" + url.QueryEscape(path))
 		return nil
 	}
 }
 
-// askedOn are the pages of forms that lead to another address than their own.
-var askedOn = map[string]string{"/account/export": "/account/data", "/account/keys/revoke": "/account/keys"}
+// askedOn is the page of a form that leads to path.
+func askedOn(path string) string {
+	if page, ok := formsOn[path]; ok {
+		return page
+	}
+	for _, page := range []string{"/account/factors", "/account/addresses"} {
+		if strings.HasPrefix(path, page+"/") {
+			return page
+		}
+	}
+	return path
+}
+
+// formsOn are the pages of forms that lead to another address than their own.
+var formsOn = map[string]string{
+	"/account/export": "/account/data", "/account/activity/export": "/account/activity",
+	"/account/keys": "/account/keys/new", "/account/keys/revoke": "/account/keys",
+}
 
 func clientOf(r *http.Request) Client {
 	c := Client{Agent: describe(r.UserAgent()), Browser: cookieOf(r, cookieFlow), Device: cookieOf(r, cookieDevice), Lang: cookieOf(r, cookieLang)}
@@ -326,6 +342,11 @@ func (s *Service) show(v *visit, name string, p view, told error) error {
 	p.Lang = v.lang
 	if p.Home {
 		p.User, p.Nav = v.user, s.navOf(v.r.URL.Path)
+		said, err := s.needs.Accounts.Profile(v.r.Context(), v.user.ID)
+		if err != nil {
+			return err
+		}
+		p.Zone = said.Location()
 	}
 	p.Here = v.r.URL.RequestURI()
 	if v.r.Method != http.MethodGet {

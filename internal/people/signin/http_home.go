@@ -2,7 +2,6 @@ package signin
 
 import (
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
-	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 )
 
 // homePages are those of a person's own account.
@@ -29,8 +27,9 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 		"GET /account/sessions":        s.getSessions,
 		"POST /account/sessions/end":   s.postEnd,
 		"POST /account/sessions/all":   s.postEndOthers,
-		"GET /account/keys":            s.getKeys,
-		"POST /account/keys/revoke":    s.fresh(s.postRevoke),
+		"GET /account/privacy":         s.getPrivacy,
+		"POST /account/privacy":        s.postPrivacy,
+		"POST /account/privacy/forget": s.postForgetBrowsers,
 		"GET /account/checkup":         s.getCheckup,
 		"GET /account/data":            s.getData,
 		"POST /account/export":         s.fresh(s.postExport),
@@ -38,8 +37,16 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 		"POST /account/delete":         s.fresh(s.postDelete),
 		"POST /account/stay":           s.postStay,
 	}
+	maps.Copy(all, s.keyPages())
+	maps.Copy(all, s.addressPages())
 	if s.needs.Enrolment != nil {
 		maps.Copy(all, s.factorPages())
+	}
+	if s.needs.Deeds != nil {
+		all["GET /account/activity"], all["POST /account/activity/export"] = s.getActivity, s.fresh(s.postActivityExport)
+	}
+	if s.needs.Spaces != nil {
+		maps.Copy(all, s.spacePages())
 	}
 	if s.needs.Provider != nil {
 		maps.Copy(all, s.consentPages())
@@ -52,17 +59,25 @@ func (s *Service) homePages() map[string]func(v *visit) error {
 
 // sections are the pages of the menu.
 var sections = []navView{
-	{Path: "/account", Key: "nav.home"}, {Path: "/account/profile", Key: "nav.profile"}, {Path: "/account/checkup", Key: "nav.checkup"},
-	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"}, {Path: "/account/data", Key: "nav.data"},
+	{Path: "/account", Key: "nav.home"}, {Path: "/account/profile", Key: "nav.profile"}, {Path: "/account/spaces", Key: "nav.spaces"}, {Path: "/account/checkup", Key: "nav.checkup"},
+	{Path: "/account/factors", Key: "nav.factors"}, {Path: "/account/sessions", Key: "nav.sessions"}, {Path: "/account/keys", Key: "nav.keys"},
+	{Path: "/account/activity", Key: "nav.activity"}, {Path: "/account/privacy", Key: "nav.privacy"}, {Path: "/account/data", Key: "nav.data"},
 }
 
+// partOfHome are pages that stand in the menu under another.
+var partOfHome = map[string]string{"/account/password": "/account", "/account/email": "/account", "/account/addresses": "/account", "/account/delete": "/account/data"}
+
 func (s *Service) navOf(path string) []navView {
+	missing := map[string]bool{"/account/factors": s.needs.Enrolment == nil, "/account/spaces": s.needs.Spaces == nil, "/account/activity": s.needs.Deeds == nil}
+	if under, ok := partOfHome[path]; ok {
+		path = under
+	}
 	var all []navView
 	for _, n := range sections {
-		if n.Path == "/account/factors" && s.needs.Enrolment == nil {
+		if missing[n.Path] {
 			continue
 		}
-		n.Here = n.Path == path
+		n.Here = n.Path == path || n.Path != "/account" && strings.HasPrefix(path, n.Path+"/")
 		all = append(all, n)
 	}
 	return all
@@ -76,6 +91,8 @@ func (s *Service) home(v *visit, name string, data any, told error) error {
 // notices are what a page may be told by the address that led to it.
 var notices = map[string]bool{
 	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true, "joined": true,
+	"forgotten": true, "address": true, "preferred": true, "dropped": true, "left": true, "role": true, "put-out": true, "withdrawn": true, "invited": true, "resent": true,
+	"handed": true, "offered": true, "taken": true, "disbanded": true, "logo": true,
 }
 
 func (s *Service) notice(v *visit) string {
@@ -114,25 +131,12 @@ func (s *Service) getHome(v *visit) error {
 	return s.home(v, "home", homeData{len(all), len(keys), image != nil, set, s.needs.Enrolment != nil}, nil)
 }
 
-func (s *Service) liveKeys(v *visit) ([]apikey.Key, error) {
-	all, err := s.needs.APIKeys.List(v.r.Context(), v.user.ID)
-	if err != nil {
-		return nil, err
-	}
-	var live []apikey.Key
-	for _, k := range all {
-		if k.Enabled {
-			live = append(live, k)
-		}
-	}
-	return live, nil
-}
-
 type profileData struct {
 	Name    string
 	Profile account.Profile
 	Picture bool
 	Langs   []langView
+	Zones   []string
 }
 
 func (s *Service) getProfile(v *visit) error {
@@ -148,7 +152,7 @@ func (s *Service) showProfile(v *visit, name string, p account.Profile, told err
 	if err != nil {
 		return err
 	}
-	d := profileData{Name: name, Profile: p, Picture: image != nil}
+	d := profileData{Name: name, Profile: p, Picture: image != nil, Zones: strings.Fields(zones)}
 	for _, code := range languages {
 		d.Langs = append(d.Langs, langView{code, langNames[code], code == p.Lang})
 	}
@@ -167,7 +171,7 @@ func (s *Service) postProfile(v *visit) error {
 		return err
 	}
 	f := v.r.PostForm.Get
-	p := account.Profile{Username: f("username"), Phone: f("phone"), Lang: f("lang"), Shipping: addressOf(f, "shipping"), Billing: addressOf(f, "billing")}
+	p := account.Profile{Username: f("username"), Phone: f("phone"), Lang: f("lang"), Zone: f("zone"), Shipping: addressOf(f, "shipping"), Billing: addressOf(f, "billing")}
 	if err := s.needs.Accounts.SetProfile(v.r.Context(), person(v.user.ID), v.user.ID, f("name"), p); err != nil {
 		if isPersons(err) {
 			return s.showProfile(v, f("name"), p, err)
@@ -196,19 +200,11 @@ func (s *Service) getPicture(v *visit) error {
 }
 
 func (s *Service) postPicture(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
+	upload, err := v.upload("picture", account.MaxPicture, account.ErrPicture)
+	if err == nil {
+		err = s.needs.Accounts.SetPicture(v.r.Context(), person(v.user.ID), v.user.ID, upload)
 	}
-	file, _, err := v.r.FormFile("picture")
 	if err != nil {
-		return s.pictureProblem(v, account.ErrPicture)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	upload, err := io.ReadAll(io.LimitReader(file, account.MaxPicture+1))
-	if err != nil {
-		return err
-	}
-	if err := s.needs.Accounts.SetPicture(v.r.Context(), person(v.user.ID), v.user.ID, upload); err != nil {
 		if isPersons(err) {
 			return s.pictureProblem(v, err)
 		}
@@ -306,79 +302,6 @@ func (s *Service) postEndOthers(v *visit) error {
 	}
 	v.redirect("/account/sessions?done=ended")
 	return nil
-}
-
-func (s *Service) getKeys(v *visit) error {
-	keys, err := s.liveKeys(v)
-	if err != nil {
-		return err
-	}
-	return s.home(v, "keys", keys, nil)
-}
-
-func (s *Service) postRevoke(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
-	id := v.r.PostForm.Get("id")
-	keys, err := s.liveKeys(v)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if k.ID != id {
-			continue
-		}
-		if err := s.needs.APIKeys.Revoke(v.r.Context(), person(v.user.ID), id); err != nil {
-			return err
-		}
-		v.redirect("/account/keys?done=revoked")
-		return nil
-	}
-	return apikey.ErrNotFound
-}
-
-// A check is one line of the check-up.
-type check struct {
-	Key  string // of its texts: name, and what it says when it is good or not
-	Good bool
-	Fix  string // page that mends it
-}
-
-// staleKey is after how long without use a key is asked about.
-const staleKey = 90 * 24 * time.Hour
-
-func (s *Service) getCheckup(v *visit) error {
-	ctx, now := v.r.Context(), s.needs.Now()
-	set, err := s.needs.Factors.Of(ctx, v.user.ID)
-	if err != nil {
-		return err
-	}
-	all, err := s.Sessions(ctx, v.user.ID)
-	if err != nil {
-		return err
-	}
-	keys, err := s.liveKeys(v)
-	if err != nil {
-		return err
-	}
-	stale := false
-	for _, k := range keys {
-		used := k.UsedAt
-		if used.IsZero() {
-			used = k.CreatedAt
-		}
-		stale = stale || now.Sub(used) > staleKey
-	}
-	checks := []check{
-		{"check.email", v.user.Verified(), "/account/email"},
-		{"check.sessions", len(all) <= 3, "/account/sessions"},
-		{"check.keys", !stale, "/account/keys"},
-	}
-	if s.needs.Enrolment != nil {
-		checks = append(checks, check{"check.second", set.Strong(), "/account/factors"}, check{"check.recovery", !set.Strong() || set.RecoveryLeft >= 3, "/account/factors"})
-	}
-	return s.home(v, "checkup", checks, nil)
 }
 
 func (s *Service) getData(v *visit) error { return s.home(v, "data", nil, nil) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/mail"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -50,7 +51,7 @@ func (s *Service) Join(ctx context.Context, c Client, email, name, password stri
 				return true, nil
 			case errors.Is(err, account.ErrTaken):
 				// Its owner may have forgotten it: the letter leads to a new password.
-				return true, s.sendReset(ctx, u, c)
+				return true, s.sendReset(ctx, u, c, "")
 			}
 			return false, err
 		})
@@ -91,22 +92,68 @@ func (s *Service) Lost(ctx context.Context, c Client, email string) error {
 			if u.ID == "" || u.Disabled() {
 				return true, nil
 			}
-			return true, s.sendReset(ctx, u, c)
+			return true, s.sendReset(ctx, u, c, email)
 		})
 		return err
 	})
 }
 
-// sendReset sends the link that sets a new password.
-func (s *Service) sendReset(ctx context.Context, u account.User, c Client) error {
+// SendReset sends a person the link that sets a new password, at the wish of who.
+func (s *Service) SendReset(ctx context.Context, who access.Actor, user string) error {
+	u, err := s.needs.Accounts.Get(ctx, user)
+	if err != nil {
+		return err
+	}
+	if u.Disabled() {
+		return account.ErrDisabled
+	}
+	token, err := s.needs.Accounts.Invite(ctx, who, account.Link{Purpose: account.LinkReset, Account: u.ID})
+	if err != nil {
+		return err
+	}
+	// Whoever asks waits for the answer: that it could not be sent is theirs to know.
+	return s.needs.Send(ctx, Letter{Kind: "reset", To: u.ID, Fields: map[string]string{"link": s.link("/reset/new", token.Reveal())}})
+}
+
+// sendReset sends the link that sets a new password, to address, which the person has proved; "" is the first.
+func (s *Service) sendReset(ctx context.Context, u account.User, c Client, address string) error {
 	token, err := s.needs.Accounts.Invite(ctx, person(u.ID), account.Link{Purpose: account.LinkReset, Account: u.ID})
 	if err != nil {
 		return err
 	}
 	fields := s.fieldsOf(c)
 	fields["link"] = s.link("/reset/new", token.Reveal())
-	s.send(ctx, Letter{Kind: "reset", To: u.ID, Lang: c.Lang, Fields: fields})
+	if strings.EqualFold(address, u.Email) {
+		address = ""
+	}
+	if may, err := s.opens(ctx, u, address); err != nil || !may {
+		return err
+	}
+	s.send(ctx, Letter{Kind: "reset", To: u.ID, Address: address, Lang: c.Lang, Fields: fields})
 	return nil
+}
+
+// opens says whether a link to address may open a frozen account; "" is the first. Whoever was at work in it
+// may have added an address of their own just before: so only those count that were there longer than a letter about
+// a new one can be answered, or the oldest.
+func (s *Service) opens(ctx context.Context, u account.User, address string) (bool, error) {
+	if !u.Frozen() {
+		return true, nil
+	}
+	all, err := s.needs.Accounts.Further(ctx, u.ID)
+	if err != nil {
+		return false, err
+	}
+	oldest, asked := u.VerifiedAt, u.VerifiedAt
+	for _, f := range all {
+		if f.ProvedAt.Before(oldest) {
+			oldest = f.ProvedAt
+		}
+		if strings.EqualFold(f.Email, address) {
+			asked = f.ProvedAt
+		}
+	}
+	return !asked.After(oldest) || !asked.After(u.FrozenAt.Add(-account.LinkFreeze.Lives())), nil
 }
 
 // Reset sets a new password for the holder of a link. Second proofs stay as they are.
@@ -151,18 +198,23 @@ func (s *Service) Move(ctx context.Context, c Client, in Session, email string) 
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
 		return account.ErrEmail
 	}
+	return s.proveAddress(ctx, c, in, email, account.LinkEmail, "/account/email/confirm")
+}
+
+// proveAddress sends a link of purpose p to an address that a person would like to have. Whether
+// somebody has it is not told here either.
+func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email string, p account.Purpose, path string) error {
 	_, err := s.guarded(ctx, s.try(ActReset, email, in.Account, c, true), func() (bool, error) {
-		// Whether somebody has the address is not told here either.
 		if err := s.needs.Accounts.CheckEmail(ctx, email); errors.Is(err, account.ErrTaken) {
 			return true, nil
 		} else if err != nil {
 			return false, err
 		}
-		token, err := s.needs.Accounts.Invite(ctx, person(in.Account), account.Link{Purpose: account.LinkEmail, Account: in.Account, Text: email})
+		token, err := s.needs.Accounts.Invite(ctx, person(in.Account), account.Link{Purpose: p, Account: in.Account, Text: email})
 		if err != nil {
 			return false, err
 		}
-		s.send(ctx, Letter{Kind: "verify", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link("/account/email/confirm", token.Reveal())}})
+		s.send(ctx, Letter{Kind: "verify", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link(path, token.Reveal())}})
 		return true, nil
 	})
 	return err
@@ -239,10 +291,19 @@ func (s *Service) Leave(ctx context.Context, c Client, in Session) (account.User
 	if !in.Fresh(s.needs.Now()) {
 		return account.User{}, ErrProof
 	}
-	if err := s.needs.MayLeave(ctx, in.Account); err != nil {
+	return s.leave(ctx, person(in.Account), c, in.Account)
+}
+
+// Remove has a person erased after seven days, at the wish of who. The person is told.
+func (s *Service) Remove(ctx context.Context, who access.Actor, user string) (account.User, error) {
+	return s.leave(ctx, who, Client{}, user)
+}
+
+func (s *Service) leave(ctx context.Context, who access.Actor, c Client, user string) (account.User, error) {
+	if err := s.needs.MayLeave(ctx, user); err != nil {
 		return account.User{}, err
 	}
-	u, err := s.needs.Accounts.Leave(ctx, person(in.Account), in.Account)
+	u, err := s.needs.Accounts.Leave(ctx, who, user)
 	if err == nil {
 		s.warn(ctx, "delete-scheduled", u, c, "", map[string]string{"until": u.LeavingAt.Format(time.RFC3339)})
 	}
@@ -251,9 +312,19 @@ func (s *Service) Leave(ctx context.Context, c Client, in Session) (account.User
 
 // Stay takes Leave back.
 func (s *Service) Stay(ctx context.Context, c Client, in Session) error {
-	u, err := s.needs.Accounts.Stay(ctx, person(in.Account), in.Account)
+	_, err := s.stay(ctx, person(in.Account), c, in.Account)
+	return err
+}
+
+// Keep takes Remove back, and Leave.
+func (s *Service) Keep(ctx context.Context, who access.Actor, user string) (account.User, error) {
+	return s.stay(ctx, who, Client{}, user)
+}
+
+func (s *Service) stay(ctx context.Context, who access.Actor, c Client, user string) (account.User, error) {
+	u, err := s.needs.Accounts.Stay(ctx, who, user)
 	if err == nil {
 		s.send(ctx, Letter{Kind: "delete-cancelled", To: u.ID, Lang: c.Lang, Fields: s.fieldsOf(c)})
 	}
-	return err
+	return u, err
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
 // Keys is what this room needs of the key ring: *keys.Ring.
@@ -144,6 +145,11 @@ type Needs struct {
 	Provider  Provider  // may be nil
 	// Invitations may be nil.
 	Invitations Invitations
+	// Spaces and Policy may both be nil: then there are no pages of spaces.
+	Spaces *org.Service
+	Policy *access.Policy
+	// Deeds tells what concerns a person, the newest first, of entries with a lower number than before; nil: no such page.
+	Deeds func(ctx context.Context, who access.Actor, before int64, limit int) ([]Deed, error)
 	// MayLeave says why a person cannot be erased, if so: others would be left without an administrator.
 	MayLeave func(ctx context.Context, user string) error
 	// Send hands a letter to the post; nil says that it will not be lost.
@@ -218,6 +224,8 @@ type sessions interface {
 	meet(ctx context.Context, hash []byte, account string, at int64) error
 	sweep(ctx context.Context, now, devices int64) error
 	forget(ctx context.Context, account string) error
+	// forgetDevices forgets in which browsers a person has signed in before.
+	forgetDevices(ctx context.Context, account string, e journal.Entry) error
 }
 
 // flowRow is a flow as the database has it.
@@ -319,6 +327,16 @@ func (s *Service) warn(ctx context.Context, kind string, u account.User, c Clien
 	all["link"] = s.link("/frozen", token.Reveal())
 	maps.Copy(all, fields)
 	s.send(ctx, Letter{Kind: kind, To: u.ID, Address: address, Lang: c.Lang, Fields: all})
+}
+
+// Warn tells a person of something that somebody may have done in their name elsewhere than in a browser.
+func (s *Service) Warn(ctx context.Context, kind, user string, fields map[string]string) error {
+	u, err := s.needs.Accounts.Get(ctx, user)
+	if err != nil {
+		return err
+	}
+	s.warn(ctx, kind, u, Client{}, "", fields)
+	return nil
 }
 
 // fieldsOf are those of a letter that say when something happened, and where.

@@ -192,3 +192,12 @@ func (s sqlStore) forget(ctx context.Context, account string) error {
 		return nil
 	})
 }
+
+func (s sqlStore) forgetDevices(ctx context.Context, account string, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `delete from signin_device where account = $1`, account); err != nil {
+			return fmt.Errorf("forget browsers of account %s: %w", account, err)
+		}
+		return journal.Record(ctx, tx, e)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math"
 	"strconv"
 	"strings"
@@ -12,7 +13,8 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 )
 
-// Texts of all pages, one file for each language; all files have the same keys.
+// Texts of all pages: of each language the files LANG.json and LANG.PART.json, which
+// together have the same keys as those of the others, each once.
 //
 //go:embed text/*.json
 var textFiles embed.FS
@@ -26,13 +28,26 @@ type catalogue map[string]map[string]string
 func readTexts() (catalogue, error) {
 	all := catalogue{}
 	for _, lang := range languages {
-		text, err := textFiles.ReadFile("text/" + lang + ".json")
+		names, err := fs.Glob(textFiles, "text/"+lang+"*.json")
 		if err != nil {
 			return nil, err
 		}
 		texts := map[string]string{}
-		if err := json.Unmarshal(text, &texts); err != nil {
-			return nil, fmt.Errorf("texts in %s: %w", lang, err)
+		for _, name := range names {
+			text, err := textFiles.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			part := map[string]string{}
+			if err := json.Unmarshal(text, &part); err != nil {
+				return nil, fmt.Errorf("texts in %s: %w", name, err)
+			}
+			for key, words := range part {
+				if _, twice := texts[key]; twice {
+					return nil, fmt.Errorf("texts in %s: %s is there twice", name, key)
+				}
+				texts[key] = words
+			}
 		}
 		all[lang] = texts
 	}
@@ -93,9 +108,21 @@ func spoken(lang string) bool {
 	return false
 }
 
-// day is a date, and moment a date with its time, both in UTC, as programs and people read them.
-func day(t time.Time) string    { return t.UTC().Format(time.DateOnly) }
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
+// Day is a date, and Moment a date with its time, both in the person's time zone, as programs and people read them.
+func (p view) Day(t time.Time) string    { return t.In(p.zone()).Format(time.DateOnly) }
+func (p view) Moment(t time.Time) string { return t.In(p.zone()).Format("2006-01-02 15:04 MST") }
+
+func (p view) zone() *time.Location {
+	if p.Zone == nil {
+		return time.UTC
+	}
+	return p.Zone
+}
+
+// Zones are the time zones that people choose from, one for each place of the tz database.
+//
+//go:embed text/zones.txt
+var zones string
 
 // initial is the first letter of a name, for people without a picture.
 func initial(name string) string {
@@ -103,4 +130,17 @@ func initial(name string) string {
 		return strings.ToUpper(string(r))
 	}
 	return ""
+}
+
+// counted is a number as people read it: 12,000, or 12.000 in Italian.
+func counted(lang string, n int) string {
+	mark := ","
+	if lang == "it" {
+		mark = "."
+	}
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + mark + digits[i:]
+	}
+	return digits
 }

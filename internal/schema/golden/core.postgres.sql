@@ -20,6 +20,24 @@ CREATE TABLE account (
 CREATE INDEX account_by_age ON core.account USING btree (created_at, id);
 CREATE INDEX account_by_leaving ON core.account USING btree (leaving_at) WHERE (leaving_at > 0);
 CREATE INDEX account_by_unproved ON core.account USING btree (created_at) WHERE (verified_at = 0);
+CREATE TABLE account_address (
+	id text NOT NULL,
+	account text NOT NULL,
+	email_index bytea NOT NULL,
+	sealed bytea NOT NULL,
+	proved_at bigint NOT NULL,
+	CONSTRAINT account_address_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_address_email_index_key UNIQUE (email_index),
+	CONSTRAINT account_address_pkey PRIMARY KEY (id)
+);
+CREATE INDEX account_address_by_account ON core.account_address USING btree (account, proved_at);
+CREATE TABLE account_choice (
+	account text NOT NULL,
+	sealed bytea NOT NULL,
+	changed_at bigint NOT NULL,
+	CONSTRAINT account_choice_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_choice_pkey PRIMARY KEY (account)
+);
 CREATE TABLE account_erase (
 	account text NOT NULL,
 	space text NOT NULL,
@@ -69,9 +87,11 @@ CREATE TABLE apikey (
 	used_at bigint NOT NULL,
 	role text NOT NULL DEFAULT ''::text,
 	revoked_at bigint NOT NULL DEFAULT 0,
+	expires_at bigint NOT NULL DEFAULT 0,
 	CONSTRAINT apikey_pkey PRIMARY KEY (id)
 );
 CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
+CREATE INDEX apikey_by_end ON core.apikey USING btree (expires_at) WHERE ((expires_at > 0) AND (revoked_at = 0));
 CREATE INDEX apikey_by_maker ON core.apikey USING btree (made_by);
 CREATE INDEX apikey_by_space ON core.apikey USING btree (space);
 CREATE TABLE audit (

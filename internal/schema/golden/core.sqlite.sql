@@ -17,6 +17,19 @@ CREATE TABLE account (
 CREATE INDEX account_by_age on account (created_at, id);
 CREATE INDEX account_by_leaving on account (leaving_at) where leaving_at > 0;
 CREATE INDEX account_by_unproved on account (created_at) where verified_at = 0;
+CREATE TABLE account_address (
+	id text not null primary key,
+	account text not null references account (id),
+	email_index bytea not null unique,
+	sealed bytea not null,
+	proved_at bigint not null
+);
+CREATE INDEX account_address_by_account on account_address (account, proved_at);
+CREATE TABLE account_choice (
+	account text not null primary key references account (id),
+	sealed bytea not null,
+	changed_at bigint not null
+);
 CREATE TABLE account_erase (
 	account text not null primary key,
 	space text not null,
@@ -58,9 +71,11 @@ CREATE TABLE apikey (
 	created_at bigint not null,
 	used_at bigint not null ,
 	role text not null default '',
-	revoked_at bigint not null default 0
+	revoked_at bigint not null default 0,
+	expires_at bigint not null default 0
 );
 CREATE INDEX apikey_by_account on apikey (account, created_at);
+CREATE INDEX apikey_by_end on apikey (expires_at) where expires_at > 0 and revoked_at = 0;
 CREATE INDEX apikey_by_maker on apikey (made_by);
 CREATE INDEX apikey_by_space on apikey (space);
 CREATE TABLE audit (
