@@ -57,6 +57,8 @@ type Config struct {
 	Geo             string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
 	ASN             string   // MaxMind DB file of autonomous systems, for the detector of guessing from one owner's networks; "" turns it off
 	Breached        string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
+	WebhookAllow    []string // addresses and prefixes of own networks that webhooks may reach; default none: only public addresses
+	TriggerRate     int      // how often a minute one trigger does something, over some time; default 60; below 0 is without limit
 	Quota           []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 
 	Social []Social // whom else people can sign in with, in the order of their buttons; only in the TOML file
@@ -133,6 +135,9 @@ func (c Config) Filled() (Config, error) {
 	}
 	if _, err := rest.ParseProxies(c.OutboundPrivate); err != nil {
 		fail("outbound-private", "%v", err)
+	}
+	if _, _, err := c.webhookAllow(); err != nil {
+		fail("webhook-allow", "%v", err)
 	}
 	if _, err := org.ParseLimits(c.Quota); err != nil {
 		fail("quota", "%v", err)

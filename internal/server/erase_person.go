@@ -93,8 +93,8 @@ func (s *Server) finishPerson(ctx context.Context, e account.Erasure) error {
 // shutOut takes step 3: it needs no key of the person.
 func (s *Server) shutOut(ctx context.Context, user, step string) error {
 	// .1. Sessions of browsers and of programs, second steps, links to other services, letters, what the guard
-	// knows, and what others shared.
-	for _, forget := range []func(context.Context, string) error{s.signin.Forget, s.social.Forget, s.tokens.Forget, s.factors.Forget, s.letters.Forget, s.guard.Forget, s.dashboards.Forget} {
+	// knows, which browsers take notices, and what others shared.
+	for _, forget := range []func(context.Context, string) error{s.signin.Forget, s.social.Forget, s.tokens.Forget, s.factors.Forget, s.letters.Forget, s.guard.Forget, s.dashboards.Forget, s.triggers.Forget} {
 		if err := forget(ctx, user); err != nil {
 			return err
 		}

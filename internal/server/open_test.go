@@ -34,6 +34,9 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 	for pattern := range s.signin.Pages() {
 		open = append(open, pattern)
 	}
+	for pattern := range s.triggers.Pages() {
+		open = append(open, pattern)
+	}
 	for _, r := range s.Routes() {
 		if r.Open {
 			open = append(open, r.Pattern)

@@ -66,6 +66,8 @@ func (s *Server) originAt(https string) string {
 func (s *Server) bound(a Addresses) {
 	at := s.originAt(a["https"])
 	s.issuer.Store(&at)
+	web := "https://" + reachable(s.cfg.Host, a["https"])
+	s.base.Store(&web)
 }
 
 func (s *Server) profile(ctx context.Context, user string) (oauth.Profile, error) {

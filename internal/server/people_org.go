@@ -81,6 +81,10 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.dashboards.Count(ctx, space)
 	case org.Storage:
 		return s.storageOf(ctx, space)
+	case org.Triggers:
+		return s.triggers.Count(ctx, space)
+	case org.Notices:
+		return s.triggers.Today(ctx, space)
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/fleet/trigger"
 	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
@@ -74,6 +75,7 @@ type Server struct {
 	series     *series.Service
 	devices    *device.Service
 	things     *thing.Service
+	triggers   *trigger.Service
 	dashboards *dashboard.Service
 	ota        *ota.Service
 	wall       *edge.Wall
@@ -90,6 +92,7 @@ type Server struct {
 	broker *mqtt.Broker // set by Run
 	ready  atomic.Bool
 	issuer atomic.Pointer[string] // set by Run, when the port is known
+	base   atomic.Pointer[string] // https:// address of the API; likewise
 	doors  chan Addresses         // gets the addresses once, when devices can connect
 }
 
@@ -196,6 +199,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openUpdates(); err != nil {
 		return err
 	}
+	if err := s.openTriggers(ctx); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -275,7 +281,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -324,6 +330,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "updates of devices that went", Run: s.runGone},
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
+		{Name: "triggers", Run: s.triggers.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "values of spaces", Run: s.orgs.Run},
@@ -392,6 +399,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	}
 	for pattern, page := range s.signin.Pages() {
 		mux.Handle(pattern, s.atOrigin(page))
+	}
+	for pattern, page := range s.triggers.Pages() {
+		mux.Handle(pattern, page)
 	}
 	mux.Handle(mqttPattern, s.broker.WebSocket("wss"))
 	// What is not a page is the door's, which tidies addresses by itself: a mux

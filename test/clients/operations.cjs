@@ -1,5 +1,5 @@
 // @arduino/arduino-iot-client, unmodified: every operation of the API of devices,
-// things, properties and series is called once and answers what the client's own
+// things, properties, series and triggers is called once and answers what the client's own
 // models require, with no key that they do not know.
 const assert = require("node:assert/strict");
 const iot = require("@arduino/arduino-iot-client");
@@ -9,7 +9,7 @@ const { API, CLIENT_ID, CLIENT_SECRET, CSR, DEVICE_OF_CSR } = process.env;
 
 const scope = [
   "DevicesV2Api", "DevicesV2CertsApi", "DevicesV2PassApi", "DevicesV2TagsApi", "NetworkCredentialsV1Api",
-  "LoraDevicesV1Api", "LoraFreqPlanV1Api", "PropertiesV2Api", "PropertyTypesV1Api", "SeriesV2Api", "ThingsV2Api", "ThingsV2TagsApi",
+  "LoraDevicesV1Api", "LoraFreqPlanV1Api", "PropertiesV2Api", "PropertyTypesV1Api", "SeriesV2Api", "ThingsV2Api", "ThingsV2TagsApi", "TriggersV1Api",
 ];
 
 async function main() {
@@ -127,6 +127,38 @@ async function main() {
   assert.equal(sampled.responses[0].values.at(-1), 40);
   called.add("SeriesV2Api.seriesV2HistoricData");
   await status(apis.SeriesV2Api.seriesV2HistoricData({ from, to, properties: [level.id] }, {}), 501); // until the server sends mail
+
+  // Triggers and what they do.
+  const triggers = (operation, ...rest) => call("TriggersV1Api", operation, ...rest);
+  const flag = await properties("propertiesV2Create", iot.ArduinoProperty, thing.id, property("Alarm", "STATUS"), {});
+  const expression = (text) => ({ expression: text, variables: [{ placeholder: "v", entity: "PROPERTY", attribute: "VALUE", id: flag.id }] });
+  const notice = (kind, rest) => ({ kind, name: kind, ...rest });
+  const people = [{ id: device.user_id }];
+  const mail = notice("NOTIFY-EMAIL", { email: { subject: expression("Alarm"), body: expression("It is {v}"), delivery: { to: people, cc: people } } });
+  const push = notice("NOTIFY-PUSH", { push_notification: { title: expression("Alarm"), body: expression("It is {v}"), delivery: { to: people } } });
+  const alarm = await triggers("triggersV1Create", iot.ArduinoTrigger, { name: "Alarm", property_id: flag.id, description: "rings", actions: [mail, push] }, {});
+  assert.deepEqual(alarm.actions.map((a) => a.kind), ["NOTIFY-EMAIL", "NOTIFY-PUSH"]);
+  const away = await triggers("triggersV1Create", iot.ArduinoTrigger, { name: "Away", active: false, device_status_source: { criteria: "INCLUDE", device_ids: [device.id], grace_period_offline: 60 } }, {});
+  assert.equal((await triggers("triggersV1List", [iot.ArduinoTrigger], {})).length, 2);
+  assert.deepEqual((await triggers("triggersV1List", [iot.ArduinoTrigger], { propertyId: flag.id, sourceType: "PROPERTY", showDeleted: true })).map((t) => t.id), [alarm.id]);
+  assert.deepEqual((await triggers("triggersV1List", [iot.ArduinoTrigger], { deviceId: device.id })).map((t) => t.id), [away.id]);
+  const shown = await triggers("triggersV1Show", iot.ArduinoTriggerWithLinkedEntities, alarm.id, {});
+  assert.equal(shown.linked_property.status, "OK");
+  assert.equal((await triggers("triggersV1Show", iot.ArduinoTriggerWithLinkedEntities, away.id, {})).device_status_source.linked_devices[0].device.id, device.id);
+  assert.equal((await properties("propertiesV2Show", iot.ArduinoProperty, thing.id, flag.id, {})).linked_to_trigger, true);
+  assert.equal((await triggers("triggersV1Update", iot.ArduinoTrigger, alarm.id, { name: "Fire", active: true, property_id: flag.id }, {})).name, "Fire");
+  assert.equal((await triggers("triggersV1Patch", iot.ArduinoTrigger, alarm.id, { active: false }, {})).active, false);
+  assert.equal((await triggers("triggersV1Template", iot.ArduinoTriggerTemplate, alarm.id, {})).linked_property.property_id, "alarm");
+  assert.equal((await triggers("triggersV1Template", iot.ArduinoTriggerTemplate, away.id, {})).criteria, "INCLUDE");
+  const action = await triggers("actionsV1Create", iot.ArduinoAction, { ...mail, trigger_id: away.id }, {});
+  assert.equal(action.trigger_id, away.id);
+  assert.equal((await triggers("actionsV1List", [iot.ArduinoAction], {})).length, 3);
+  assert.equal((await triggers("actionsV1Show", iot.ArduinoAction, action.id, {})).email.subject.expression, "Alarm");
+  assert.equal((await triggers("actionsV1Update", iot.ArduinoAction, action.id, { name: "other" }, {})).name, "other");
+  await triggers("actionsV1Delete", null, action.id, {});
+  await triggers("triggersV1Delete", null, away.id, { force: true });
+  await triggers("triggersV1Delete", null, alarm.id, {});
+  await status(apis.TriggersV1Api.triggersV1Show(alarm.id, {}), 404);
 
   // The end of all of it, and back again.
   await properties("propertiesV2Delete", null, thing.id, level.id, {});

@@ -110,6 +110,17 @@ var samples = map[string][]sample{
 	"POST /v1/dashboards/{id}/images":                        {{"", "image/png", onePixel}},
 	"PUT /v1/dashboards/{id}/cover":                          {{"", "image/png", onePixel}},
 	"GET /v1/shared/{token}/variables/{variable}":            {{}, {query: "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"}},
+	"GET /iot/v1/triggers":                                   {{}, {query: "show_deleted=True&property_id={property}&device_id={device}&source_type=PROPERTY"}},
+	"PUT /iot/v1/triggers":                                   {{"", isJSON, `{"name":"new","property_id":"{property}","condition":{"operator":"GT","value":30,"hysteresis":1},"actions":[{"kind":"SET-PROPERTY","name":"set","set_property":{"property_id":"{property}","value":1}}]}`}, {"", isJSON, `{"name":"away","active":false,"device_status_source":{"criteria":"EXCLUDE","device_ids":["{device}"],"grace_period_offline":60}}`}},
+	"POST /iot/v1/triggers/{id}":                             {{"", isJSON, `{"name":"renamed","active":true}`}, {"", isJSON, `{"soft_deleted":true}`}},
+	"PATCH /iot/v1/triggers/{id}":                            {{"", isJSON, `{"active":false}`}},
+	"DELETE /iot/v1/triggers/{id}":                           {{}, {query: "force=true"}},
+	"POST /iot/v1/triggers/{id}/unsubscribe":                 {{"", isJSON, `{"recipients":["{fresh}"]}`}},
+	"POST /iot/v1/actions":                                   {{"", isJSON, `{"kind":"CALL-WEBHOOK","name":"hook","trigger_id":"{trigger}","webhook":{"url":"https://example.org/hook"}}`}},
+	"PUT /iot/v1/actions/{id}":                               {{"", isJSON, `{"name":"renamed","webhook":{"url":"https://example.org/other"}}`}},
+	"PUT /iot/v1/actions/{id}/unsubscribe":                   {{"", isJSON, `{"recipients":["{fresh}"]}`}},
+	"POST /v1/triggers/import":                               {{"", isJSON, `{"template":{"name":"imported","linked_property":{"thing_id":"it","property_id":"canary"},"condition":{"operator":"LT","value":3}},"things":{"it":"{thing}"},"prefix_name":"My "}`}},
+	"POST /v1/push":                                          {{"", isJSON, `{"endpoint":"https://push.example.org/{hex}","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`}},
 
 	"POST /v1/spaces":                      {{"", isJSON, `{"name":"another"}`}},
 	"PATCH /v1/spaces/{id}":                {{"", isJSON, `{"name":"renamed","require":"two-step"}`}, {"", isJSON, `{}`}},
@@ -156,6 +167,8 @@ type caller struct {
 	own  map[string]string // what stands for a wildcard or a word in braces
 	keep string            // the path of a thing that nobody names
 	kept string            // the answer of that path
+
+	plain *client.Client // with key
 
 	id, email string // of the account
 	spare     string // API key
@@ -258,6 +271,24 @@ func (c *caller) settleFleet() {
 	if c.own == nil {
 		c.own = map[string]string{}
 	}
+	var trigger struct {
+		ID      string           `json:"id"`
+		Actions []map[string]any `json:"actions"`
+	}
+	c.do("PUT", "/iot/v1/triggers", map[string]any{"name": "canary trigger", "property_id": th.Properties[0].ID, "condition": map[string]any{"operator": "GT", "value": 1e9}, "actions": []any{
+		map[string]any{"kind": "CALL-WEBHOOK", "name": "canary action", "webhook": map[string]any{"url": "https://example.org/canary"}}}}, &trigger)
+	var push struct {
+		ID string `json:"id"`
+	}
+	person := *c // a key of one space may not
+	if person.plain == nil {
+		c.plain = c.client(c.key)
+		person.plain = c.plain
+	}
+	person.api = person.plain
+	person.do("POST", "/v1/push", map[string]any{"endpoint": "https://push.example.org/canary", "keys": map[string]any{
+		"p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4", "auth": "BTBZMqHH6r4Tts7J_aSIgg"}}, &push)
+	maps.Copy(c.own, map[string]string{"trigger": trigger.ID, "action": fmt.Sprint(trigger.Actions[0]["id"]), "push": push.ID})
 	maps.Copy(c.own, map[string]string{
 		"device": d.ID, "thing": th.ID, "property": th.Properties[0].ID, "cid": cert.ID, "sketch": with.Sketch, "csr": string(quoted[1 : len(quoted)-1]),
 		"client": c.key.ID, "secret": c.key.Secret, "pass": secret, "hex": hexText(), "fresh": uuid.NewString(),
@@ -441,6 +472,12 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["joined"]
 		case strings.HasPrefix(d.Path, "/v1/spaces/"):
 			own = c.own["space"]
+		case strings.HasPrefix(d.Path, "/iot/v1/triggers/"):
+			own = c.own["trigger"]
+		case strings.HasPrefix(d.Path, "/iot/v1/actions/"), strings.HasPrefix(d.Path, "/v1/actions/"):
+			own = c.own["action"]
+		case strings.HasPrefix(d.Path, "/v1/push/"):
+			own = c.own["push"]
 		case name == "pid":
 			own = c.own["property"]
 		case name == "cid":

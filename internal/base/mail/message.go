@@ -39,10 +39,15 @@ type Message struct {
 	Subject  string
 	Text     string
 	HTML     string // "" for a letter of text only
+	// Unsubscribe is an https address that a POST ends letters of this kind with (RFC 8058); "" for none.
+	Unsubscribe string
 }
 
 // messageID is what we let a Message-ID be: much less than RFC 5322, section 3.6.4, allows.
 var messageID = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,96}@[A-Za-z0-9.-]{1,128}$`)
+
+// unsubscribe is what can stand between angle brackets in a header, unfolded.
+var unsubscribe = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?#@!$&'()*+;=%-]+$`)
 
 // Check is nil, ErrAddress or ErrMessage.
 func (m Message) Check() error {
@@ -54,6 +59,8 @@ func (m Message) Check() error {
 		return ErrMessage.With("A letter needs a Message-ID of letters and digits.")
 	case m.At.IsZero() || m.At.Year() < 1 || m.At.Year() > 9999:
 		return ErrMessage.With("A letter needs a date.")
+	case m.Unsubscribe != "" && (len(m.Unsubscribe) > 1024 || !unsubscribe.MatchString(m.Unsubscribe)):
+		return ErrMessage.With("What ends letters is an https address of at most 1024 characters.")
 	case strings.TrimSpace(m.Subject) == "" || len(m.Subject) > MaxSubject || !clean(m.Subject):
 		return ErrMessage.With("A subject is one line of 1 to 256 bytes.")
 	case strings.TrimSpace(m.Text) == "" || len(m.Text) > MaxBody || len(m.HTML) > MaxBody:
@@ -77,6 +84,10 @@ func (m Message) Bytes() ([]byte, error) {
 	w.Subject(m.Subject)
 	// RFC 3834, section 5: nobody's holiday greeting should answer.
 	w.SetGenHeader("Auto-Submitted", "auto-generated")
+	if m.Unsubscribe != "" { // RFC 8058, section 3.1
+		w.SetGenHeader("List-Unsubscribe", "<"+m.Unsubscribe+">")
+		w.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
 	w.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		w.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
@@ -106,7 +117,7 @@ func Parse(wire []byte) (Message, error) {
 	if err != nil {
 		return Message{}, ErrMessage.With("The letter cannot be read.")
 	}
-	m := Message{ID: strings.Trim(in.Header.Get("Message-Id"), "<>")}
+	m := Message{ID: strings.Trim(in.Header.Get("Message-Id"), "<>"), Unsubscribe: strings.Trim(in.Header.Get("List-Unsubscribe"), "<>")}
 	if m.At, err = in.Header.Date(); err != nil {
 		return Message{}, ErrMessage.With("The letter has no date.")
 	}

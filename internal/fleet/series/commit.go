@@ -46,6 +46,7 @@ type change struct {
 	next  int64       // numbers of series from here on were never committed
 	seq   int64
 	body  []byte
+	tap   logRow // of number 0 when nobody follows; its body is nil when nothing is followed
 }
 
 // A committer turns entries into commits. It belongs to one goroutine.
@@ -63,6 +64,9 @@ type committer struct {
 	body    []byte
 	sealed  []byte
 	batches []entry
+
+	tapThings []*thing // with points that are followed
+	tapped    Tapped
 }
 
 // run commits until the queue is stopped and empty. It fails only when going on would
@@ -83,6 +87,9 @@ func (c *committer) run(ctx context.Context) (err error) {
 			}
 		} else {
 			c.s.awaitRoom(ctx)
+			if c.s.tap != nil {
+				c.s.tap.await(ctx)
+			}
 		}
 		if e := c.commit(context.WithoutCancel(ctx)); errors.Is(e, errTaken) {
 			err = e
@@ -119,6 +126,7 @@ func (c *committer) commit(ctx context.Context) error {
 func (c *committer) write(ctx context.Context) error {
 	c.stamp++
 	c.states, c.fresh, c.things, c.text = c.states[:0], c.fresh[:0], c.things[:0], 0
+	c.tapThings, c.tapped = c.tapThings[:0], Tapped{}
 	clear(c.known)
 	m := c.s.mem
 	for i := range c.batches {
@@ -137,6 +145,9 @@ func (c *committer) write(ctx context.Context) error {
 		for j := range b.points {
 			st := c.states[states+j]
 			st.thing.sect.add(st.id, b.points[j].At.UnixMicro(), &b.points[j].Value)
+			if c.s.tap != nil && c.s.tap.follows(st) {
+				c.follow(st, &b.points[j])
+			}
 		}
 		c.text += b.text
 	}
@@ -161,6 +172,12 @@ func (c *committer) write(ctx context.Context) error {
 		ch.fresh = append(ch.fresh, seriesRow{id: st.id, property: st.property, thing: st.thing.id, space: st.thing.space})
 	}
 	ch.body = c.body
+	if c.s.tap != nil {
+		var err error
+		if ch.tap, err = c.tapRow(ch.next + int64(len(c.fresh))); err != nil {
+			return err
+		}
+	}
 	if err := c.s.store.commit(ctx, &ch); err != nil {
 		c.undo = true
 		return fmt.Errorf("commit row %d of the history log: %w", ch.seq, err)
@@ -207,6 +224,7 @@ func (c *committer) resolve(ctx context.Context, points []Point) error {
 		}
 		th.key, th.stamp = key, c.stamp
 		th.sect.reset()
+		th.tap.reset()
 		c.things = append(c.things, th)
 	}
 	return nil
@@ -260,6 +278,9 @@ func (c *committer) apply() {
 			}
 			i++
 		}
+	}
+	if len(c.tapped.Points) > 0 {
+		c.s.tap.push(c.tapped)
 	}
 	m.seq++
 	m.points += len(c.states)

@@ -109,3 +109,13 @@ func (s *Slow) commit(context.Context, *change) error {
 	s.Commits++
 	return nil
 }
+
+// TapPoints is how many points a Tap keeps in memory.
+const TapPoints = tapPoints
+
+// Queued is how many points it has there.
+func (t *Tap) Queued() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.points
+}

@@ -170,12 +170,20 @@ func parseUUID(s string) (raw [16]byte, ok bool) {
 
 // logPlace is what a section is bound to.
 func logPlace(dst []byte, seq int64, thing string) []byte {
-	return keys.AppendPlace(dst, "series_log", strconv.FormatInt(seq, 10), thing)
+	return sectionPlace(dst, "series_log", seq, thing)
+}
+
+func sectionPlace(dst []byte, table string, seq int64, thing string) []byte {
+	return keys.AppendPlace(dst, table, strconv.FormatInt(seq, 10), thing)
 }
 
 // appendSection writes a section, sealed. tmp is memory that it may use.
 func appendSection(dst []byte, key keys.Sealer, seq int64, thing string, plain []byte, tmp *[]byte) ([]byte, error) {
-	sealed, err := seal(key, (*tmp)[:0], plain, logPlace(nil, seq, thing))
+	return appendSectionAt(dst, key, logPlace(nil, seq, thing), thing, plain, tmp)
+}
+
+func appendSectionAt(dst []byte, key keys.Sealer, place []byte, thing string, plain []byte, tmp *[]byte) ([]byte, error) {
+	sealed, err := seal(key, (*tmp)[:0], plain, place)
 	if err != nil {
 		return dst, err
 	}

@@ -24,6 +24,9 @@ type state struct {
 	dirty   bool   // is in memory.dirty
 	carried uint8  // flushes in a row that left the points in the log
 
+	asked    uint64 // version of the Tap that followed is of; the committer's
+	followed bool   // likewise
+
 	tail tail // of the chunks on disk; only for who holds Service.maintain
 }
 
@@ -41,7 +44,8 @@ type thing struct {
 	series int // guarded by memory.mu: how many of it are in memory.series
 
 	sect  section
-	stamp uint64 // of the commit that sect and key belong to
+	tap   section // of what is followed
+	stamp uint64  // of the commit that sect and key belong to
 	key   keys.Sealer
 }
 

@@ -31,6 +31,18 @@ type Store interface {
 	retain(ctx context.Context, series, cutoff []int64, limit int) (removed int64, err error)
 	// drop removes series and their last values from the lists.
 	drop(ctx context.Context, series []int64) error
+
+	tapStore
+}
+
+// tapStore is what a Tap needs of a database.
+type tapStore interface {
+	// lastTap is the number of the newest row, 0 for none.
+	lastTap(ctx context.Context) (int64, error)
+	// tapped reads rows behind from, up to to, by number.
+	tapped(ctx context.Context, from, to int64, limit int) ([]logRow, error)
+	// untap removes the rows up to a number.
+	untap(ctx context.Context, to int64) error
 }
 
 // chunks reads chunks in one snapshot.
@@ -129,6 +141,7 @@ type Service struct {
 	cfg   Config
 
 	mem      *memory
+	tap      *Tap // nil when nobody follows; set before Run
 	queue    *queue
 	full     chan struct{} // holds a token when the log wants a flush
 	maintain chan struct{} // holds a token while somebody flushes, erases or retains

@@ -65,11 +65,21 @@ func (s sqlStore) commit(ctx context.Context, c *change) error {
 			if _, err := tx.Exec(ctx, `DELETE FROM series WHERE id >= $1`, c.next); err != nil {
 				return err
 			}
+			if c.tap.seq > 0 {
+				if _, err := tx.Exec(ctx, `DELETE FROM series_tap WHERE seq >= $1`, c.tap.seq); err != nil {
+					return err
+				}
+			}
 		}
 		if err := inRows(ctx, tx, len(c.fresh), textSeries, func(list []any, i int) []any {
 			return append(list, c.fresh[i].id, c.fresh[i].property, c.fresh[i].thing, c.fresh[i].space)
 		}); err != nil {
 			return fmt.Errorf("add %d series: %w", len(c.fresh), err)
+		}
+		if c.tap.body != nil {
+			if _, err := tx.Exec(ctx, `INSERT INTO series_tap (seq, body) VALUES ($1, $2)`, c.tap.seq, c.tap.body); err != nil {
+				return fmt.Errorf("add the values that are followed: %w", err)
+			}
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO series_log (seq, body) VALUES ($1, $2)`, c.seq, c.body)
 		return err

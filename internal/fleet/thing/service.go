@@ -150,8 +150,9 @@ type Counts struct {
 type Service struct {
 	needs  Needs
 	routes *routes
-	send   Send                    // set by Bind before anything is served
-	heard  func(topic string) bool // set by Bind before anything is served
+	send   Send                       // set by Bind before anything is served
+	heard  func(topic string) bool    // set by Bind before anything is served
+	linked func(property string) bool // set by BindTriggers before anything is served
 
 	// Changes tells what values changed.
 	Changes feed.Feed[Change]

@@ -228,7 +228,7 @@ func (s *Service) wireProperties(t Thing, deleted bool) []wireProperty {
 func (s *Service) wireProperty(t Thing, p Property) wireProperty {
 	w := wireProperty{
 		CreatedAt: p.CreatedAt, DeletedAt: orNoTime(p.DeletedAt), Href: thingHref(t.ID) + "/properties/" + p.ID, ID: p.ID,
-		LastValue: json.RawMessage("null"), MaxValue: orNil(p.Max), MinValue: orNil(p.Min), Name: p.Name, Permission: p.Permission,
+		LastValue: json.RawMessage("null"), LinkedToTrigger: s.linked != nil && s.linked(p.ID), MaxValue: orNil(p.Max), MinValue: orNil(p.Min), Name: p.Name, Permission: p.Permission,
 		Persist: p.Persist, Tag: p.Number, ThingID: t.ID, ThingName: t.Name, Type: p.Type.Name, UpdateParameter: p.Parameter,
 		UpdateStrategy: p.Strategy, UpdatedAt: p.UpdatedAt, VariableName: p.Variable,
 	}

@@ -32,8 +32,10 @@ var nouns = map[string]map[string]string{
 	"account": {"read": "personal", "write": "personal"},
 	"apikey":  {"read": "personal", "write": "personal"},
 	"factor":  {"read": "personal", "write": "personal"},
-	"org":     {"read": "read", "write": "manage", "manage": "manage"},
-	"member":  {"read": "read", "write": "manage", "manage": "manage"},
+	// Browsers that take notices.
+	"push":   {"read": "personal", "write": "personal"},
+	"org":    {"read": "read", "write": "manage", "manage": "manage"},
+	"member": {"read": "read", "write": "manage", "manage": "manage"},
 	// What a person does about being in spaces: make one, join one, leave one.
 	"membership": {"read": "personal", "write": "personal"},
 	"invitation": {"read": "manage", "write": "manage", "manage": "manage"},

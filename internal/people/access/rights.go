@@ -21,6 +21,9 @@ var rights = []Right{
 	{"write values to things", []Action{"thing:publish", "property:publish"}},
 	{"make, change and delete things and their properties", []Action{
 		"thing:create", "thing:write", "thing:update", "thing:delete", "thing:clone", "thing:tag", "property:create", "property:update", "property:delete"}},
+	{"see triggers and what became of what they did", []Action{"trigger:read", "trigger:list", "action:read", "action:list"}},
+	{"make, change and delete triggers, which write to members, call webhooks and set properties", []Action{
+		"trigger:create", "trigger:update", "trigger:delete", "action:create", "action:update", "action:delete"}},
 	{"add, claim, change and delete devices, and update them over the air", []Action{
 		"device:create", "device:claim", "device:write", "device:update", "device:delete", "device:tag",
 		"ota:upload", "ota:create", "ota:cancel", "ota:delete"}},
@@ -32,6 +35,7 @@ var rights = []Right{
 	{"hand the space over to somebody else, or disband it for ever, if they own it", []Action{"org:manage", "org:erase"}},
 	{"make, change and revoke API keys of their own", []Action{"apikey:list", "apikey:create", "apikey:update", "apikey:delete"}},
 	{"make other spaces, accept invitations, and leave this space", []Action{"membership:create", "membership:read", "membership:accept", "membership:leave"}},
+	{"have notices shown by browsers of their own", []Action{"push:list", "push:create", "push:delete"}},
 	{"see what they did themselves and what was done with their account", []Action{"account:read"}},
 	{"see dashboards, and what they show", []Action{"dashboard:read", "dashboard:list"}},
 	{"make, change, copy and delete dashboards", []Action{"dashboard:create", "dashboard:update", "dashboard:delete", "dashboard:clone"}},

@@ -51,6 +51,7 @@ const (
 	Code            Kind = "code"             // to sign in with, beside the password
 	DashboardShared Kind = "dashboard-shared" // somebody lets the person see a dashboard
 	DashboardAsked  Kind = "dashboard-asked"  // somebody wants to see one of the person's
+	Trigger         Kind = "trigger"          // what a trigger of a space has to tell, in its words
 )
 
 // Reminds says whether letters of this kind only remind, and come to nobody who does not want that.
@@ -93,6 +94,7 @@ var rules = map[Kind]rule{
 	Code:            {15 * time.Minute, "code", "when place device"},
 	DashboardShared: {0, "dashboard", "inviter link"},
 	DashboardAsked:  {0, "dashboard", "who message link"},
+	Trigger:         {24 * time.Hour, "title text trigger", ""},
 }
 
 // Takes are the fields that letters of this kind may have.
@@ -116,7 +118,8 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, most (a number), factor, provider, space, dashboard (its name), inviter, who, message, role, key (its name), code, address (as much of it as may be told). Which ones a kind
+// method, most (a number), factor, provider, space, dashboard (its name), inviter, who, message, role, key (its name), code, address (as much of it as may be told), title, trigger (its
+// name), text (of several lines). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
 	Kind    Kind
@@ -124,12 +127,21 @@ type Letter struct {
 	Address string // only if it does not go to the account's own address
 	Lang    string // BCP 47; "" for the account's, or English
 	Fields  map[string]string
+	// Key makes a letter one: of several with one key, as they come from an act that is repeated after a
+	// crash, only the first is sent, for as long as is known what became of it. "" for none.
+	Key string
+	// Unsubscribe is an https address that takes a POST from whoever wants no more of these (RFC 8058), and
+	// shows a page to who opens it. "" for letters that nobody can do without.
+	Unsubscribe string
 }
 
 // Bounds of fields.
 const (
 	maxLink  = 2048 // bytes
 	maxField = 120  // characters; longer ones are cut
+	maxLine  = 1000 // characters of one line of a text
+	maxLines = 60   // of a text
+	maxTitle = 200  // bytes
 )
 
 // check returns the fields as the letter shows them, in a language.
@@ -166,6 +178,10 @@ func (l Letter) check(lang string) (map[string]string, error) {
 			_, err = strconv.ParseUint(value, 10, 31)
 		case "place", "before":
 			value = tameAddr(value)
+		case "text":
+			value = tameText(value)
+		case "title":
+			value = tameTitle(value)
 		default:
 			value = tame(value)
 		}
@@ -188,11 +204,45 @@ func checkLink(link string) error {
 // tame makes one short line of what somebody wrote. Readers' programs make links of words
 // with a dot or a colon in the middle, and a stranger's name must not become one in our letter: an unseen
 // word joiner (U+2060) keeps such words apart.
-func tame(text string) string {
+func tame(text string) string { return tameTo(text, maxField, false) }
+
+// tameText is tame for a text of several lines.
+func tameText(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = tameTo(line, maxLine, true); line != "" && len(lines) < maxLines {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// tameTitle is tame for what becomes a subject, which has at most maxTitle bytes.
+func tameTitle(text string) string {
+	text = tameTo(text, maxField, true)
+	for len(text) > maxTitle {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	return text
+}
+
+// harmless says whether no program can take r, which is behind last, for the middle of a link: it ends a word, or is in a number.
+func harmless(r, last rune, rest []rune) bool {
+	if len(rest) == 0 || unicode.IsSpace(rest[0]) {
+		return r != '='
+	}
+	digit := func(r rune) bool { return r >= '0' && r <= '9' }
+	return (r == '.' || r == ':') && digit(last) && digit(rest[0])
+}
+
+// tameTo is tame for at most so many characters. In prose, what ends words and numbers stays as it is: "21.5" and "at 12:30." are no links.
+func tameTo(text string, most int, prose bool) string {
 	var b strings.Builder
 	n, last := 0, ' '
-	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
-		if n++; n > maxField {
+	all := []rune(strings.ToValidUTF8(text, "\uFFFD"))
+	for i, r := range all {
+		if n++; n > most {
 			b.WriteRune('…')
 			break
 		}
@@ -206,7 +256,7 @@ func tame(text string) string {
 			continue
 		}
 		b.WriteRune(r)
-		if strings.ContainsRune(".:@/=", r) {
+		if strings.ContainsRune(".:@/=", r) && !(prose && harmless(r, last, all[i+1:])) {
 			b.WriteRune('\u2060')
 		}
 		last = r

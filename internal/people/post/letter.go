@@ -35,7 +35,8 @@ var words = map[string]tongue{
 		hello: "Hello %s,", helloNobody: "Hello,", orLink: "Or open this address:",
 		footer: "Sent by Ardesia at %s. We never ask for a password in a letter.",
 		facts: map[string]string{"when": "When", "until": "Until", "place": "From", "before": "Before that from", "device": "With", "method": "How", "factor": "What", "provider": "Service",
-			"space": "Space", "inviter": "Invited by", "role": "Role", "key": "Key", "address": "New address", "left": "Codes left", "code": "Code", "most": "Values a day", "count": "Attempts", "dashboard": "Dashboard", "who": "Asked by", "message": "Message"},
+			"space": "Space", "inviter": "Invited by", "role": "Role", "key": "Key", "address": "New address", "left": "Codes left", "code": "Code", "most": "Values a day", "count": "Attempts", "dashboard": "Dashboard", "who": "Asked by", "message": "Message",
+			"title": "Subject", "text": "Message", "trigger": "Trigger"},
 	},
 	"it": {
 		date: func(t time.Time) string {
@@ -44,7 +45,8 @@ var words = map[string]tongue{
 		hello: "Ciao %s,", helloNobody: "Ciao,", orLink: "Oppure apri questo indirizzo:",
 		footer: "Inviata da Ardesia su %s. Non chiediamo mai una password per lettera.",
 		facts: map[string]string{"when": "Quando", "until": "Entro", "place": "Da", "before": "Prima da", "device": "Con", "method": "Come", "factor": "Che cosa", "provider": "Servizio",
-			"space": "Spazio", "inviter": "Invito di", "role": "Ruolo", "key": "Chiave", "address": "Nuovo indirizzo", "left": "Codici rimasti", "code": "Codice", "most": "Valori al giorno", "count": "Tentativi", "dashboard": "Dashboard", "who": "Richiesta di", "message": "Messaggio"},
+			"space": "Spazio", "inviter": "Invito di", "role": "Ruolo", "key": "Chiave", "address": "Nuovo indirizzo", "left": "Codici rimasti", "code": "Codice", "most": "Valori al giorno", "count": "Tentativi", "dashboard": "Dashboard", "who": "Richiesta di", "message": "Messaggio",
+			"title": "Oggetto", "text": "Messaggio", "trigger": "Trigger"},
 	},
 }
 
@@ -196,8 +198,10 @@ func (f *forms) write(kind Kind, lang, name, house string, fields map[string]str
 				p.Parts = append(p.Parts, shown{Facts: facts})
 			}
 		default:
-			if text := fill(one.text); text != "" {
-				p.Parts = append(p.Parts, shown{Text: text})
+			for line := range strings.Lines(fill(one.text)) {
+				if line = strings.TrimSpace(line); line != "" {
+					p.Parts = append(p.Parts, shown{Text: line})
+				}
 			}
 		}
 	}

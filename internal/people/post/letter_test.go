@@ -14,6 +14,7 @@ var sample = map[string]string{
 	"link": "https://ardesia.example.org/x?token=abc&lang=en", "when": "2030-01-02T03:04:05Z", "until": "2030-01-09T03:04:05Z",
 	"left": "2", "code": "1234 5678", "most": "1000", "count": "57", "place": "192.0.2.7", "before": "198.51.100.3", "device": "Firefox on Linux", "method": "Password and passkey",
 	"factor": "Passkey “Blue key”", "provider": "GitHub", "space": "Greenhouse", "inviter": "Bob", "role": "Editor", "key": "laptop", "dashboard": "Greenhouse, east", "who": "Carla", "message": "May I see it?", "address": "a…@example.net",
+	"title": "The pond is too warm", "text": "It has 31.5 degrees.", "trigger": "Pond",
 }
 
 func fieldsOf(k Kind, all bool) map[string]string {
@@ -58,8 +59,8 @@ func TestEveryKindIsWrittenInEveryLanguage(t *testing.T) {
 						}
 					}
 					for name, value := range fields {
-						// The text's lines break anywhere between words.
-						if !strings.Contains(strings.Join(strings.Fields(m.Text), " "), value) {
+						// The text's lines break anywhere between words. What is the whole subject need not be there again.
+						if m.Subject != value && !strings.Contains(strings.Join(strings.Fields(m.Text), " "), value) {
 							t.Errorf("the text does not tell %s (%s):\n%s", name, value, m.Text)
 						}
 					}

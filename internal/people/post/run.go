@@ -125,7 +125,7 @@ func (s *Service) deliver(ctx context.Context, r row) error {
 	}
 	err = s.needs.Sender.Send(ctx, mail.Message{
 		ID: s.messageID(r.id), At: time.UnixMicro(r.queuedAt), From: s.needs.From, To: mail.Address{Addr: c.To},
-		Subject: c.Subject, Text: c.Text, HTML: c.HTML,
+		Subject: c.Subject, Text: c.Text, HTML: c.HTML, Unsubscribe: c.Leave,
 	})
 	if err := s.cut("tried"); err != nil {
 		return err

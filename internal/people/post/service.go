@@ -2,6 +2,8 @@ package post
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +21,8 @@ import (
 
 // Store is what Service needs of a database.
 type Store interface {
-	// add queues a letter, or says ErrTooMany when more than limit were queued for who in that hour.
+	// add queues a letter, or says ErrTooMany when more than limit were queued for who in that hour. A letter
+	// with an id that there is already is nothing to do.
 	add(ctx context.Context, r row, who []byte, hour, limit int64) error
 	// claim takes the letter whose turn it is at now, and lets nobody else have it until then. It counts the try.
 	claim(ctx context.Context, now, until int64) (r row, found bool, err error)
@@ -136,6 +139,7 @@ type content struct {
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 	HTML    string `json:"html"`
+	Leave   string `json:"leave,omitempty"` // Letter.Unsubscribe
 }
 
 // Send queues a letter. Nil means that it is on disk, and will be tried until it is sent, refused
@@ -159,6 +163,12 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 	if err != nil {
 		return err
 	}
+	if l.Unsubscribe != "" {
+		if err := checkLink(l.Unsubscribe); err != nil {
+			return err
+		}
+		fields["link"] = l.Unsubscribe
+	}
 	m, err := s.forms.write(l.Kind, lang, p.Name, s.needs.House, fields)
 	if err != nil {
 		return err
@@ -169,7 +179,10 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 		life = r.life
 	}
 	r := row{id: secret.Letters(idBytes), kind: string(l.Kind), account: l.To, queuedAt: now.UnixMicro(), nextAt: now.UnixMicro(), expiresAt: now.Add(life).UnixMicro()}
-	if r.sealed, err = s.seal(ctx, r, content{p.Address, m.Subject, m.Text, m.HTML}); err != nil {
+	if l.Key != "" {
+		r.id = idOf(l.Key)
+	}
+	if r.sealed, err = s.seal(ctx, r, content{p.Address, m.Subject, m.Text, m.HTML, l.Unsubscribe}); err != nil {
 		return err
 	}
 	who := s.who(l.Kind, l.To)
@@ -182,6 +195,12 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 	s.queued.Add(1)
 	s.poke()
 	return nil
+}
+
+// idOf is the id of the letter with a key.
+func idOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))[:idBytes]
 }
 
 // poke has Run look at the queue.

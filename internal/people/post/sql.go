@@ -18,6 +18,9 @@ type sqlStore struct{ db *db.DB }
 func (s sqlStore) add(ctx context.Context, r row, who []byte, hour, limit int64) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		var n int64
+		if err := tx.QueryRow(ctx, `select count(*) from post where id = $1`, r.id).Scan(&n); err != nil || n > 0 {
+			return err
+		}
 		err := tx.QueryRow(ctx, `
 			insert into post_rate (who, hour, letters) values ($1, $2, 1)
 			on conflict (who, hour) do update set letters = post_rate.letters + 1 returning letters`, who, hour).Scan(&n)

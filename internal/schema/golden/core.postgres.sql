@@ -633,3 +633,100 @@ CREATE TABLE thing_tag (
 	CONSTRAINT thing_tag_thing_fkey FOREIGN KEY (thing) REFERENCES thing(id)
 );
 CREATE INDEX thing_tag_pair ON core.thing_tag USING btree (space, pair_mac);
+CREATE TABLE trigger (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	property text NOT NULL,
+	thing text NOT NULL,
+	sealed bytea NOT NULL,
+	active boolean NOT NULL,
+	revision bigint NOT NULL,
+	since_seq bigint NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	deleted_at bigint,
+	CONSTRAINT trigger_pkey PRIMARY KEY (id)
+);
+CREATE INDEX trigger_property ON core.trigger USING btree (property) WHERE (property <> ''::text);
+CREATE INDEX trigger_space ON core.trigger USING btree (space);
+CREATE TABLE trigger_action (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	trigger text NOT NULL,
+	kind text NOT NULL,
+	sealed bytea NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	CONSTRAINT trigger_action_pkey PRIMARY KEY (id)
+);
+CREATE INDEX trigger_action_space ON core.trigger_action USING btree (space);
+CREATE INDEX trigger_action_trigger ON core.trigger_action USING btree (trigger);
+CREATE TABLE trigger_delivery (
+	id text NOT NULL,
+	trigger text NOT NULL,
+	action text NOT NULL,
+	space text NOT NULL,
+	part text NOT NULL,
+	kind text NOT NULL,
+	target text NOT NULL,
+	sealed bytea,
+	at bigint NOT NULL,
+	stamp bigint NOT NULL,
+	next_at bigint NOT NULL,
+	tries bigint NOT NULL,
+	taken boolean NOT NULL,
+	ended_at bigint NOT NULL,
+	outcome text NOT NULL,
+	answer bigint NOT NULL,
+	CONSTRAINT trigger_delivery_pkey PRIMARY KEY (id)
+);
+CREATE INDEX trigger_delivery_action ON core.trigger_delivery USING btree (action, at);
+CREATE INDEX trigger_delivery_end ON core.trigger_delivery USING btree (ended_at) WHERE (ended_at <> 0);
+CREATE INDEX trigger_delivery_space ON core.trigger_delivery USING btree (space);
+CREATE INDEX trigger_delivery_turn ON core.trigger_delivery USING btree (next_at, id) WHERE (ended_at = 0);
+CREATE TABLE trigger_mute (
+	trigger text NOT NULL,
+	account text NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT trigger_mute_pkey PRIMARY KEY (trigger, account)
+);
+CREATE INDEX trigger_mute_account ON core.trigger_mute USING btree (account);
+CREATE TABLE trigger_online (
+	trigger text NOT NULL,
+	device text NOT NULL,
+	CONSTRAINT trigger_online_pkey PRIMARY KEY (trigger, device)
+);
+CREATE TABLE trigger_position (
+	id bigint NOT NULL,
+	seq bigint NOT NULL,
+	CONSTRAINT trigger_position_pkey PRIMARY KEY (id)
+);
+CREATE TABLE trigger_push (
+	id text NOT NULL,
+	account text NOT NULL,
+	endpoint_mac bytea NOT NULL,
+	sealed bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT trigger_push_endpoint_mac_key UNIQUE (endpoint_mac),
+	CONSTRAINT trigger_push_pkey PRIMARY KEY (id)
+);
+CREATE INDEX trigger_push_account ON core.trigger_push USING btree (account);
+CREATE TABLE trigger_state (
+	trigger text NOT NULL,
+	revision bigint NOT NULL,
+	holds boolean NOT NULL,
+	seen_mac bytea NOT NULL,
+	fired_at bigint NOT NULL,
+	free_at bigint NOT NULL,
+	tell_at bigint NOT NULL,
+	CONSTRAINT trigger_state_pkey PRIMARY KEY (trigger)
+);
+CREATE TABLE trigger_usage (
+	space text NOT NULL,
+	day bigint NOT NULL,
+	fired bigint NOT NULL,
+	held bigint NOT NULL,
+	CONSTRAINT trigger_usage_pkey PRIMARY KEY (space, day)
+);

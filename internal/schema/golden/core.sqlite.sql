@@ -583,3 +583,96 @@ CREATE TABLE thing_tag (
 	key_mac)
 );
 CREATE INDEX thing_tag_pair on thing_tag (space, pair_mac);
+CREATE TABLE trigger (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	property text not null,
+	thing text not null,
+	sealed bytea not null,
+	active boolean not null,
+	revision bigint not null,
+	since_seq bigint not null,
+	created_at bigint not null,
+	updated_at bigint not null,
+	deleted_at bigint
+);
+CREATE INDEX trigger_property on trigger (property) where property <> '';
+CREATE INDEX trigger_space on trigger (space);
+CREATE TABLE trigger_action (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	trigger text not null,
+	kind text not null,
+	sealed bytea not null,
+	created_at bigint not null,
+	updated_at bigint not null
+);
+CREATE INDEX trigger_action_space on trigger_action (space);
+CREATE INDEX trigger_action_trigger on trigger_action (trigger);
+CREATE TABLE trigger_delivery (
+	id text not null primary key,
+	trigger text not null,
+	action text not null,
+	space text not null,
+	part text not null,
+	kind text not null,
+	target text not null,
+	sealed bytea,
+	at bigint not null,
+	stamp bigint not null,
+	next_at bigint not null,
+	tries bigint not null,
+	taken boolean not null,
+	ended_at bigint not null,
+	outcome text not null,
+	answer bigint not null
+);
+CREATE INDEX trigger_delivery_action on trigger_delivery (action, at);
+CREATE INDEX trigger_delivery_end on trigger_delivery (ended_at) where ended_at <> 0;
+CREATE INDEX trigger_delivery_space on trigger_delivery (space);
+CREATE INDEX trigger_delivery_turn on trigger_delivery (next_at, id) where ended_at = 0;
+CREATE TABLE trigger_mute (
+	trigger text not null,
+	account text not null,
+	at bigint not null,
+	primary key (trigger,
+	account)
+);
+CREATE INDEX trigger_mute_account on trigger_mute (account);
+CREATE TABLE trigger_online (
+	trigger text not null,
+	device text not null,
+	primary key (trigger,
+	device)
+);
+CREATE TABLE trigger_position (
+	id INTEGER not null primary key,
+	seq bigint not null
+);
+CREATE TABLE trigger_push (
+	id text not null primary key,
+	account text not null,
+	endpoint_mac bytea not null unique,
+	sealed bytea not null,
+	created_at bigint not null
+);
+CREATE INDEX trigger_push_account on trigger_push (account);
+CREATE TABLE trigger_state (
+	trigger text not null primary key,
+	revision bigint not null,
+	holds boolean not null,
+	seen_mac bytea not null,
+	fired_at bigint not null,
+	free_at bigint not null,
+	tell_at bigint not null
+);
+CREATE TABLE trigger_usage (
+	space text not null,
+	day bigint not null,
+	fired bigint not null,
+	held bigint not null,
+	primary key (space,
+	day)
+);

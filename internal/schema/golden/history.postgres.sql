@@ -33,3 +33,8 @@ CREATE TABLE series_log (
 	body bytea NOT NULL,
 	CONSTRAINT series_log_pkey PRIMARY KEY (seq)
 );
+CREATE TABLE series_tap (
+	seq bigint NOT NULL,
+	body bytea NOT NULL,
+	CONSTRAINT series_tap_pkey PRIMARY KEY (seq)
+);

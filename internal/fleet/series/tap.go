@@ -1,0 +1,249 @@
+package series
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+)
+
+// A Tap follows the points of some series in the order in which they became durable, and
+// misses none of them: what it has still to tell is on disk since the very transaction that
+// made the points durable, so that a kill at any moment leaves it where its follower
+// remembers to be. While the follower keeps up, points come from memory and nothing is read.
+//
+// It has one follower, which calls Next from one goroutine.
+type Tap struct {
+	s       *Service
+	watched func(series string) bool
+	version atomic.Uint64 // of what watched answers
+
+	mu     sync.Mutex
+	queue  []Tapped // guarded by mu; the oldest that were not told, in order
+	points int      // guarded by mu; in queue
+	spilt  bool     // guarded by mu; there are newer ones, on disk only
+	seq    int64    // guarded by mu; the newest that is visible
+	told   int64    // guarded by mu; by Next
+	done   int64    // guarded by mu; the follower needs none up to here any more
+	freed  chan struct{}
+
+	wake chan struct{} // holds a word when there is something new
+}
+
+// A Tapped is the points of one commit that somebody follows.
+type Tapped struct {
+	Seq    int64 // greater than of all before
+	Points []Point
+}
+
+// Bounds of a Tap.
+const (
+	tapPoints = 64 << 10 // in memory; what comes then is read from disk later
+	tapRows   = 1 << 16  // on disk; then commits wait, as they do for a flush: no value is missed
+	tapPage   = 256      // rows that are read at once
+)
+
+// Tap begins to follow the series for which watched is true, behind the commit with the
+// number after. watched is called by the committer: it must be quick, and its answer is kept until Changed is
+// called. Tap must be called before Run, once.
+func (s *Service) Tap(ctx context.Context, after int64, watched func(series string) bool) (*Tap, error) {
+	last, err := s.store.lastTap(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("end of the values that are followed: %w", err)
+	}
+	t := &Tap{s: s, watched: watched, seq: max(after, last), told: after, done: after, spilt: last > after, freed: make(chan struct{}), wake: make(chan struct{}, 1)}
+	t.version.Store(1)
+	s.tap = t
+	return t, nil
+}
+
+// Changed says that watched answers otherwise than before. It holds for commits that begin after it.
+func (t *Tap) Changed() { t.version.Add(1) }
+
+// Seq is the number of the newest commit that is visible.
+func (t *Tap) Seq() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seq
+}
+
+// Next waits for the commits behind those that it told before, and tells some of them.
+func (t *Tap) Next(ctx context.Context) ([]Tapped, error) {
+	for {
+		t.mu.Lock()
+		if some := t.queue; len(some) > 0 {
+			t.queue, t.points = nil, 0
+			t.told = some[len(some)-1].Seq
+			t.mu.Unlock()
+			return some, nil
+		}
+		from, to := t.told, t.seq
+		if !t.spilt || from == to {
+			t.spilt = false
+			t.mu.Unlock()
+			select {
+			case <-t.wake:
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		t.mu.Unlock()
+		some, last, err := t.read(ctx, from, to)
+		if err != nil {
+			return nil, err
+		}
+		t.mu.Lock()
+		t.told = last
+		t.mu.Unlock()
+		if len(some) > 0 {
+			return some, nil
+		}
+	}
+}
+
+// read tells some commits from disk, and up to which it looked.
+func (t *Tap) read(ctx context.Context, from, to int64) (all []Tapped, last int64, err error) {
+	rows, err := t.s.store.tapped(ctx, from, to, tapPage)
+	if err != nil {
+		return nil, from, fmt.Errorf("values that are followed, from %d: %w", from, err)
+	}
+	if len(rows) < tapPage {
+		last = to
+	} else {
+		last = rows[len(rows)-1].seq
+	}
+	m := t.s.mem
+	m.mu.RLock()
+	byID := make(map[int64]*state, len(m.series))
+	for _, st := range m.series {
+		byID[st.id] = st
+	}
+	m.mu.RUnlock()
+	var plain []byte
+	for _, r := range rows {
+		one := Tapped{Seq: r.seq}
+		_, err := eachSection(r.body, func(id string, sealed []byte) error {
+			m.mu.RLock()
+			th := m.things[id]
+			m.mu.RUnlock()
+			if th == nil {
+				return nil // erased
+			}
+			key, err := t.s.keys.Thing(ctx, th.space, id)
+			if errors.Is(err, keys.ErrErased) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if plain, err = open(key, plain[:0], sealed, tapPlace(r.seq, id)); err != nil {
+				return err
+			}
+			return readSection(plain, func(number, at int64, v Value) error {
+				if st := byID[number]; st != nil && st.thing == th {
+					one.Points = append(one.Points, Point{Series: st.property, Thing: id, Space: th.space, At: time.UnixMicro(at).UTC(), Value: v})
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return nil, from, fmt.Errorf("values that are followed, %d: %w", r.seq, err)
+		}
+		all = append(all, one)
+	}
+	return all, last, nil
+}
+
+// Done says that the follower remembers, on disk, to have come to seq. What is up to there goes.
+func (t *Tap) Done(ctx context.Context, seq int64) error {
+	if err := t.s.store.untap(ctx, seq); err != nil {
+		return fmt.Errorf("forget the values that were followed, up to %d: %w", seq, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = max(t.done, seq)
+	close(t.freed)
+	t.freed = make(chan struct{})
+	return nil
+}
+
+// push makes a commit one that Next tells. The committer calls it.
+func (t *Tap) push(b Tapped) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seq = b.Seq
+	if t.spilt = t.spilt || t.points+len(b.Points) > tapPoints && t.points > 0; !t.spilt {
+		t.queue = append(t.queue, b)
+		t.points += len(b.Points)
+	}
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// await holds commits back while the follower is too far behind, at most until ctx ends.
+func (t *Tap) await(ctx context.Context) {
+	for {
+		t.mu.Lock()
+		crowded, freed := t.seq-t.done >= tapRows, t.freed
+		t.mu.Unlock()
+		if !crowded {
+			return
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tapPlace is what a section is bound to.
+func tapPlace(seq int64, thing string) []byte { return sectionPlace(nil, "series_tap", seq, thing) }
+
+// follows says whether somebody follows st. It is the committer's to ask.
+func (t *Tap) follows(st *state) bool {
+	if v := t.version.Load(); st.asked != v {
+		st.asked, st.followed = v, t.watched(st.property)
+	}
+	return st.followed
+}
+
+// follow notes a point for whoever follows its series.
+func (c *committer) follow(st *state, p *Point) {
+	th := st.thing
+	if len(th.tap.plain) == 0 {
+		c.tapThings = append(c.tapThings, th)
+	}
+	th.tap.add(st.id, p.At.UnixMicro(), &p.Value)
+	kept := *p
+	kept.At = time.UnixMicro(p.At.UnixMicro()).UTC()
+	if !p.Value.Kind.numeric() {
+		kept.Value.Text = strings.Clone(p.Value.Text) // it may be a small part of a large message
+	}
+	c.tapped.Points = append(c.tapped.Points, kept)
+}
+
+// tapRow makes the row of what is followed in a commit; its body is nil when nothing is.
+func (c *committer) tapRow(next int64) (r logRow, err error) {
+	t := c.s.tap
+	r.seq = t.Seq() + 1
+	c.tapped.Seq = r.seq
+	if len(c.tapThings) == 0 {
+		return r, nil
+	}
+	r.body = beginRow(nil, next)
+	for _, th := range c.tapThings {
+		if r.body, err = appendSectionAt(r.body, th.key, tapPlace(r.seq, th.id), th.id, th.tap.plain, &c.sealed); err != nil {
+			return r, fmt.Errorf("seal points of thing %s that are followed: %v", th.id, err) // see write
+		}
+	}
+	return r, nil
+}

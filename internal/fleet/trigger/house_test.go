@@ -1,0 +1,526 @@
+package trigger
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/mail"
+	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/post"
+)
+
+const (
+	space      = "51000000-0000-4000-8000-000000000001"
+	otherSpace = "51000000-0000-4000-8000-000000000002"
+)
+
+var (
+	noon     = time.Date(2026, 10, 17, 12, 0, 0, 0, time.UTC)
+	editor   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000001", Space: space, Role: access.Editor}
+	viewer   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000003", Space: space, Role: access.Viewer}
+	stranger = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000002", Space: otherSpace, Role: access.Admin}
+	actors   = map[string]access.Actor{"editor": editor, "viewer": viewer, "stranger": stranger}
+)
+
+// A stack is this room with the real ones below it, and with letters, on three databases. It is also made in a
+// process that is killed, so it knows no test.
+type stack struct {
+	*Service
+	ring    *keys.Ring
+	history *series.Service
+	devices *device.Service
+	things  *thing.Service
+	letters *post.Service
+	policy  *access.Policy
+}
+
+// A setting is what a stack stands on.
+type setting struct {
+	dir           string
+	core, history *db.DB
+	keyring       *db.DB
+	now           func() time.Time
+	log           *slog.Logger
+	web           *http.Client
+	sender        mail.Sender
+	limit         func(context.Context, string) (int, int, error)
+	config        Config
+	cut           func(step string) error
+}
+
+func newStack(ctx context.Context, c setting) (*stack, error) {
+	k := &stack{}
+	root, err := keys.OpenRoot(ctx, filepath.Join(c.dir, "keys"), keys.Options{Now: c.now})
+	if err != nil {
+		return nil, err
+	}
+	if k.ring, err = root.Ring(ctx, c.keyring); err != nil {
+		return nil, err
+	}
+	organization := func(_ context.Context, id string) (string, error) {
+		if id == otherSpace {
+			return otherSpace, nil
+		}
+		return "", nil
+	}
+	authority, err := ca.New(ca.Needs{Store: ca.SQL(c.core), Keys: k.ring, Now: c.now, Log: c.log})
+	if err != nil {
+		return nil, err
+	}
+	if k.devices, err = device.New(device.Needs{Store: device.SQL(c.core), Keys: k.ring, Certificates: authority, Revocations: &authority.Changes, Now: c.now,
+		Log: c.log, Organization: organization}); err != nil {
+		return nil, err
+	}
+	if k.history, err = series.New(ctx, series.Needs{Store: series.SQL(c.history), Keys: k.ring, Log: c.log, Now: c.now}); err != nil {
+		return nil, err
+	}
+	if k.policy, err = access.New(); err != nil {
+		return nil, err
+	}
+	if k.things, err = thing.New(thing.Needs{Store: thing.SQL(c.core, k.ring), Keys: k.ring, Series: k.history, Devices: k.devices, Policy: k.policy,
+		Organization: organization, Now: c.now, Log: c.log}); err != nil {
+		return nil, err
+	}
+	k.devices.Bind(k.things.ForDevices(), noLine{})
+	if err := k.devices.Repair(ctx); err != nil {
+		return nil, err
+	}
+	people := map[string]post.Person{editor.ID: {Address: "ed@example.org", Name: "Ed"}, viewer.ID: {Address: "vi@example.org", Name: "Vi", Lang: "it"}}
+	person := func(_ context.Context, user string) (post.Person, error) {
+		p, ok := people[user]
+		if !ok {
+			return p, access.ErrDenied
+		}
+		return p, nil
+	}
+	if c.sender == nil {
+		c.sender = mail.NewFolder(filepath.Join(c.dir, "mail"))
+	}
+	if k.letters, err = post.New(post.Needs{Store: post.SQL(c.core), Keys: k.ring, Person: person, Sender: c.sender, From: mail.Address{Addr: "ardesia@example.org"},
+		House: "ardesia.example.org", Now: c.now, Log: c.log}); err != nil {
+		return nil, err
+	}
+	var signer crypto.Signer
+	if signer, err = k.ring.Signer(ctx, "web-push"); err != nil {
+		return nil, err
+	}
+	k.Service, err = New(ctx, Needs{Store: SQL(c.core, k.ring), Keys: k.ring, Things: k.things, Devices: k.devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
+		Letter: k.letters.Send,
+		Role: func(_ context.Context, in, user string) (access.Role, error) {
+			for _, a := range actors {
+				if a.ID == user && a.Space == in {
+					return a.Role, nil
+				}
+			}
+			return access.NoRole, nil
+		},
+		Person: func(ctx context.Context, user string) (string, string, error) {
+			p, err := person(ctx, user)
+			return p.Name, p.Address, err
+		},
+		Organization: organization, Web: c.web, Signer: signer, Base: func() string { return "https://ardesia.example.org" }, Now: c.now, Log: c.log,
+		Limit: c.limit, Config: c.config})
+	if err != nil {
+		return nil, err
+	}
+	if c.cut != nil {
+		k.Service.cut = c.cut
+	}
+	k.things.BindTriggers(k.Linked)
+	return k, nil
+}
+
+type noLine struct{}
+
+func (noLine) Send(string, string, []byte, byte) {}
+func (noLine) Drop(string, error)                {}
+
+// A house is a stack that runs within a test, with a clock that the test moves.
+type house struct {
+	*stack
+	t        testing.TB
+	set      setting
+	http     http.Handler
+	hooks    *receiver
+	carrier  *carrier
+	stop     func()
+	sessions map[string]*device.Session
+
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
+
+func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	for _, e := range dbtest.Engines {
+		t.Run(e.String(), func(t *testing.T) { test(t, newHouse(t, e)) })
+	}
+}
+
+func newHouse(t testing.TB, e db.Engine, change ...func(*setting)) *house {
+	t.Helper()
+	h := &house{t: t, now: noon, hooks: newReceiver(t), carrier: &carrier{}, sessions: map[string]*device.Session{}}
+	h.set = setting{
+		dir: t.TempDir(), core: dbtest.Open(t, dbtest.Config(t, e, dbtest.Core)), history: dbtest.Open(t, dbtest.Config(t, e, dbtest.History)),
+		keyring: dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Keyring)), now: h.clock, log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		web: h.hooks.client(), sender: h.carrier, config: Config{Rate: -1, Retry: time.Second},
+	}
+	for _, fn := range change {
+		fn(&h.set)
+	}
+	h.again()
+	t.Cleanup(func() { h.stop() })
+	return h
+}
+
+// again is the house after a start of the program.
+func (h *house) again() {
+	h.t.Helper()
+	if h.stop != nil {
+		h.stop()
+	}
+	var err error
+	if h.stack, err = newStack(context.Background(), h.set); err != nil {
+		h.t.Fatal(err)
+	}
+	h.Service.tick = 2 * time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	for _, run := range []func(context.Context) error{h.history.Run, h.letters.Run, h.Service.Run, h.devices.Run} {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				h.t.Errorf("Run = %v", err)
+			}
+		})
+	}
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		parts.Wait()
+	})
+	free := door.Rate{PerMinute: -1}
+	d, err := door.New(door.Config{KeyRate: free, OpenRate: free, GuessRate: free}, door.Needs{
+		Log: h.set.log, Now: h.clock, Policy: h.policy,
+		Identify: func(_ context.Context, token string) (access.Actor, error) {
+			who, ok := actors[token]
+			if !ok {
+				return access.Actor{}, door.ErrToken
+			}
+			return who, nil
+		},
+		Enter: func(_ context.Context, who access.Actor, _ string) (access.Actor, error) { return who, nil },
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	routes, err := d.Handler(h.Routes())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", routes)
+	for pattern, page := range h.Pages() {
+		mux.Handle(pattern, page)
+	}
+	h.http = mux
+}
+
+func (h *house) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// A carrier takes letters.
+type carrier struct {
+	mu      sync.Mutex
+	letters []mail.Message // guarded by mu
+}
+
+func (c *carrier) Send(_ context.Context, m mail.Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.letters = append(c.letters, m)
+	return m.Check()
+}
+
+func (c *carrier) String() string { return "a test" }
+
+func (c *carrier) all() []mail.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]mail.Message(nil), c.letters...)
+}
+
+// A receiver is who webhooks and notices go to.
+type receiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	calls  []call                       // guarded by mu
+	answer func(path string, n int) int // guarded by mu; status of the n-th call of that path, from 1
+	seen   map[string]int               // guarded by mu
+}
+
+type call struct {
+	path string
+	head http.Header
+	body []byte
+}
+
+func newReceiver(t testing.TB) *receiver {
+	r := &receiver{seen: map[string]int{}}
+	r.Server = httptest.NewTLSServer(r)
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *receiver) client() *http.Client { return r.Server.Client() }
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, call{q.URL.Path, q.Header.Clone(), body})
+	r.seen[q.URL.Path]++
+	status := http.StatusOK
+	if r.answer != nil {
+		status = r.answer(q.URL.Path, r.seen[q.URL.Path])
+	}
+	w.WriteHeader(status)
+}
+
+func (r *receiver) all(path string) (all []call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.calls {
+		if c.path == path {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (r *receiver) answers(fn func(path string, n int) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = fn
+}
+
+// thing makes a thing with properties of the given types, called as the keys say.
+func (h *house) thing(name, board string, types map[string]string) thing.Thing {
+	h.t.Helper()
+	t := thing.Thing{Name: name, Timezone: "Europe/Rome", Device: board}
+	for key, typ := range types {
+		p := thing.Property{Name: key, Type: thing.TypeOf(typ), Permission: thing.ReadWrite, Strategy: thing.OnChange, Persist: !strings.HasPrefix(key, "fleeting")}
+		t.Properties = append(t.Properties, p)
+	}
+	t, err := h.things.Create(h.t.Context(), editor, t, false)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return t
+}
+
+func property(t thing.Thing, name string) string {
+	for _, p := range t.Properties {
+		if p.Name == name {
+			return p.ID
+		}
+	}
+	panic("no property " + name)
+}
+
+// report has the board of a thing say a value.
+func (h *house) report(t thing.Thing, name, value string) {
+	h.t.Helper()
+	h.pass(time.Millisecond)
+	if err := h.things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// board makes a device that can connect.
+func (h *house) board(name string) string {
+	h.t.Helper()
+	d, err := h.devices.Create(h.t.Context(), editor, device.Device{Name: name, Type: "generic_device_secretkey"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.devices.SetSecret(h.t.Context(), editor, space, d.ID, "a secret of "+name); err != nil {
+		h.t.Fatal(err)
+	}
+	return d.ID
+}
+
+func (h *house) connect(id, name string) {
+	h.t.Helper()
+	x, err := h.devices.Authenticate(h.t.Context(), id, "a secret of "+name, id, netip.MustParseAddr("192.0.2.1"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.sessions[id] = x
+	h.pass(time.Millisecond) // no two events are at one instant
+	h.devices.Connected(x)
+}
+
+func (h *house) disconnect(id string) {
+	h.pass(time.Millisecond)
+	h.devices.Disconnected(h.sessions[id])
+}
+
+// do makes a request as the actor of that name, and reads the answer into out if it is not nil.
+func (h *house) do(as, method, path string, body any, out any) *httptest.ResponseRecorder {
+	h.t.Helper()
+	var in []byte
+	switch b := body.(type) {
+	case nil:
+	case string:
+		in = []byte(b)
+	default:
+		var err error
+		if in, err = json.Marshal(b); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	r := httptest.NewRequest(method, path, bytes.NewReader(in))
+	if as != "" {
+		r.Header.Set("Authorization", "Bearer "+as)
+	}
+	w := httptest.NewRecorder()
+	h.http.ServeHTTP(w, r)
+	if out != nil && w.Code < 300 {
+		if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
+			h.t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
+		}
+	}
+	return w
+}
+
+// want is do that fails the test when the status is another one.
+func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
+	h.t.Helper()
+	w := h.do(as, method, path, body, out)
+	if w.Code != status {
+		h.t.Fatalf("%s %s = %d %s, want %d", method, path, w.Code, w.Body, status)
+	}
+	return w
+}
+
+// hook is an action that calls the receiver.
+func (h *house) hook(path string) map[string]any {
+	return map[string]any{"kind": "CALL-WEBHOOK", "name": "hook", "webhook": map[string]any{"url": h.hooks.URL + path}}
+}
+
+func (h *house) trigger(body map[string]any) wireTrigger {
+	h.t.Helper()
+	if body["name"] == nil {
+		body["name"] = "Warm"
+	}
+	var out wireTrigger
+	h.want(201, "editor", "PUT", "/iot/v1/triggers", body, &out)
+	return out
+}
+
+// eventually waits until ok says true.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s did not happen", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// passing moves the clock, while nothing is under way, until ok says true.
+func (h *house) passing(step time.Duration, what string, ok func() bool) {
+	h.t.Helper()
+	eventually(h.t, what, func() bool {
+		var n int
+		if err := h.set.core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where taken`); err != nil {
+			h.t.Fatal(err)
+		}
+		if n == 0 {
+			h.pass(step)
+		}
+		return ok()
+	})
+}
+
+// settled waits until all values that were reported are looked at and nothing waits to be delivered.
+func (h *house) settled() {
+	h.t.Helper()
+	eventually(h.t, "that values are looked at", func() bool {
+		position, err := h.Service.needs.Store.position(context.Background())
+		return err == nil && position == h.tap.Seq()
+	})
+	eventually(h.t, "that all is delivered", func() bool { return h.waiting() == 0 })
+}
+
+func (h *house) waiting() (n int) {
+	h.t.Helper()
+	if err := h.set.core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where ended_at = 0`); err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// values are what webhooks on a path were told, each delivery once, in the order of the trigger.
+func (h *house) values(path string) (all []string) {
+	h.t.Helper()
+	seen := map[string]bool{}
+	for _, c := range h.hooks.all(path) {
+		var e wireEvent
+		if err := json.Unmarshal(c.body, &e); err != nil {
+			h.t.Fatal(err)
+		}
+		if seen[e.ID] {
+			continue
+		}
+		seen[e.ID] = true
+		switch {
+		case e.Property != nil:
+			all = append(all, string(e.Property.Value))
+		case e.Device != nil:
+			all = append(all, e.Device.Name+" "+e.Device.Status)
+		}
+	}
+	return all
+}
+
+func same(a, b []string) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
