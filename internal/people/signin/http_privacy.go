@@ -19,8 +19,12 @@ var kept = []struct {
 	{"places", []string{"core.guard_place", "core.guard_count"}},
 	{"factors", []string{"core.factor_totp", "core.factor_handle", "core.factor_passkey", "core.factor_recovery"}},
 	{"keys", []string{"core.apikey"}},
-	{"programs", []string{"core.oauth_request", "core.oauth_grant", "core.oauth_device", "core.oauth_consent"}},
+	{"programs", []string{"core.oauth_request", "core.oauth_grant", "core.oauth_device", "core.oauth_consent", "core.oauth_logout"}},
+	{"links", []string{"core.social_link"}},
 	{"spaces", []string{"core.org", "core.org_member", "core.org_invite", "core.org_erase", "core.device", "core.thing"}},
+	{"dashboards", []string{"core.dashboard", "core.dashboard_share", "core.dashboard_link", "core.dashboard_request"}},
+	{"triggers", []string{"core.trigger", "core.trigger_action", "core.trigger_mute", "core.trigger_push"}},
+	{"updates", []string{"core.ota", "core.ota_image", "core.ota_campaign"}},
 	{"letters", []string{"core.post", "core.post_rate"}},
 	{"journal", []string{"core.journal", "core.audit_person"}},
 }

@@ -20,6 +20,24 @@ CREATE TABLE account (
 CREATE INDEX account_by_age ON core.account USING btree (created_at, id);
 CREATE INDEX account_by_leaving ON core.account USING btree (leaving_at) WHERE (leaving_at > 0);
 CREATE INDEX account_by_unproved ON core.account USING btree (created_at) WHERE (verified_at = 0);
+CREATE TABLE account_address (
+	id text NOT NULL,
+	account text NOT NULL,
+	email_index bytea NOT NULL,
+	sealed bytea NOT NULL,
+	proved_at bigint NOT NULL,
+	CONSTRAINT account_address_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_address_email_index_key UNIQUE (email_index),
+	CONSTRAINT account_address_pkey PRIMARY KEY (id)
+);
+CREATE INDEX account_address_by_account ON core.account_address USING btree (account, proved_at);
+CREATE TABLE account_choice (
+	account text NOT NULL,
+	sealed bytea NOT NULL,
+	changed_at bigint NOT NULL,
+	CONSTRAINT account_choice_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_choice_pkey PRIMARY KEY (account)
+);
 CREATE TABLE account_erase (
 	account text NOT NULL,
 	space text NOT NULL,
@@ -69,9 +87,12 @@ CREATE TABLE apikey (
 	used_at bigint NOT NULL,
 	role text NOT NULL DEFAULT ''::text,
 	revoked_at bigint NOT NULL DEFAULT 0,
+	expires_at bigint NOT NULL DEFAULT 0,
+	acr text NOT NULL DEFAULT '1'::text,
 	CONSTRAINT apikey_pkey PRIMARY KEY (id)
 );
 CREATE INDEX apikey_by_account ON core.apikey USING btree (account, created_at);
+CREATE INDEX apikey_by_end ON core.apikey USING btree (expires_at) WHERE ((expires_at > 0) AND (revoked_at = 0));
 CREATE INDEX apikey_by_maker ON core.apikey USING btree (made_by);
 CREATE INDEX apikey_by_space ON core.apikey USING btree (space);
 CREATE TABLE audit (
@@ -141,6 +162,63 @@ CREATE TABLE ca_generation (
 	CONSTRAINT ca_generation_key_name_key UNIQUE (key_name),
 	CONSTRAINT ca_generation_pkey PRIMARY KEY (number)
 );
+CREATE TABLE dashboard (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	sealed bytea NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	deleted_at bigint,
+	CONSTRAINT dashboard_pkey PRIMARY KEY (id)
+);
+CREATE INDEX dashboard_space ON core.dashboard USING btree (space);
+CREATE TABLE dashboard_image (
+	id text NOT NULL,
+	dashboard text NOT NULL,
+	kind text NOT NULL,
+	image bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT dashboard_image_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_image_pkey PRIMARY KEY (id)
+);
+CREATE INDEX dashboard_image_dashboard ON core.dashboard_image USING btree (dashboard);
+CREATE TABLE dashboard_link (
+	dashboard text NOT NULL,
+	token bytea NOT NULL,
+	made_by text NOT NULL,
+	created_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT dashboard_link_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_link_pkey PRIMARY KEY (dashboard),
+	CONSTRAINT dashboard_link_token_key UNIQUE (token)
+);
+CREATE TABLE dashboard_request (
+	dashboard text NOT NULL,
+	account text NOT NULL,
+	message bytea NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT dashboard_request_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_request_pkey PRIMARY KEY (dashboard, account)
+);
+CREATE INDEX dashboard_request_account ON core.dashboard_request USING btree (account);
+CREATE TABLE dashboard_share (
+	dashboard text NOT NULL,
+	account text NOT NULL,
+	may text NOT NULL,
+	made_by text NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT dashboard_share_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_share_pkey PRIMARY KEY (dashboard, account)
+);
+CREATE INDEX dashboard_share_account ON core.dashboard_share USING btree (account);
+CREATE TABLE dashboard_variable (
+	dashboard text NOT NULL,
+	property text NOT NULL,
+	CONSTRAINT dashboard_variable_dashboard_fkey FOREIGN KEY (dashboard) REFERENCES dashboard(id),
+	CONSTRAINT dashboard_variable_pkey PRIMARY KEY (dashboard, property)
+);
+CREATE INDEX dashboard_variable_property ON core.dashboard_variable USING btree (property);
 CREATE TABLE device (
 	id text NOT NULL,
 	space text NOT NULL,
@@ -262,6 +340,7 @@ CREATE TABLE oauth_client (
 	scopes text NOT NULL,
 	device boolean NOT NULL,
 	created_at bigint NOT NULL,
+	backchannel text NOT NULL DEFAULT ''::text,
 	CONSTRAINT oauth_client_pkey PRIMARY KEY (id)
 );
 CREATE TABLE oauth_code (
@@ -330,6 +409,20 @@ CREATE TABLE oauth_key (
 	CONSTRAINT oauth_key_kid_key UNIQUE (kid),
 	CONSTRAINT oauth_key_pkey PRIMARY KEY (number)
 );
+CREATE TABLE oauth_logout (
+	id text NOT NULL,
+	client text NOT NULL,
+	account text NOT NULL,
+	session text NOT NULL,
+	tries bigint NOT NULL,
+	next_at bigint NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT oauth_logout_client_session_key UNIQUE (client, session),
+	CONSTRAINT oauth_logout_pkey PRIMARY KEY (id)
+);
+CREATE INDEX oauth_logout_by_account ON core.oauth_logout USING btree (account);
+CREATE INDEX oauth_logout_by_session ON core.oauth_logout USING btree (session);
+CREATE INDEX oauth_logout_by_time ON core.oauth_logout USING btree (next_at, id);
 CREATE TABLE oauth_refresh (
 	hash bytea NOT NULL,
 	grant_id text NOT NULL,
@@ -418,6 +511,13 @@ CREATE TABLE org_member (
 	CONSTRAINT org_member_pkey PRIMARY KEY (org, account)
 );
 CREATE INDEX org_member_by_account ON core.org_member USING btree (account);
+CREATE TABLE org_value (
+	space text NOT NULL,
+	day bigint NOT NULL,
+	used bigint NOT NULL,
+	told bigint NOT NULL,
+	CONSTRAINT org_value_pkey PRIMARY KEY (space)
+);
 CREATE TABLE ota (
 	id text NOT NULL,
 	space text NOT NULL,
@@ -570,6 +670,17 @@ CREATE TABLE signin_session (
 );
 CREATE INDEX signin_session_by_account ON core.signin_session USING btree (account, made_at);
 CREATE INDEX signin_session_by_end ON core.signin_session USING btree (ends_at);
+CREATE TABLE social_link (
+	id text NOT NULL,
+	account text NOT NULL,
+	subject_index bytea NOT NULL,
+	sealed bytea NOT NULL,
+	made_at bigint NOT NULL,
+	used_at bigint NOT NULL,
+	CONSTRAINT social_link_pkey PRIMARY KEY (id),
+	CONSTRAINT social_link_subject_index_key UNIQUE (subject_index)
+);
+CREATE INDEX social_link_by_account ON core.social_link USING btree (account, made_at);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,

@@ -17,6 +17,19 @@ CREATE TABLE account (
 CREATE INDEX account_by_age on account (created_at, id);
 CREATE INDEX account_by_leaving on account (leaving_at) where leaving_at > 0;
 CREATE INDEX account_by_unproved on account (created_at) where verified_at = 0;
+CREATE TABLE account_address (
+	id text not null primary key,
+	account text not null references account (id),
+	email_index bytea not null unique,
+	sealed bytea not null,
+	proved_at bigint not null
+);
+CREATE INDEX account_address_by_account on account_address (account, proved_at);
+CREATE TABLE account_choice (
+	account text not null primary key references account (id),
+	sealed bytea not null,
+	changed_at bigint not null
+);
 CREATE TABLE account_erase (
 	account text not null primary key,
 	space text not null,
@@ -58,9 +71,12 @@ CREATE TABLE apikey (
 	created_at bigint not null,
 	used_at bigint not null ,
 	role text not null default '',
-	revoked_at bigint not null default 0
+	revoked_at bigint not null default 0,
+	expires_at bigint not null default 0,
+	acr text not null default '1'
 );
 CREATE INDEX apikey_by_account on apikey (account, created_at);
+CREATE INDEX apikey_by_end on apikey (expires_at) where expires_at > 0 and revoked_at = 0;
 CREATE INDEX apikey_by_maker on apikey (made_by);
 CREATE INDEX apikey_by_space on apikey (space);
 CREATE TABLE audit (
@@ -124,6 +140,57 @@ CREATE TABLE ca_generation (
 	accept_old_until bigint not null,
 	accepted_until bigint
 );
+CREATE TABLE dashboard (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	sealed bytea not null,
+	created_at bigint not null,
+	updated_at bigint not null,
+	deleted_at bigint
+);
+CREATE INDEX dashboard_space on dashboard (space);
+CREATE TABLE dashboard_image (
+	id text not null primary key,
+	dashboard text not null references dashboard (id),
+	kind text not null,
+	image bytea not null,
+	created_at bigint not null
+);
+CREATE INDEX dashboard_image_dashboard on dashboard_image (dashboard);
+CREATE TABLE dashboard_link (
+	dashboard text not null primary key references dashboard (id),
+	token bytea not null unique,
+	made_by text not null,
+	created_at bigint not null,
+	expires_at bigint not null
+);
+CREATE TABLE dashboard_request (
+	dashboard text not null references dashboard (id),
+	account text not null,
+	message bytea not null,
+	created_at bigint not null,
+	primary key (dashboard,
+	account)
+);
+CREATE INDEX dashboard_request_account on dashboard_request (account);
+CREATE TABLE dashboard_share (
+	dashboard text not null references dashboard (id),
+	account text not null,
+	may text not null,
+	made_by text not null,
+	created_at bigint not null,
+	primary key (dashboard,
+	account)
+);
+CREATE INDEX dashboard_share_account on dashboard_share (account);
+CREATE TABLE dashboard_variable (
+	dashboard text not null references dashboard (id),
+	property text not null,
+	primary key (dashboard,
+	property)
+);
+CREATE INDEX dashboard_variable_property on dashboard_variable (property);
 CREATE TABLE device (
 	id text not null primary key,
 	space text not null,
@@ -237,7 +304,8 @@ CREATE TABLE oauth_client (
 	logouts text not null,
 	scopes text not null,
 	device boolean not null,
-	created_at bigint not null
+	created_at bigint not null ,
+	backchannel text not null default ''
 );
 CREATE TABLE oauth_code (
 	hash bytea not null primary key,
@@ -300,6 +368,20 @@ CREATE TABLE oauth_key (
 	created_at bigint not null,
 	active_at bigint not null
 );
+CREATE TABLE oauth_logout (
+	id text not null primary key,
+	client text not null,
+	account text not null,
+	session text not null,
+	tries bigint not null,
+	next_at bigint not null,
+	expires_at bigint not null,
+	unique (client,
+	session)
+);
+CREATE INDEX oauth_logout_by_account on oauth_logout (account);
+CREATE INDEX oauth_logout_by_session on oauth_logout (session);
+CREATE INDEX oauth_logout_by_time on oauth_logout (next_at, id);
 CREATE TABLE oauth_refresh (
 	hash bytea not null primary key,
 	grant_id text not null,
@@ -379,6 +461,12 @@ CREATE TABLE org_member (
 	account)
 );
 CREATE INDEX org_member_by_account on org_member (account);
+CREATE TABLE org_value (
+	space text not null primary key,
+	day bigint not null,
+	used bigint not null,
+	told bigint not null
+);
 CREATE TABLE ota (
 	id text not null primary key,
 	space text not null,
@@ -524,6 +612,15 @@ CREATE TABLE signin_session (
 );
 CREATE INDEX signin_session_by_account on signin_session (account, made_at);
 CREATE INDEX signin_session_by_end on signin_session (ends_at);
+CREATE TABLE social_link (
+	id text not null primary key,
+	account text not null,
+	subject_index bytea not null unique,
+	sealed bytea not null,
+	made_at bigint not null,
+	used_at bigint not null
+);
+CREATE INDEX social_link_by_account on social_link (account, made_at);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,
