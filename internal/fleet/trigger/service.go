@@ -294,9 +294,9 @@ func (s *Service) first(ctx context.Context, who access.Actor, t *Trigger) (m me
 				m.online = append(m.online, d.ID)
 			}
 		}
-		for _, id := range t.Status.Devices {
+		for i, id := range t.Status.Devices {
 			if !known[id] {
-				return m, device.ErrNotFound.With("There is no device " + id + " here.")
+				return m, device.ErrNotFound.With(fmt.Sprintf("There is no such device here as the %d. of device_ids.", i+1))
 			}
 		}
 		return m, nil
