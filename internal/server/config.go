@@ -136,7 +136,7 @@ func (c Config) Filled() (Config, error) {
 	if _, err := rest.ParseProxies(c.OutboundPrivate); err != nil {
 		fail("outbound-private", "%v", err)
 	}
-	if _, _, err := c.webhookAllow(); err != nil {
+	if _, err := rest.ParseProxies(c.WebhookAllow); err != nil {
 		fail("webhook-allow", "%v", err)
 	}
 	if _, err := org.ParseLimits(c.Quota); err != nil {

@@ -3,13 +3,11 @@ package server
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
-	"code.dny.dev/ssrf"
-
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/trigger"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
@@ -57,39 +55,11 @@ func (s *Server) triggerLimits(ctx context.Context, space string) (triggers, not
 	return triggers, notices, err
 }
 
-// webhookAllow reads the networks that addresses which users chose may reach beside the public ones.
-func (c Config) webhookAllow() (v4, v6 []netip.Prefix, err error) {
-	for _, text := range c.WebhookAllow {
-		p, err := netip.ParsePrefix(text)
-		if a, wrong := netip.ParseAddr(text); wrong == nil {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%q is neither an address nor a prefix", text)
-		}
-		if p.Addr().Is4() {
-			v4 = append(v4, p.Masked())
-		} else {
-			v6 = append(v6, p.Masked())
-		}
-	}
-	return v4, v6, nil
-}
-
-// outward is the client for addresses that users chose. It reaches public addresses and what the operator allows, whatever
-// a name resolves to at that moment, by no proxy, and follows no redirect.
+// outward is the client for addresses that users chose.
 func (c Config) outward() (*http.Client, error) {
-	v4, v6, err := c.webhookAllow()
+	allow, err := rest.ParseProxies(c.WebhookAllow)
 	if err != nil {
 		return nil, fmt.Errorf("webhook-allow: %w", err)
 	}
-	guard := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: guard.Safe}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 15 * time.Second,
-			MaxIdleConns: 64, MaxIdleConnsPerHost: 4, MaxConnsPerHost: 16, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	return outbound.Client(outbound.Rule{Allow: allow, Timeout: 15 * time.Second, Keep: true}), nil
 }

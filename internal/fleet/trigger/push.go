@@ -16,6 +16,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -145,7 +146,7 @@ func (s *Service) sendNotice(ctx context.Context, r delivery, t Trigger, a Actio
 	head.Set("Idempotency-Key", r.id)
 	answer, err := s.ask(ctx, b.Endpoint, head, sealed)
 	switch {
-	case err != nil && forbidden(err):
+	case outbound.Forbidden(err):
 		return s.end(r, dead, 0)
 	case err != nil:
 		return s.later(ctx, r, 0, err)

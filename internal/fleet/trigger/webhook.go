@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 )
 
 // secretPrefix begins a signing secret; Standard Webhooks 1.0.0, "Secrets".
@@ -102,7 +102,7 @@ func (s *Service) call(ctx context.Context, r delivery, t Trigger, a Action, e e
 	head.Set("Webhook-Signature", Sign(a.Webhook.Secret, r.id, now, body))
 	answer, err := s.ask(ctx, a.Webhook.URL, head, body)
 	switch {
-	case err != nil && forbidden(err):
+	case outbound.Forbidden(err):
 		s.needs.Log.InfoContext(ctx, "a webhook goes where none may go; the operator can allow it (webhook-allow)", "action", r.action, "err", err)
 		return s.end(r, dead, 0)
 	case err != nil:
@@ -113,11 +113,6 @@ func (s *Service) call(ctx context.Context, r delivery, t Trigger, a Action, e e
 		return s.end(r, dead, answer) // whoever was there wants no more
 	}
 	return s.later(ctx, r, answer, errors.New("HTTP status "+strconv.Itoa(answer)))
-}
-
-// forbidden says whether an address is one that nobody may reach.
-func forbidden(err error) bool {
-	return errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.Is(err, ssrf.ErrProhibitedPort)
 }
 
 // ask sends a message and says with which HTTP status it was answered.

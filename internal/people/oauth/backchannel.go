@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"code.dny.dev/ssrf"
-
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -212,7 +211,7 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &answered):
 		return "status " + fmt.Sprint(int(answered))
-	case errors.Is(err, ssrf.ErrProhibitedIP):
+	case outbound.Forbidden(err):
 		return "not a public address"
 	}
 	return "not reached"

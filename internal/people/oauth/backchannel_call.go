@@ -2,26 +2,22 @@ package oauth
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 )
 
 // Bounds of one call to a program.
 const (
 	callTime  = 10 * time.Second
 	maxAnswer = 4 << 10 // bytes that are read of an answer; nobody looks at them
-	maxHead   = 16 << 10
 )
 
 // A statusError is an answer that is no yes.
@@ -68,24 +64,5 @@ func (s *Service) outside(u *url.URL) *http.Client {
 	if p, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
 		port = p
 	}
-	var four, six []netip.Prefix
-	for _, p := range s.needs.Private {
-		if p.Addr().Is4() {
-			four = append(four, p)
-		} else {
-			six = append(six, p)
-		}
-	}
-	guard := ssrf.New(ssrf.WithPorts(uint16(port)), ssrf.WithAllowedV4Prefixes(four...), ssrf.WithAllowedV6Prefixes(six...))
-	dial := &net.Dialer{Timeout: callTime, Control: guard.Safe}
-	return &http.Client{
-		Timeout:       callTime,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:            dial.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.needs.Roots},
-			MaxResponseHeaderBytes: maxHead,
-			DisableKeepAlives:      true, // sessions end seldom
-		},
-	}
+	return outbound.Client(outbound.Rule{Ports: []uint16{uint16(port)}, Allow: s.needs.Private, Roots: s.needs.Roots, Timeout: callTime})
 }

@@ -2,24 +2,20 @@ package social
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
-	"code.dny.dev/ssrf"
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 )
 
 // Bounds of one call to a provider. Discovery documents and key sets have some kilobytes.
 const (
 	callTime = 10 * time.Second
-	dialTime = 5 * time.Second
 	maxReply = 1 << 20 // bytes
-	maxHead  = 64 << 10
 )
 
 var (
@@ -27,34 +23,19 @@ var (
 	errRedirect = errors.New("the provider leads elsewhere instead of answering")
 )
 
-// client speaks to one provider. Unless the operator allows it otherwise it connects to public addresses
-// only, as they are after names were resolved, so that a document of a provider cannot have us ask our neighbours.
+// client speaks to one provider, and unless the operator allows it otherwise at public addresses only: a document
+// of a provider cannot have us ask our neighbours.
 func client(c Config) *http.Client {
-	dial := &net.Dialer{Timeout: dialTime}
-	if !c.AllowPrivate {
-		ports := []uint16{443}
-		if u, err := url.Parse(c.Issuer); err == nil {
-			if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
-				ports = append(ports, uint16(port))
-			}
+	ports := []uint16{443}
+	if u, err := url.Parse(c.Issuer); err == nil {
+		if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+			ports = append(ports, uint16(port))
 		}
-		dial.Control = ssrf.New(ssrf.WithPorts(ports...)).Safe
 	}
-	return &http.Client{
-		Timeout: callTime,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errRedirect // none of the addresses that we ask is one that leads on
-		},
-		Transport: bounded{&http.Transport{
-			DialContext:            dial.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
-			TLSHandshakeTimeout:    dialTime,
-			ResponseHeaderTimeout:  callTime,
-			MaxResponseHeaderBytes: maxHead,
-			ForceAttemptHTTP2:      true,
-			DisableKeepAlives:      true, // people come seldom, and what is open must be closed
-		}},
-	}
+	// None of the addresses that we ask is one that leads on, and people come seldom.
+	web := outbound.Client(outbound.Rule{Ports: ports, Anywhere: c.AllowPrivate, Roots: c.Roots, Timeout: callTime, Redirect: errRedirect})
+	web.Transport = bounded{web.Transport}
+	return web
 }
 
 // bounded reads no answer beyond maxReply.
