@@ -107,7 +107,7 @@ func socialTown(t *testing.T) *town {
 // launch runs the providers of Node.js until the test ends.
 func (w *town) launch(env ...string) {
 	w.t.Helper()
-	cmd := exec.Command("node", "provider.mjs")
+	cmd := exec.Command(runtime(), "provider.mjs")
 	cmd.Env = append(append(os.Environ(), "NODE_NO_WARNINGS=1"), env...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
