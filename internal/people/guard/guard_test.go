@@ -463,6 +463,37 @@ func TestProgramsAreNotLockedOutByOthers(t *testing.T) {
 	}
 }
 
+// A program that was right here before comes as often at once as it likes; with a wrong secret it is
+// as anybody, also while answers are out.
+func TestKnownProgramsThatFailAreCountedAtOnce(t *testing.T) {
+	h := alone(t)
+	good := try(Token, "good-client", here)
+	if _, err := h.hit(good); err != nil {
+		t.Fatal(err)
+	}
+	atOnce := func(n int) (through int) {
+		for range n {
+			if _, err := h.Ask(t.Context(), good); err == nil {
+				through++
+			}
+		}
+		return through
+	}
+	n := atOnce(30)
+	for range n {
+		if err := h.Void(t.Context(), good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 30 {
+		t.Errorf("%d of 30 at once, want all", n)
+	}
+	h.miss(good, 1)
+	if n := atOnce(30); n != 9 {
+		t.Errorf("%d at once after a wrong secret, want 9: ten wrong ones are the limit", n)
+	}
+}
+
 // Many first tokens at once leave nothing behind that counts against their address, and
 // a right one does not make up for somebody's wrong one.
 func TestTriesAreUndoneAsTheyWereCounted(t *testing.T) {

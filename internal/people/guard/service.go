@@ -318,15 +318,15 @@ func (s *Service) Ask(_ context.Context, t Try) (Verdict, error) {
 			s.block(i, c, now)
 		}
 		n := c.sum(r, now)
-		if known && t.Act.program() {
-			n -= int(c.pending) // it comes as often at once as it likes: nobody guesses 256 random bits
+		failed := n - int(c.pending)
+		if known && t.Act.program() && failed == 0 {
+			n = 0 // it comes as often at once as it likes, until it fails: nobody guesses 256 random bits
 		}
 		if !r.lax && n >= r.limit {
 			until = max(until, c.room(r, now))
 		}
 		until = max(until, c.until)
 		if r.slow {
-			failed := n - int(c.pending)
 			if c.level > 0 {
 				failed = r.limit
 			}
