@@ -59,6 +59,7 @@ func (g gcm) Open(sealed, aad []byte) ([]byte, error) {
 
 func (ring) Person(_ context.Context, user string) (keys.Sealer, error) { return sealer(user), nil }
 func (ring) Space(_ context.Context, space string) (keys.Sealer, error) { return sealer(space), nil }
+func (ring) Erase(context.Context, string, ...string) error             { return nil }
 func (ring) Purpose(name string) keys.Sealer                            { return sealer("purpose " + name) }
 
 func sealer(name string) keys.Sealer {

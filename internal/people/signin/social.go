@@ -165,7 +165,7 @@ func (s *Service) vouch(ctx context.Context, f Flow, claim social.Claim) (Flow, 
 		case !claim.Verified:
 			return f, ErrVouched
 		}
-		to, err := f.On(SocialNew, Proof{Claim: &Claim{claim, s.needs.Now()}})
+		to, err := f.On(SocialNew, Proof{Claim: &Claim{claim, s.needs.Now(), account.NewID()}})
 		return to, err
 	}
 	if err != nil {
@@ -301,15 +301,20 @@ func (s *Service) JoinVouched(ctx context.Context, c Client, ref Ref, name strin
 	return g, err
 }
 
-// makeVouched links before it makes the account, so that a crash between the two leaves a link of nobody, which is removed
-// when it is found, and no account without a way in.
+// makeVouched links before it makes the account, so that a crash between the two leaves a link of nobody, and no account
+// without a way in. It may be repeated with a claim; what nobody repeats is swept by the room of providers.
 func (s *Service) makeVouched(ctx context.Context, claim Claim, name string) (account.User, error) {
-	if err := s.needs.Accounts.CheckEmail(ctx, claim.Email); errors.Is(err, account.ErrTaken) {
-		return account.User{}, ErrThere
-	} else if err != nil {
+	id := claim.Account
+	switch _, err := s.needs.Accounts.Get(ctx, id); {
+	case errors.Is(err, account.ErrNotFound):
+		if err := s.needs.Accounts.CheckEmail(ctx, claim.Email); errors.Is(err, account.ErrTaken) {
+			return account.User{}, ErrThere
+		} else if err != nil {
+			return account.User{}, err
+		}
+	case err != nil:
 		return account.User{}, err
 	}
-	id := account.NewID()
 	if err := s.needs.Social.Link(ctx, person(id), id, claim.Claim); err != nil {
 		return account.User{}, err
 	}
@@ -318,7 +323,7 @@ func (s *Service) makeVouched(ctx context.Context, claim Claim, name string) (ac
 		err = ErrThere
 	}
 	if err != nil && isPersons(err) {
-		err = errors.Join(err, s.needs.Social.Forget(ctx, id))
+		err = errors.Join(err, s.needs.Social.Abandon(ctx, id))
 	}
 	return u, err
 }

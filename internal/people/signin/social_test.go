@@ -580,6 +580,58 @@ func TestOneAccountIsMadeOfOneStranger(t *testing.T) {
 	})
 }
 
+// Whatever a crash came between, the button makes the account when it is pressed again.
+func TestTheButtonIsPressedAgainAfterACrash(t *testing.T) {
+	t.Parallel()
+	for name, crash := range map[string]func(h *house, f Flow) error{
+		"after the link": func(h *house, f Flow) error {
+			return h.needs.Social.Link(h.t.Context(), person(f.Claim.Account), f.Claim.Account, f.Claim.Claim)
+		},
+		"after the account": func(h *house, f Flow) error {
+			_, err := h.makeVouched(h.t.Context(), *f.Claim, "Anna")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, i := provided(t)
+			b := h.browser()
+			b.get("/signin")
+			b.by(i, "/signin/social", "school")
+			r, err := http.NewRequestWithContext(t.Context(), "GET", b.base+"/signin", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, cookie := range b.c.Jar.Cookies(r.URL) {
+				r.AddCookie(cookie)
+			}
+			token := ""
+			for _, m := range hidden.FindAllStringSubmatch(b.body, -1) {
+				if m[1] == "flow" {
+					token = m[2]
+				}
+			}
+			f, _, err := h.At(t.Context(), clientOf(r), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := crash(h, f); err != nil {
+				t.Fatal(err)
+			}
+			if a := b.submit("/signin/social/new", url.Values{"name": {"Anna"}}); b.path != "/account" {
+				t.Fatalf("pressed again: %d %s %s", a.StatusCode, b.path, b.body)
+			}
+			all := must(h.accounts.List(t.Context()))
+			if len(all) != 1 || all[0].ID != f.Claim.Account {
+				t.Fatalf("there are %+v", all)
+			}
+			if user, _, err := h.needs.Social.Find(t.Context(), f.Claim.Claim); err != nil || user != all[0].ID {
+				t.Errorf("Find = %s, %v", user, err)
+			}
+		})
+	}
+}
+
 // A password that is somebody else's makes no link, and a link that came too late is not made.
 func TestALinkNeedsBothSidesInTime(t *testing.T) {
 	t.Parallel()
