@@ -56,7 +56,7 @@ func (s *Service) grant(ctx context.Context, c Client, f Flow) (*Grant, error) {
 		return nil, err
 	}
 	if f.Claim != nil {
-		g.To, err = s.join(ctx, c, u, *f.Claim)
+		g.Linked = s.join(ctx, c, u, *f.Claim)
 	}
 	return g, err
 }

@@ -393,7 +393,7 @@ func TestTextsAreComplete(t *testing.T) {
 	if used < 100 {
 		t.Errorf("only %d texts are asked for: this test looks in the wrong place", used)
 	}
-	for _, key := range []string{"sent", "resent", "frozen", "moved", "closed", "failed"} {
+	for _, key := range []string{"sent", "resent", "frozen", "moved", "closed", "failed", "notlinked"} {
 		for _, part := range []string{".title", ".text", ".link"} {
 			if _, ok := first[key+part]; !ok {
 				t.Errorf("no text %s", key+part)

@@ -233,21 +233,25 @@ func (s *Service) linkTo(ctx context.Context, c Client, u account.User, claim so
 	return nil
 }
 
-// join links whom a provider vouched for to who has just proved to be the account's person, and tells where to
-// go: the page that says what became of it.
-func (s *Service) join(ctx context.Context, c Client, u account.User, claim Claim) (to string, err error) {
+// join links whom a provider vouched for to who has just proved to be the account's person, and tells the notice of
+// what became of it. The person is signed in whatever that is.
+func (s *Service) join(ctx context.Context, c Client, u account.User, claim Claim) (notice string) {
 	if s.needs.Now().Sub(claim.At) >= vouchedFor {
-		return "/account/links?done=late", nil
+		return "late"
 	}
 	switch err := s.linkTo(ctx, c, u, claim.Claim); {
 	case err == nil:
-		return "/account/links?done=linked", nil
+		return linked
 	case isPersons(err):
-		return "/account/links?done=unlinkable", nil
+		return "unlinkable"
 	default:
-		return "", err
+		s.needs.Log.ErrorContext(ctx, "whom a provider vouches for was not linked", "provider", claim.Provider, "user", u.ID, "err", err)
+		return "not-linked"
 	}
 }
+
+// linked is the notice of a link that was made.
+const linked = "linked"
 
 // Own goes on from Vouched to the proof of an account that is there: typed is who it is.
 func (s *Service) Own(ctx context.Context, c Client, ref Ref, typed string) error {
