@@ -30,8 +30,8 @@ func (s *Server) orgNeeds() org.Needs {
 		Invite: func(ctx context.Context, sp org.Space, address, link string) error {
 			return s.letters.Send(ctx, post.Letter{Kind: post.Invite, Address: address, Fields: map[string]string{"link": link, "space": sp.Name}})
 		},
-		Full: func(ctx context.Context, sp org.Space, user string, most int) error {
-			return s.letters.Send(ctx, post.Letter{Kind: post.ValuesFull, To: user, Fields: map[string]string{"space": sp.Name, "most": strconv.Itoa(most), "when": s.world.Now().UTC().Format(time.RFC3339)}})
+		Full: func(ctx context.Context, sp org.Space, user string, most int, key string) error {
+			return s.letters.Send(ctx, post.Letter{Kind: post.ValuesFull, To: user, Key: key, Fields: map[string]string{"space": sp.Name, "most": strconv.Itoa(most), "when": s.world.Now().UTC().Format(time.RFC3339)}})
 		},
 		Link: func(token string) string { return s.signin.InvitationPage(token) },
 	}

@@ -13,17 +13,25 @@ import (
 func NewID() string { return uuid.NewString() }
 
 // Vouched makes an account with a private space and without a password for whoever somebody else vouches for,
-// whose word the caller has checked: the address counts as proved. id is from NewID. ErrTaken when the address has an account.
+// whose word the caller has checked: the address counts as proved. id is from NewID, and with it the call may be repeated,
+// for a crash may have come between. ErrTaken when the address has another account.
 func (s *Service) Vouched(ctx context.Context, id, email, name string) (User, error) {
 	if err := s.FitVouched(email, name); err != nil {
 		return User{}, err
 	}
 	now := s.needs.Now().UnixMicro()
 	r := row{id: id, space: uuid.NewString(), index: s.index([]byte(normal(email))), createdAt: now, verifiedAt: now}
-	if _, err := s.needs.Store.byEmail(ctx, r.index); !errors.Is(err, ErrNotFound) {
-		if err == nil {
-			err = ErrTaken
+	switch there, err := s.needs.Store.byEmail(ctx, r.index); {
+	case err == nil && there.id == id:
+		if !there.settled {
+			if err := s.settle(ctx, there); err != nil {
+				return User{}, err
+			}
 		}
+		return s.open(ctx, there)
+	case err == nil:
+		return User{}, ErrTaken
+	case !errors.Is(err, ErrNotFound):
 		return User{}, err
 	}
 	return s.add(ctx, access.Actor{Kind: access.User, ID: id}, r, email, name)

@@ -130,26 +130,38 @@ func (s *Service) complain(ctx context.Context, what string, err error) {
 	}
 }
 
-// lookForEnded asks of each session that stands whether it does; of one account, or of all if it is "".
+// lookForEnded asks of each session that stands whether it does; of one account, or of all if it is "". Of which it
+// cannot be known it is asked again the next time; the error is that of the first of them.
 func (s *Service) lookForEnded(ctx context.Context, account string) error {
 	b := s.browser.Load()
 	if b == nil {
 		return nil
 	}
+	var unknown error
 	for after := ""; ; {
 		all, err := s.needs.Store.standing(ctx, account, after, logoutBatch)
 		if err != nil {
 			return err
 		}
 		for _, l := range all {
-			if b.Ended(ctx, l.session) && ctx.Err() == nil {
+			ended, err := b.Ended(ctx, l.session)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				if unknown == nil {
+					unknown = fmt.Errorf("whether session %s has ended: %w", l.session, err)
+				}
+				continue
+			}
+			if ended {
 				if err := s.SessionEnded(ctx, l.session); err != nil {
 					return err
 				}
 			}
 		}
 		if len(all) < logoutBatch {
-			return nil
+			return unknown
 		}
 		after = all[len(all)-1].id
 	}

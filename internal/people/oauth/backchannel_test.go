@@ -160,6 +160,41 @@ func TestProgramsAreToldThatASessionHasEnded(t *testing.T) {
 	}
 }
 
+// Whoever cannot be asked has ended nothing, and is asked again.
+func TestProgramsAreNotToldOfWhatIsNotKnown(t *testing.T) {
+	s := open(t, build(t, dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core))))
+	p := s.party(t)
+	s.tokens(t, p.client.ID)
+	given := s.tokens(t, "web", with("scope", "openid iot"))
+	s.lost = errors.New("the database does not answer")
+	if err := s.lookForEnded(t.Context(), ""); !errors.Is(err, s.lost) {
+		t.Errorf("looking: %v", err)
+	}
+	must(t, s.SendLogouts(t.Context()))
+	if got := p.got(); len(got) != 0 {
+		t.Errorf("told %v", got)
+	}
+	if _, err := s.Verify(t.Context(), given.text("access_token")); err == nil || errors.Is(err, ErrToken) {
+		t.Errorf("an access token meanwhile: %v", err)
+	}
+	if a := s.renew(t, "web", given.text("refresh_token")); a.status < 500 || a.text("error") == "invalid_grant" {
+		t.Errorf("a refresh token meanwhile: %d %s", a.status, a.body)
+	}
+	s.lost = nil
+	s.send(t, s.Service)
+	if got := p.got(); len(got) != 0 {
+		t.Errorf("told %v of a session that stands", got)
+	}
+	if a := s.renew(t, "web", given.text("refresh_token")); a.status != http.StatusOK {
+		t.Errorf("a refresh token later: %d %s", a.status, a.body)
+	}
+	s.ended["browser-1"] = true
+	s.send(t, s.Service)
+	if got := p.got(); len(got) != 1 {
+		t.Errorf("told %d times in the end", len(got))
+	}
+}
+
 // What waits is told after a restart, also what ended while nobody looked.
 func TestWhatWaitsToBeToldSurvivesARestart(t *testing.T) {
 	sites(t, func(t *testing.T, s *site) {

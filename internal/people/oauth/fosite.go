@@ -227,10 +227,20 @@ func (p *provider) GetAuthorizeCodeSession(ctx context.Context, signature string
 		}
 		return r, fosite.ErrInvalidatedAuthorizeCode
 	}
-	if !p.s.needs.Now().Before(c.expiresAt) || p.s.stands(ctx, g) != nil {
-		return nil, fosite.ErrNotFound
+	return r, p.live(ctx, g, c.expiresAt)
+}
+
+// live is ErrNotFound when a code or a refresh token of g is over. Who cannot tell is another error, so that
+// no program throws away what still counts.
+func (p *provider) live(ctx context.Context, g Grant, until time.Time) error {
+	if !p.s.needs.Now().Before(until) {
+		return fosite.ErrNotFound
 	}
-	return r, nil
+	err := p.s.stands(ctx, g)
+	if errors.Is(err, ErrToken) {
+		err = fosite.ErrNotFound
+	}
+	return err
 }
 
 // unitKey is where a context has the unit that is being gathered.
@@ -315,10 +325,7 @@ func (p *provider) GetRefreshTokenSession(ctx context.Context, signature string,
 		}
 		return r, fosite.ErrInactiveToken
 	}
-	if !now.Before(t.expiresAt) || p.s.stands(ctx, g) != nil {
-		return nil, fosite.ErrNotFound
-	}
-	return r, nil
+	return r, p.live(ctx, g, t.expiresAt)
 }
 
 // DeleteRefreshTokenSession has nothing to delete: the grant has ended.

@@ -58,7 +58,9 @@ func (g deviceGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.Ac
 		ID: uuid.NewString(), Client: d.client, User: d.login.User, Scopes: d.scopes, Offline: slices.Contains(d.scopes, ScopeOffline), Epoch: d.login.Epoch,
 		AuthAt: d.login.At, ACR: d.login.ACR, AMR: d.login.AMR, CreatedAt: now, EndsAt: now.Add(refreshLife),
 	}
-	if s.stands(ctx, grant) != nil {
+	if err := s.stands(ctx, grant); err != nil && !errors.Is(err, ErrToken) {
+		return err
+	} else if err != nil {
 		return fosite.ErrAccessDenied.WithHint("Whoever agreed may not come in any more.")
 	}
 	r.SetSession(&session{grant: grant})

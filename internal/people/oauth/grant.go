@@ -64,8 +64,8 @@ type Browser struct {
 	// SignOut is the address of the page that asks whether to sign out and then leads to
 	// returnTo, an address that was checked, or "".
 	SignOut func(r *http.Request, returnTo string) string
-	// Ended says whether a browser's session has ended.
-	Ended func(ctx context.Context, session string) bool
+	// Ended says whether a browser's session has ended. An error is of who could not be asked.
+	Ended func(ctx context.Context, session string) (bool, error)
 	// End ends a browser's session.
 	End func(ctx context.Context, session string) error
 }

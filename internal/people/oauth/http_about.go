@@ -73,12 +73,21 @@ func (s *Service) introspect(ctx context.Context, client, token string) (wireInt
 		return wireIntrospection{}, err
 	}
 	t, g, err := s.needs.Store.refresh(ctx, sum(token))
-	if errors.Is(err, errNoGrant) || err == nil && (g.Client != client || !t.usedAt.IsZero() || !s.needs.Now().Before(t.expiresAt) || s.stands(ctx, g) != nil) {
+	if errors.Is(err, errNoGrant) || err == nil && (g.Client != client || !t.usedAt.IsZero() || !s.needs.Now().Before(t.expiresAt)) {
 		return wireIntrospection{}, nil
+	}
+	if err == nil {
+		err = s.stands(ctx, g)
+	}
+	if errors.Is(err, ErrToken) {
+		return wireIntrospection{}, nil
+	}
+	if err != nil {
+		return wireIntrospection{}, err
 	}
 	return wireIntrospection{
 		Active: true, Scope: strings.Join(g.Scopes, " "), Client: g.Client, Subject: g.User, Issuer: s.needs.Origin(), Expires: t.expiresAt.Unix(), Issued: g.CreatedAt.Unix(),
-	}, err
+	}, nil
 }
 
 // httpRevoke is RFC 7009: a token goes with all that came of the same consent.

@@ -90,7 +90,7 @@ type house struct {
 	seal     keys.Sealer
 }
 
-var errOut = errors.New("disabled")
+var errOut = problem.New(problem.Unauthenticated, "out", "She is disabled.")
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
 	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) { test(t, build(t, d)) })

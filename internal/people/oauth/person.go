@@ -13,6 +13,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/secret"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -177,16 +178,34 @@ func (s *Service) RemoveClient(ctx context.Context, who access.Actor, id string)
 	return err
 }
 
-// stands says whether what came of a grant still counts, or ErrToken.
+// stands says whether what came of a grant still counts, or ErrToken. Any other error is of who could not be asked.
 func (s *Service) stands(ctx context.Context, g Grant) error {
 	now := s.needs.Now()
 	if !g.EndedAt.IsZero() || !now.Before(g.EndsAt) {
 		return ErrToken
 	}
-	if _, epoch, err := s.needs.Standing(ctx, g.User); err != nil || epoch != g.Epoch {
-		return ErrToken
+	if err := s.unchanged(ctx, g.User, g.Epoch); err != nil {
+		return err
 	}
-	if b := s.browser.Load(); b != nil && !g.Offline && g.Session != "" && b.Ended(ctx, g.Session) {
+	b := s.browser.Load()
+	if b == nil || g.Offline || g.Session == "" {
+		return nil
+	}
+	ended, err := b.Ended(ctx, g.Session)
+	if err == nil && ended {
+		err = ErrToken
+	}
+	return err
+}
+
+// unchanged says whether a person still may come in by what they were given at epoch, or ErrToken. Any other
+// error is of who could not be asked, and says nothing about the person.
+func (s *Service) unchanged(ctx context.Context, user string, epoch int64) error {
+	_, now, err := s.needs.Standing(ctx, user)
+	if kind := problem.Of(err); err != nil && (kind.Kind == problem.Internal || kind.Kind == problem.Unavailable) {
+		return fmt.Errorf("standing of account %s: %w", user, err)
+	}
+	if err != nil || now != epoch {
 		return ErrToken
 	}
 	return nil

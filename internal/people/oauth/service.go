@@ -460,11 +460,7 @@ func (s *Service) counts(ctx context.Context, have seen) error {
 	if err != nil {
 		return err
 	}
-	_, epoch, err := s.needs.Standing(ctx, c.User)
-	if err != nil || epoch != c.Epoch {
-		return ErrToken
-	}
-	return nil
+	return s.unchanged(ctx, c.User, c.Epoch)
 }
 
 // Enter takes who into the space that organization names, else the one that its

@@ -46,6 +46,7 @@ type site struct {
 	door   http.Handler
 	login  *Login // who is signed in in the browser; nil is nobody
 	ended  map[string]bool
+	lost   error             // of whoever knows which have ended
 	hints  []Hint            // that the sign-in page was given
 	app    Client            // registered, with the secret appSecret
 	spa    Client            // registered, public
@@ -100,7 +101,7 @@ func open(t testing.TB, h *house) *site {
 		SignOut: func(_ *http.Request, returnTo string) string {
 			return "/sign-out?return_to=" + url.QueryEscape(returnTo)
 		},
-		Ended: func(_ context.Context, session string) bool { return s.ended[session] },
+		Ended: func(_ context.Context, session string) (bool, error) { return s.ended[session], s.lost },
 		End:   func(_ context.Context, session string) error { s.ended[session] = true; s.login = nil; return nil },
 	})
 	if err != nil {

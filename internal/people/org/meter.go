@@ -2,8 +2,8 @@ package org
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -88,10 +88,10 @@ func (m *Meter) Refusal(at time.Time) error { return ErrValues.After(nextDay(at)
 type metering interface {
 	// values are what a space has sent on a day, and the last day of which its administrators were told.
 	values(ctx context.Context, space string, day int64) (used, told int64, err error)
-	// addValues adds to a space's day and returns the sum; nothing, and -1, where there is no such space any more.
+	// addValues adds to a space's day and returns the sum, or is ErrNotFound.
 	addValues(ctx context.Context, space string, day, more int64) (used int64, err error)
-	// tellValues says whether it was the first to say that administrators are told of a day.
-	tellValues(ctx context.Context, space string, day int64, e journal.Entry) (first bool, err error)
+	// tellValues notes that administrators were told of a day; the entry is the first one's. It may be repeated.
+	tellValues(ctx context.Context, space string, day int64, e journal.Entry) error
 }
 
 // meters are the Meters of spaces that have sent something since the start.
@@ -181,14 +181,20 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// Flush keeps what was counted until now.
+// Flush keeps what was counted until now. Spaces that it cannot keep stay counted, and keep none of the others from it.
 func (s *Service) Flush(ctx context.Context) error {
+	var errs []error
 	for _, m := range s.metered() {
-		if err := s.flush(ctx, m); err != nil {
-			return err
+		err := s.flush(ctx, m)
+		if errors.Is(err, ErrNotFound) { // the space is erased
+			s.meters.mu.Lock()
+			delete(s.meters.all, m.space)
+			s.meters.mu.Unlock()
+			continue
 		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *Service) flush(ctx context.Context, m *Meter) error {
@@ -214,12 +220,6 @@ func (s *Service) flush(ctx context.Context, m *Meter) error {
 		if err != nil {
 			return fmt.Errorf("keep the values of space %s: %w", m.space, err)
 		}
-		if sum < 0 { // the space is erased
-			s.meters.mu.Lock()
-			delete(s.meters.all, m.space)
-			s.meters.mu.Unlock()
-			return nil
-		}
 		m.learn(have, have>>countBits<<countBits|uint64(sum))
 	}
 	if day := m.over.Load(); day > m.told.Load() && most > 0 {
@@ -239,30 +239,55 @@ func (m *Meter) learn(have, row uint64) {
 	}
 }
 
-// tellFull tells a space's administrators, once a day whoever is first, that values are refused.
+// tellFull tells a space's administrators, once a day, that values are refused. The day is marked when all have their letter, so
+// that a crash leaves nobody untold; each letter has a key, by which the post knows one that it has.
 func (s *Service) tellFull(ctx context.Context, m *Meter, day int64, most int) error {
-	e := s.entry(access.Actor{Kind: access.System}, "org:values-refused", m.space, map[string]string{"most": strconv.Itoa(most)})
-	first, err := s.needs.Store.tellValues(ctx, m.space, day, e)
+	_, told, err := s.needs.Store.values(ctx, m.space, day)
 	if err != nil {
+		return fmt.Errorf("values of space %s: %w", m.space, err)
+	}
+	if told >= day {
+		m.told.Store(told)
+		return nil
+	}
+	if s.needs.Full != nil {
+		if err := s.writeFull(ctx, m.space, day, most); err != nil {
+			return err
+		}
+	}
+	e := s.entry(access.Actor{Kind: access.System}, "org:values-refused", m.space, map[string]string{"most": strconv.Itoa(most)})
+	if err := s.needs.Store.tellValues(ctx, m.space, day, e); err != nil {
 		return fmt.Errorf("note that space %s is full: %w", m.space, err)
 	}
 	m.told.Store(day)
-	if !first || s.needs.Full == nil {
-		return nil
-	}
-	members, err := s.Members(ctx, m.space)
-	if err != nil {
-		return err
-	}
-	admins := slices.DeleteFunc(members, func(o Member) bool { return o.Role != access.Admin })
-	sp, err := s.Get(ctx, m.space)
-	if err != nil {
-		return err
-	}
-	for _, a := range admins {
-		if err := s.needs.Full(ctx, sp, a.User, most); err != nil {
-			s.needs.Log.ErrorContext(ctx, "an administrator was not told that a space is full", "space", m.space, "user", a.User, "err", err)
-		}
-	}
 	return nil
+}
+
+func (s *Service) writeFull(ctx context.Context, space string, day int64, most int) error {
+	members, err := s.Members(ctx, space)
+	if err != nil {
+		return err
+	}
+	sp, err := s.Get(ctx, space)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range members {
+		if a.Role != access.Admin {
+			continue
+		}
+		err := s.needs.Full(ctx, sp, a.User, most, fmt.Sprintf("values-full %s %d %s", space, day, a.User))
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("administrator %s of space %s was not told that it is full: %w", a.User, space, err)
+		if kind := problem.Of(err).Kind; kind == problem.Internal || kind == problem.Unavailable {
+			errs = append(errs, err)
+			continue
+		}
+		// Who has no account or address, or enough letters, has none the next time either.
+		s.needs.Log.ErrorContext(ctx, "an administrator was not told that a space is full", "space", space, "user", a.User, "err", err)
+	}
+	return errors.Join(errs...)
 }

@@ -74,7 +74,7 @@ func TestValuesOfADayAreKept(t *testing.T) {
 		open := func() *Service {
 			n := needs(t, d, ring{})
 			n.Now = func() time.Time { return now }
-			n.Full = func(_ context.Context, sp Space, user string, most int) error {
+			n.Full = func(_ context.Context, sp Space, user string, most int, _ string) error {
 				if told[user]++; sp.Name != "School" || most != 20 {
 					t.Errorf("%s is told of %q and %d", user, sp.Name, most)
 				}
@@ -161,6 +161,121 @@ func TestValuesOfADayAreKept(t *testing.T) {
 			t.Errorf("of an erased space there are %d rows and %d meters", rows, len(b.metered()))
 		}
 	})
+}
+
+// A badStore cannot keep what one space has sent, and loses the mark that administrators were told.
+type badStore struct {
+	Store
+	space string
+	mark  error
+}
+
+var errDisk = errors.New("the disk is full")
+
+func (s *badStore) addValues(ctx context.Context, space string, day, more int64) (int64, error) {
+	if space == s.space {
+		return 0, errDisk
+	}
+	return s.Store.addValues(ctx, space, day, more)
+}
+
+func (s *badStore) tellValues(ctx context.Context, space string, day int64, e journal.Entry) error {
+	if s.mark != nil {
+		return s.mark
+	}
+	return s.Store.tellValues(ctx, space, day, e)
+}
+
+// A space whose values cannot be kept costs no other space its own, and loses none itself.
+func TestOneSpaceKeepsNoOtherFromBeingKept(t *testing.T) {
+	ctx, d := t.Context(), dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core))
+	n := needs(t, d, ring{})
+	bad := &badStore{Store: n.Store}
+	n.Store = bad
+	s, err := New(n)
+	must(t, err)
+	var all []Space
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		sp, err := s.AddShared(ctx, person("anna"), "anna", name)
+		must(t, err)
+		m, err := s.Meter(ctx, sp.ID)
+		must(t, err)
+		m.Take(3, noon)
+		all = append(all, sp)
+	}
+	bad.space = all[3].ID
+	_, err = s.Erase(ctx, system, all[5].ID, Size{})
+	must(t, err)
+	if err := s.Flush(ctx); !errors.Is(err, errDisk) {
+		t.Errorf("Flush = %v", err)
+	}
+	kept := func(want int) {
+		t.Helper()
+		n := 0
+		for _, sp := range all {
+			used, _, err := bad.values(ctx, sp.ID, int64(dayOf(noon)))
+			must(t, err)
+			if used == 3 {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("of %d spaces it is kept, want %d", n, want)
+		}
+	}
+	kept(6)
+	bad.space = ""
+	must(t, s.Flush(ctx))
+	kept(7)
+	if got := len(s.metered()); got != 7 {
+		t.Errorf("%d meters, one of them of a space that is erased", got)
+	}
+}
+
+// Administrators are told before it is said that they were, and by the same letter when a crash came between.
+func TestNobodyStaysUntoldByACrash(t *testing.T) {
+	ctx, d := t.Context(), dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Core))
+	n := needs(t, d, ring{})
+	bad := &badStore{Store: n.Store}
+	n.Store = bad
+	letters := map[string]int{}
+	lost := map[string]error{"carla": errDisk, "boris": problem.New(problem.NotFound, "nobody", "There is nobody.")}
+	n.Full = func(_ context.Context, _ Space, user string, _ int, key string) error {
+		if err := lost[user]; err != nil {
+			return err
+		}
+		letters[key]++
+		return nil
+	}
+	s, err := New(n)
+	must(t, err)
+	sp, err := s.AddShared(ctx, person("anna"), "anna", "School")
+	must(t, err)
+	for _, user := range []string{"boris", "carla"} {
+		must(t, s.SetRole(ctx, system, sp.ID, user, access.Admin))
+	}
+	must(t, s.SetLimit(ctx, system, sp.ID, Values, 1, false))
+	m, err := s.Meter(ctx, sp.ID)
+	must(t, err)
+	m.Take(2, noon)
+	bad.mark = errDisk
+	for range 2 {
+		if err := s.Flush(ctx); !errors.Is(err, errDisk) {
+			t.Errorf("Flush = %v", err)
+		}
+		delete(lost, "carla")
+	}
+	bad.mark = nil
+	must(t, s.Flush(ctx))
+	before := len(letters)
+	must(t, s.Flush(ctx))
+	total := 0
+	for _, n := range letters {
+		total += n
+	}
+	if before != 2 || len(letters) != 2 || total != 5 { // anna three times by one key, carla twice
+		t.Errorf("letters %v", letters)
+	}
 }
 
 func BenchmarkMeter(b *testing.B) {

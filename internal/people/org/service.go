@@ -107,8 +107,9 @@ type Needs struct {
 	// that the letter is kept until it is sent.
 	Invite func(ctx context.Context, space Space, address, link string) error
 	Limits Limits // of each space; what is not there is without limit
-	// Full tells a person that a space of theirs may send most values in a day, and has. It may be nil.
-	Full func(ctx context.Context, space Space, user string, most int) error
+	// Full tells a person that a space of theirs may send most values in a day, and has; once of several times with
+	// one key. It may be nil.
+	Full func(ctx context.Context, space Space, user string, most int, key string) error
 	Log  *slog.Logger
 }
 

@@ -26,10 +26,7 @@ func (s sqlStore) values(ctx context.Context, space string, day int64) (used, to
 
 func (s sqlStore) addValues(ctx context.Context, space string, day, more int64) (used int64, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		if err := there(ctx, tx, space); errors.Is(err, ErrNotFound) {
-			used = -1
-			return nil
-		} else if err != nil {
+		if err := there(ctx, tx, space); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, `insert into org_value (space, day, used, told) values ($1, $2, $3, 0)
@@ -39,8 +36,8 @@ func (s sqlStore) addValues(ctx context.Context, space string, day, more int64) 
 	return used, err
 }
 
-func (s sqlStore) tellValues(ctx context.Context, space string, day int64, e journal.Entry) (first bool, err error) {
-	err = s.db.Write(ctx, func(tx *db.Tx) error {
+func (s sqlStore) tellValues(ctx context.Context, space string, day int64, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := there(ctx, tx, space); err != nil {
 			return err
 		}
@@ -50,10 +47,9 @@ func (s sqlStore) tellValues(ctx context.Context, space string, day int64, e jou
 			return err
 		}
 		n, err := done.RowsAffected()
-		if first = n > 0; !first || err != nil {
+		if n == 0 || err != nil {
 			return err
 		}
 		return journal.Record(ctx, tx, e)
 	})
-	return first, err
 }

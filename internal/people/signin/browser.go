@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func (s *Service) grant(ctx context.Context, c Client, f Flow) (*Grant, error) {
 		return nil, err
 	}
 	if f.Claim != nil {
-		g.To, err = s.join(ctx, c, u, *f.Claim)
+		g.Linked = s.join(ctx, c, u, *f.Claim)
 	}
 	return g, err
 }
@@ -154,7 +155,9 @@ func (s *Service) Look(ctx context.Context, cookie string) (Session, error) {
 		return Session{}, err
 	}
 	now := s.needs.Now()
-	if !s.stands(ctx, r) {
+	if stands, err := s.stands(ctx, r); err != nil {
+		return Session{}, err
+	} else if !stands {
 		return Session{}, ErrSession
 	}
 	if now.Sub(micro(r.used)) >= touchEvery {
@@ -166,19 +169,32 @@ func (s *Service) Look(ctx context.Context, cookie string) (Session, error) {
 	return s.openSession(ctx, r)
 }
 
-// stands says whether a session counts.
-func (s *Service) stands(ctx context.Context, r sessionRow) bool {
+// stands says whether a session counts. An error is of who could not be asked, and says nothing about the session.
+func (s *Service) stands(ctx context.Context, r sessionRow) (bool, error) {
 	if plain(r).Over(s.needs.Now()) {
-		return false
+		return false, nil
 	}
 	_, epoch, err := s.needs.Accounts.Standing(ctx, r.account)
-	return err == nil && epoch == r.epoch
+	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) || errors.Is(err, account.ErrFrozen) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("standing of account %s: %w", r.account, err)
+	}
+	return epoch == r.epoch, nil
 }
 
-// Ended says whether a session counts no more.
-func (s *Service) Ended(ctx context.Context, id string) bool {
+// Ended says whether a session counts no more. An error is of who could not be asked: the session may stand.
+func (s *Service) Ended(ctx context.Context, id string) (bool, error) {
 	r, err := s.needs.Store.sessionByID(ctx, id)
-	return err != nil || !s.stands(ctx, r)
+	if errors.Is(err, ErrSession) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	stands, err := s.stands(ctx, r)
+	return err == nil && !stands, err
 }
 
 // Sessions lists those of a person that count, the newest first.
@@ -189,7 +205,9 @@ func (s *Service) Sessions(ctx context.Context, user string) ([]Session, error) 
 	}
 	var all []Session
 	for _, r := range rows {
-		if !s.stands(ctx, r) {
+		if stands, err := s.stands(ctx, r); err != nil {
+			return nil, err
+		} else if !stands {
 			continue
 		}
 		one, err := s.openSession(ctx, r)

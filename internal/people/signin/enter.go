@@ -126,6 +126,7 @@ type Grant struct {
 	To          string // path; "" for the account
 	Replacement string // a recovery code in the place of the one that was used; shown once
 	Left        int    // recovery codes
+	Linked      string // what became of whom a provider vouched for: the notice of that; "" for nobody
 }
 
 // take takes one step: work makes the flow's next state of its state, once, whoever else

@@ -133,6 +133,8 @@ type Flow struct {
 type Claim struct {
 	social.Claim
 	At time.Time
+	// Account is the id of the account that may be made, the same however often that is tried.
+	Account string
 }
 
 // Away is what is kept of a person who was sent to a provider.

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"image"
 	"image/png"
 	"io"
@@ -59,6 +60,7 @@ func (g gcm) Open(sealed, aad []byte) ([]byte, error) {
 
 func (ring) Person(_ context.Context, user string) (keys.Sealer, error) { return sealer(user), nil }
 func (ring) Space(_ context.Context, space string) (keys.Sealer, error) { return sealer(space), nil }
+func (ring) Erase(context.Context, string, ...string) error             { return nil }
 func (ring) Purpose(name string) keys.Sealer                            { return sealer("purpose " + name) }
 
 func sealer(name string) keys.Sealer {
@@ -625,8 +627,9 @@ var hidden = regexp.MustCompile(`<input type="hidden" name="([a-z]+)"(?: autocom
 func (b *browser) submit(path string, fields url.Values) *http.Response {
 	b.t.Helper()
 	all := url.Values{}
-	for _, m := range hidden.FindAllStringSubmatch(b.body, -1) {
-		all.Set(m[1], m[2])
+	forms, _, _ := strings.Cut(b.body, "<footer>") // where the form of languages is
+	for _, m := range hidden.FindAllStringSubmatch(forms, -1) {
+		all.Set(m[1], html.UnescapeString(m[2]))
 	}
 	for name, v := range fields {
 		all[name] = v

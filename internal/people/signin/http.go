@@ -273,19 +273,29 @@ func (s *Service) fresh(do func(v *visit) error) func(v *visit) error {
 		if v.session.Fresh(s.needs.Now()) {
 			return do(v)
 		}
-		path := v.r.URL.Path
-		if v.r.Method != http.MethodGet {
-			path = askedOn(path)
-		}
-		v.redirect("/signin/again?to=" + url.QueryEscape(path))
+		v.proveAgain()
 		return nil
 	}
+}
+
+// proveAgain leads who is signed in to another proof, and then back to what they can look at.
+func (v *visit) proveAgain() {
+	path := v.r.URL.Path
+	if v.r.Method != http.MethodGet {
+		path = askedOn(path)
+	}
+	v.redirect("/signin/again?to=" + url.QueryEscape(path))
 }
 
 // askedOn is the page of a form that leads to path.
 func askedOn(path string) string {
 	if page, ok := formsOn[path]; ok {
 		return page
+	}
+	if id, ok := strings.CutPrefix(path, "/account/spaces/"); ok {
+		if id, _, ok := strings.Cut(id, "/members/"); ok {
+			return "/account/spaces/" + id + "/members"
+		}
 	}
 	for _, page := range []string{"/account/factors", "/account/addresses"} {
 		if strings.HasPrefix(path, page+"/") {

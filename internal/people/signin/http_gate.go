@@ -223,12 +223,30 @@ func (s *Service) admit(v *visit, g *Grant) error {
 	if g.Device != "" {
 		v.setCookie(cookieDevice, g.Device, deviceLife)
 	}
-	to := orElse(g.To, "/account")
+	to, shown := noticed(g)
 	if g.Replacement != "" {
 		return s.show(v, "replaced", view{To: to, Data: g}, nil)
 	}
+	if g.Linked != "" && g.Linked != linked && !shown {
+		return s.message(v, "notlinked", to, nil)
+	}
 	v.redirect(to)
 	return nil
+}
+
+// noticed is where a browser goes after a sign-in, and whether a notice of a link is shown there: it is on the account's pages.
+func noticed(g *Grant) (to string, shown bool) {
+	if g.Linked == "" {
+		return orElse(g.To, "/account"), false
+	}
+	u, err := url.Parse(orElse(g.To, "/account/links"))
+	if err != nil || u.Path != "/account" && !strings.HasPrefix(u.Path, "/account/") {
+		return g.To, false
+	}
+	q := u.Query()
+	q.Set("done", g.Linked)
+	u.RawQuery = q.Encode()
+	return u.String(), true
 }
 
 // sessionLife is how long the browser keeps the cookie; 0 is until it ends.

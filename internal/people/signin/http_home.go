@@ -97,7 +97,7 @@ var notices = map[string]bool{
 	"added": true, "removed": true, "device": true, "denied": true, "saved": true, "password": true, "email": true, "ended": true, "revoked": true, "stay": true, "picture": true, "joined": true,
 	"forgotten": true, "address": true, "preferred": true, "dropped": true, "left": true, "role": true, "put-out": true, "withdrawn": true, "invited": true, "resent": true,
 	"handed": true, "offered": true, "taken": true, "disbanded": true, "logo": true,
-	"linked": true, "unlinked": true, "unlinkable": true, "late": true,
+	"linked": true, "unlinked": true, "unlinkable": true, "late": true, "not-linked": true,
 }
 
 func (s *Service) notice(v *visit) string {

@@ -27,8 +27,8 @@ func (s *Service) spacePages() map[string]func(v *visit) error {
 		{Pattern: "POST /account/spaces/{id}/leave", Action: "membership:leave", Do: s.postLeave},
 		{Pattern: "POST /account/spaces/{id}/take", Action: "membership:accept", Do: s.postTake},
 		{Pattern: "GET /account/spaces/{id}/members", Action: "member:list", Do: s.getMembers},
-		{Pattern: "POST /account/spaces/{id}/members/role", Action: "member:update", Do: s.postRole},
-		{Pattern: "POST /account/spaces/{id}/members/remove", Action: "member:remove", Do: s.postRemove},
+		{Pattern: "POST /account/spaces/{id}/members/role", Action: "member:update", Do: s.postRole, Fresh: true},
+		{Pattern: "POST /account/spaces/{id}/members/remove", Action: "member:remove", Do: s.postRemove, Fresh: true},
 		{Pattern: "GET /account/spaces/{id}/invitations", Action: "invitation:list", Do: s.getInvitations},
 		{Pattern: "POST /account/spaces/{id}/invitations/again", Action: "invitation:update", Do: s.postAgainInvite},
 		{Pattern: "POST /account/spaces/{id}/invitations/drop", Action: "invitation:revoke", Do: s.postUninvite},
@@ -310,6 +310,10 @@ func (s *Service) postSettings(v *visit, in inSpace) error {
 	err := error(nil)
 	// The level first: it is the one that may be refused.
 	if text := f("level"); text != "" && org.Level(text) != in.Level {
+		if !v.session.Fresh(s.needs.Now()) {
+			v.proveAgain()
+			return nil
+		}
 		if level, err = org.ParseLevel(text); err == nil {
 			err = s.needs.Spaces.Require(ctx, in.who, in.ID, level)
 		}

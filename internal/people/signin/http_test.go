@@ -507,7 +507,7 @@ func TestAPersonSeesAndEndsSessions(t *testing.T) {
 			t.Error("a stranger ended the session")
 		}
 		b.submit("/account/sessions/end", url.Values{"id": {lost.Session.ID}})
-		if _, err := h.Look(t.Context(), lost.Cookie); err == nil || !h.Ended(t.Context(), lost.Session.ID) {
+		if _, err := h.Look(t.Context(), lost.Cookie); err == nil || !must(h.Ended(t.Context(), lost.Session.ID)) {
 			t.Error("an ended session still counts")
 		}
 		third := h.in(u.Email)

@@ -617,6 +617,43 @@ func TestASpaceThatAsksForTwoStepsKeepsItsPagesShut(t *testing.T) {
 	}
 }
 
+// Who may come in, and how surely, is changed with a proof of a few minutes ago, and the form's page is where one comes back to.
+func TestGovernanceOfASpaceNeedsAFreshProof(t *testing.T) {
+	h := embedded(t)
+	anna, berta := h.named("anna@example.org", "Anna"), h.named("berta@example.org", "Berta")
+	h.full()
+	sp := h.shared(anna, "School", map[string]access.Role{berta.ID: access.Viewer})
+	one := "/account/spaces/" + sp.ID
+	a := h.browser()
+	a.signIn(anna.Email, good)
+	a.get(one + "/members")
+	h.Pass(freshFor)
+	for _, c := range []struct {
+		at, page string
+		fields   url.Values
+	}{
+		{"/members/role", "/members", url.Values{"user": {berta.ID}, "role": {"admin"}}},
+		{"/members/remove", "/members", url.Values{"user": {berta.ID}}},
+		{"/settings", "/settings", url.Values{"name": {"Other"}, "level": {"two-step"}}},
+	} {
+		if a.post(one+c.at, c.fields); a.path != "/signin/password" {
+			t.Fatalf("%s with an old proof: %s", c.at, a.path)
+		}
+		a.submit("/signin/password", url.Values{"password": {good}})
+		if a.path != one+c.page {
+			t.Errorf("%s, after proving it: %s", c.at, a.path)
+		}
+		h.Pass(freshFor)
+	}
+	if role, err := h.orgs.Role(t.Context(), sp.ID, berta.ID); err != nil || role != access.Viewer {
+		t.Errorf("the role is %q, %v", role, err)
+	}
+	a.post(one+"/settings", url.Values{"name": {"Garden"}, "level": {"password"}}) // a name opens no door
+	if now, err := h.orgs.Get(t.Context(), sp.ID); err != nil || now.Name != "Garden" || now.Level != org.Password {
+		t.Errorf("the space is %+v, %v", now, err)
+	}
+}
+
 func TestTheCheckUpSaysWhatToMend(t *testing.T) {
 	h := embedded(t)
 	u := h.person("anna@example.org")

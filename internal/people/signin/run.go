@@ -31,5 +31,10 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err := s.needs.Store.sweep(ctx, now.UnixMicro(), now.Add(-deviceLife).UnixMicro()); err != nil {
 		return fmt.Errorf("remove sessions and flows that are over: %w", err)
 	}
+	if s.needs.Social != nil {
+		if err := s.needs.Social.Sweep(ctx); err != nil {
+			return err
+		}
+	}
 	return s.needs.Accounts.Tidy(ctx)
 }

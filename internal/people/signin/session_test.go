@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"regexp"
@@ -51,7 +52,7 @@ func TestSessionsEndByThemselves(t *testing.T) {
 			if (err == nil) != c.want || !c.want && !errors.Is(err, ErrSession) {
 				t.Errorf("in the end: %v, want %v", err, c.want)
 			}
-			if h.Ended(t.Context(), g.Session.ID) == c.want {
+			if must(h.Ended(t.Context(), g.Session.ID)) == c.want {
 				t.Errorf("Ended = %v", !c.want)
 			}
 			if err := h.Sweep(t.Context()); err != nil {
@@ -129,9 +130,70 @@ func TestSessionsEndWithTheirAccount(t *testing.T) {
 				if _, err := h.Look(t.Context(), g.Cookie); !errors.Is(err, ErrSession) {
 					t.Errorf("Look = %v, want %v", err, ErrSession)
 				}
+				if ended, err := h.Ended(t.Context(), g.Session.ID); err != nil || !ended {
+					t.Errorf("Ended = %v, %v", ended, err)
+				}
 			})
 		})
 	}
+}
+
+// A database that does not answer says nothing about sessions.
+func TestNobodyIsSignedOutByADatabaseThatDoesNotAnswer(t *testing.T) {
+	h := embedded(t)
+	u := h.person("anna@example.org")
+	g := h.in(u.Email)
+	store := h.needs.Store
+	for name, late := range map[string]bool{"not for the session": false, "not for the account": true} {
+		// Nothing is known of the account but what the database says.
+		accounts, err := account.New(account.Needs{Store: account.SQL(h.db), Keys: ring{}, Settle: h.orgs.AddPrivate, Now: h.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.needs.Accounts = accounts
+		gone := func() context.Context {
+			ctx, stop := context.WithCancel(t.Context())
+			if !late {
+				stop()
+			}
+			h.needs.Store = cutStore{store, stop}
+			return ctx
+		}
+		if ended, err := h.Ended(gone(), g.Session.ID); err == nil || ended {
+			t.Errorf("%s: Ended = %v, %v", name, ended, err)
+		}
+		if _, err := h.Look(gone(), g.Cookie); err == nil || isPersons(err) {
+			t.Errorf("%s: Look = %v", name, err)
+		}
+		if _, err := h.Sessions(gone(), u.ID); err == nil || isPersons(err) {
+			t.Errorf("%s: Sessions = %v", name, err)
+		}
+		h.needs.Store = store
+		if ended, err := h.Ended(t.Context(), g.Session.ID); err != nil || ended {
+			t.Errorf("%s, later: Ended = %v, %v", name, ended, err)
+		}
+	}
+}
+
+// A cutStore finds a session, and then nobody finds anything.
+type cutStore struct {
+	Store
+	cut func()
+}
+
+func (s cutStore) session(ctx context.Context, hash []byte) (sessionRow, error) {
+	defer s.cut()
+	return s.Store.session(ctx, hash)
+}
+
+func (s cutStore) sessionByID(ctx context.Context, id string) (sessionRow, error) {
+	defer s.cut()
+	return s.Store.sessionByID(ctx, id)
+}
+
+func (s cutStore) sessionsOf(ctx context.Context, user string) ([]sessionRow, error) {
+	defer s.cut()
+	return s.Store.sessionsOf(ctx, user)
 }
 
 // A value that somebody put into the browser before is not the session's after signing in.
@@ -331,7 +393,7 @@ func TestTextsAreComplete(t *testing.T) {
 	if used < 100 {
 		t.Errorf("only %d texts are asked for: this test looks in the wrong place", used)
 	}
-	for _, key := range []string{"sent", "resent", "frozen", "moved", "closed", "failed"} {
+	for _, key := range []string{"sent", "resent", "frozen", "moved", "closed", "failed", "notlinked"} {
 		for _, part := range []string{".title", ".text", ".link"} {
 			if _, ok := first[key+part]; !ok {
 				t.Errorf("no text %s", key+part)

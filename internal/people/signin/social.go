@@ -165,7 +165,7 @@ func (s *Service) vouch(ctx context.Context, f Flow, claim social.Claim) (Flow, 
 		case !claim.Verified:
 			return f, ErrVouched
 		}
-		to, err := f.On(SocialNew, Proof{Claim: &Claim{claim, s.needs.Now()}})
+		to, err := f.On(SocialNew, Proof{Claim: &Claim{claim, s.needs.Now(), account.NewID()}})
 		return to, err
 	}
 	if err != nil {
@@ -233,21 +233,25 @@ func (s *Service) linkTo(ctx context.Context, c Client, u account.User, claim so
 	return nil
 }
 
-// join links whom a provider vouched for to who has just proved to be the account's person, and tells where to
-// go: the page that says what became of it.
-func (s *Service) join(ctx context.Context, c Client, u account.User, claim Claim) (to string, err error) {
+// join links whom a provider vouched for to who has just proved to be the account's person, and tells the notice of
+// what became of it. The person is signed in whatever that is.
+func (s *Service) join(ctx context.Context, c Client, u account.User, claim Claim) (notice string) {
 	if s.needs.Now().Sub(claim.At) >= vouchedFor {
-		return "/account/links?done=late", nil
+		return "late"
 	}
 	switch err := s.linkTo(ctx, c, u, claim.Claim); {
 	case err == nil:
-		return "/account/links?done=linked", nil
+		return linked
 	case isPersons(err):
-		return "/account/links?done=unlinkable", nil
+		return "unlinkable"
 	default:
-		return "", err
+		s.needs.Log.ErrorContext(ctx, "whom a provider vouches for was not linked", "provider", claim.Provider, "user", u.ID, "err", err)
+		return "not-linked"
 	}
 }
+
+// linked is the notice of a link that was made.
+const linked = "linked"
 
 // Own goes on from Vouched to the proof of an account that is there: typed is who it is.
 func (s *Service) Own(ctx context.Context, c Client, ref Ref, typed string) error {
@@ -301,15 +305,20 @@ func (s *Service) JoinVouched(ctx context.Context, c Client, ref Ref, name strin
 	return g, err
 }
 
-// makeVouched links before it makes the account, so that a crash between the two leaves a link of nobody, which is removed
-// when it is found, and no account without a way in.
+// makeVouched links before it makes the account, so that a crash between the two leaves a link of nobody, and no account
+// without a way in. It may be repeated with a claim; what nobody repeats is swept by the room of providers.
 func (s *Service) makeVouched(ctx context.Context, claim Claim, name string) (account.User, error) {
-	if err := s.needs.Accounts.CheckEmail(ctx, claim.Email); errors.Is(err, account.ErrTaken) {
-		return account.User{}, ErrThere
-	} else if err != nil {
+	id := claim.Account
+	switch _, err := s.needs.Accounts.Get(ctx, id); {
+	case errors.Is(err, account.ErrNotFound):
+		if err := s.needs.Accounts.CheckEmail(ctx, claim.Email); errors.Is(err, account.ErrTaken) {
+			return account.User{}, ErrThere
+		} else if err != nil {
+			return account.User{}, err
+		}
+	case err != nil:
 		return account.User{}, err
 	}
-	id := account.NewID()
 	if err := s.needs.Social.Link(ctx, person(id), id, claim.Claim); err != nil {
 		return account.User{}, err
 	}
@@ -318,7 +327,7 @@ func (s *Service) makeVouched(ctx context.Context, claim Claim, name string) (ac
 		err = ErrThere
 	}
 	if err != nil && isPersons(err) {
-		err = errors.Join(err, s.needs.Social.Forget(ctx, id))
+		err = errors.Join(err, s.needs.Social.Abandon(ctx, id))
 	}
 	return u, err
 }

@@ -3,6 +3,7 @@ package signin
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/social"
@@ -580,6 +582,58 @@ func TestOneAccountIsMadeOfOneStranger(t *testing.T) {
 	})
 }
 
+// Whatever a crash came between, the button makes the account when it is pressed again.
+func TestTheButtonIsPressedAgainAfterACrash(t *testing.T) {
+	t.Parallel()
+	for name, crash := range map[string]func(h *house, f Flow) error{
+		"after the link": func(h *house, f Flow) error {
+			return h.needs.Social.Link(h.t.Context(), person(f.Claim.Account), f.Claim.Account, f.Claim.Claim)
+		},
+		"after the account": func(h *house, f Flow) error {
+			_, err := h.makeVouched(h.t.Context(), *f.Claim, "Anna")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, i := provided(t)
+			b := h.browser()
+			b.get("/signin")
+			b.by(i, "/signin/social", "school")
+			r, err := http.NewRequestWithContext(t.Context(), "GET", b.base+"/signin", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, cookie := range b.c.Jar.Cookies(r.URL) {
+				r.AddCookie(cookie)
+			}
+			token := ""
+			for _, m := range hidden.FindAllStringSubmatch(b.body, -1) {
+				if m[1] == "flow" {
+					token = m[2]
+				}
+			}
+			f, _, err := h.At(t.Context(), clientOf(r), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := crash(h, f); err != nil {
+				t.Fatal(err)
+			}
+			if a := b.submit("/signin/social/new", url.Values{"name": {"Anna"}}); b.path != "/account" {
+				t.Fatalf("pressed again: %d %s %s", a.StatusCode, b.path, b.body)
+			}
+			all := must(h.accounts.List(t.Context()))
+			if len(all) != 1 || all[0].ID != f.Claim.Account {
+				t.Fatalf("there are %+v", all)
+			}
+			if user, _, err := h.needs.Social.Find(t.Context(), f.Claim.Claim); err != nil || user != all[0].ID {
+				t.Errorf("Find = %s, %v", user, err)
+			}
+		})
+	}
+}
+
 // A password that is somebody else's makes no link, and a link that came too late is not made.
 func TestALinkNeedsBothSidesInTime(t *testing.T) {
 	t.Parallel()
@@ -606,6 +660,63 @@ func TestALinkNeedsBothSidesInTime(t *testing.T) {
 	}
 	if all := must(h.needs.Social.Of(t.Context(), u.ID)); len(all) != 0 {
 		t.Errorf("linked after going back: %+v", all)
+	}
+}
+
+// brokenRing has no key of anybody.
+type brokenRing struct{ ring }
+
+func (brokenRing) Person(context.Context, string) (keys.Sealer, error) {
+	return nil, errors.New("the keyring is away")
+}
+
+// Whatever becomes of the link, who has proved to be the account's person is signed in, and goes on to where they came from.
+func TestWhoLinksOnTheWayGoesOn(t *testing.T) {
+	t.Parallel()
+	const program = "/oauth2/authorize?client_id=x&state=1"
+	for _, c := range []struct {
+		name, to, want, says string
+		broken               bool
+		pass                 time.Duration
+	}{
+		{name: "to a program", to: program, want: "/oauth2/authorize"},
+		{name: "to a page of the account", to: "/account/keys?x=1", want: "/account/keys", says: "It is linked"},
+		{name: "nowhere", want: "/account/links", says: "It is linked"},
+		{name: "too late, to a program", to: program, want: "/signin/password", says: "was not linked", pass: vouchedFor},
+		{name: "too late, nowhere", want: "/account/links", says: "more than ten minutes", pass: vouchedFor},
+		{name: "with a fault of ours, to a program", to: program, want: "/signin/password", says: "was not linked", broken: true},
+		{name: "with a fault of ours, nowhere", want: "/account/links", says: "could not be linked now", broken: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h, i := provided(t)
+			u := h.person("anna@example.org")
+			b := h.browser()
+			b.get("/signin?" + url.Values{"to": {c.to}}.Encode())
+			b.by(i, "/signin/social", "school")
+			b.submit("/signin/social/own", url.Values{"email": {u.Email}})
+			h.Pass(c.pass)
+			working := h.needs.Social
+			if c.broken {
+				known := func(context.Context, string) (bool, error) { return true, nil }
+				h.needs.Social = must(social.New(social.Needs{Store: social.SQL(h.db), Keys: brokenRing{}, Policy: h.policy, Known: known, Now: h.Now, Providers: h.providers()}))
+			}
+			b.submit("/signin/password", url.Values{"password": {good}})
+			if b.path != c.want || !strings.Contains(b.body, c.says) {
+				t.Errorf("%s: %s", b.path, b.body)
+			}
+			if c.to != "" && c.want == "/signin/password" && !strings.Contains(b.body, `href="`+html.EscapeString(c.to)+`"`) {
+				t.Errorf("no way on: %s", b.body)
+			}
+			h.needs.Social = working
+			if b.get("/account"); b.path != "/account" {
+				t.Errorf("signed in: %s", b.path)
+			}
+			links := must(working.Of(t.Context(), u.ID))
+			if want := !c.broken && c.pass == 0; (len(links) == 1) != want {
+				t.Errorf("links %+v", links)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +29,9 @@ type Store interface {
 	// remove takes a link of an account away, if other, unless it is "", is one of that account's; else ErrLastWay.
 	remove(ctx context.Context, account, id, other string, e journal.Entry) error // or ErrNotLinked
 	forget(ctx context.Context, account string, e journal.Entry) error
+	again(ctx context.Context, id string, at int64) error // or ErrNotLinked: the link is as one made at
+	// unused are those that nobody has signed in by, the oldest first: made before, and after the last one that is known.
+	unused(ctx context.Context, last row, before int64, most int) ([]row, error)
 	note(ctx context.Context, e journal.Entry) error
 }
 
@@ -49,6 +53,7 @@ type identity struct {
 type Keys interface {
 	Person(ctx context.Context, user string) (keys.Sealer, error)
 	MAC(name string) func(msg []byte) []byte
+	Erase(ctx context.Context, kind string, ids ...string) error // may be repeated
 }
 
 // Needs are what a Service is made of; all must be there.
@@ -67,6 +72,9 @@ type Service struct {
 	needs     Needs
 	index     func([]byte) []byte
 	providers []*provider
+
+	sweeping sync.Mutex
+	swept    row // guarded by sweeping: the last link of which Sweep knows that its account is there, or was
 }
 
 // New checks needs, and asks no provider anything.
@@ -168,8 +176,13 @@ func (s *Service) indexOf(c Claim) []byte {
 	return s.index(text)
 }
 
-// unmade is how long a link may be there before its account is: see Link.
-const unmade = time.Minute
+const (
+	// unmade is how long a link may be there before its account is: see Link.
+	unmade = time.Minute
+	// abandoned is after which nobody makes that account any more: longer than the room of browsers gives for it.
+	abandoned  = 15 * time.Minute
+	sweepBatch = 256
+)
 
 // Find is the account that a provider's person belongs to, and the link by which; ErrNotLinked for none.
 func (s *Service) Find(ctx context.Context, c Claim) (user, link string, err error) {
@@ -184,14 +197,57 @@ func (s *Service) Find(ctx context.Context, c Claim) (user, link string, err err
 	if there {
 		return r.account, r.id, nil
 	}
-	// A crash came between a link and the account that was to be made for it.
-	if s.needs.Now().Sub(micro(r.madeAt)) < unmade {
-		return "", "", ErrProvider
-	}
-	if err := s.Forget(ctx, r.account); err != nil {
+	if err := s.drop(ctx, r); err != nil {
 		return "", "", err
 	}
 	return "", "", ErrNotLinked
+}
+
+// drop removes the link of an account that is not there: a crash came between the link and the account that was to
+// be made for it. ErrProvider while it may be under way.
+func (s *Service) drop(ctx context.Context, r row) error {
+	if s.needs.Now().Sub(micro(r.madeAt)) < unmade {
+		return ErrProvider
+	}
+	return s.abandon(ctx, r.account)
+}
+
+// abandon removes the key first, so that a crash leaves a link by which it is found again.
+func (s *Service) abandon(ctx context.Context, user string) error {
+	if err := s.needs.Keys.Erase(ctx, keys.KindPerson, user); err != nil {
+		return fmt.Errorf("key of account %s, which was never made: %w", user, err)
+	}
+	return s.Forget(ctx, user)
+}
+
+// Abandon takes back what Link made for an account that will not be made; nothing if there is that account. It may be repeated.
+func (s *Service) Abandon(ctx context.Context, user string) error {
+	if there, err := s.needs.Known(ctx, user); err != nil || there {
+		return err
+	}
+	return s.abandon(ctx, user)
+}
+
+// Sweep removes links whose accounts were never made, with the accounts' keys. Each link is asked about once: an account
+// that was there takes its links along.
+func (s *Service) Sweep(ctx context.Context) error {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	for {
+		all, err := s.needs.Store.unused(ctx, s.swept, s.needs.Now().Add(-abandoned).UnixMicro(), sweepBatch)
+		if err != nil {
+			return fmt.Errorf("links of accounts that were never made: %w", err)
+		}
+		for _, r := range all {
+			if err := s.Abandon(ctx, r.account); err != nil {
+				return err
+			}
+			s.swept = r
+		}
+		if len(all) < sweepBatch {
+			return nil
+		}
+	}
 }
 
 // Used notes that somebody signs in by a link.
@@ -212,10 +268,21 @@ func (s *Service) Link(ctx context.Context, who access.Actor, user string, c Cla
 		return err
 	}
 	r := row{id: uuid.NewString(), account: user, index: s.indexOf(c), madeAt: s.needs.Now().UnixMicro()}
-	if there, err := s.needs.Store.find(ctx, r.index); err == nil && there.account == user {
-		return nil
-	} else if err == nil {
-		return ErrTaken
+	if there, err := s.needs.Store.find(ctx, r.index); err == nil {
+		known, err := s.needs.Known(ctx, there.account)
+		switch {
+		case err != nil:
+			return err
+		case known && there.account == user:
+			return nil
+		case known:
+			return ErrTaken
+		case there.account == user: // of before a crash
+			return s.needs.Store.again(ctx, there.id, r.madeAt)
+		}
+		if err := s.drop(ctx, there); err != nil {
+			return err
+		}
 	} else if !errors.Is(err, ErrNotLinked) {
 		return err
 	}

@@ -60,6 +60,23 @@ func (ring) Person(_ context.Context, user string) (keys.Sealer, error) {
 	return gcm{a}, err
 }
 
+func (ring) Erase(context.Context, string, ...string) error { return nil }
+
+// shredder is a ring that says whose keys were erased, and fails when it is told to.
+type shredder struct {
+	ring
+	erased []string
+	err    error
+}
+
+func (r *shredder) Erase(_ context.Context, kind string, ids ...string) error {
+	if kind != keys.KindPerson {
+		return errors.New("a key of " + kind)
+	}
+	r.erased = append(r.erased, ids...)
+	return r.err
+}
+
 func (ring) MAC(name string) func([]byte) []byte {
 	return func(msg []byte) []byte {
 		h := hmac.New(sha256.New, []byte(name))
@@ -560,6 +577,77 @@ func TestLinks(t *testing.T) {
 		if all, err := s.Of(ctx, berta); err != nil || len(all) != 0 {
 			t.Errorf("after forgetting: %+v, %v", all, err)
 		}
+	})
+}
+
+// A link whose account was never made is removed with the account's key; one that is repeated, or used, or whose
+// account is there stays.
+func TestLinksOfNobodyAreSwept(t *testing.T) {
+	dbtest.Each(t, dbtest.Core, func(t *testing.T, d *db.DB) {
+		ctx, h := t.Context(), clock()
+		policy, err := access.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &shredder{}
+		s, err := social.New(social.Needs{Store: social.SQL(d), Keys: r, Policy: policy, Now: h.Now, Known: func(_ context.Context, user string) (bool, error) {
+			return user == berta, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := func(user, subject string) {
+			t.Helper()
+			if err := s.Link(ctx, self(user), user, social.Claim{Provider: "google", Issuer: "https://accounts.google.com", Subject: subject}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep := func(left ...int) {
+			t.Helper()
+			if err := s.Sweep(ctx); !errors.Is(err, r.err) {
+				t.Fatal(err)
+			}
+			for i, user := range []string{anna, berta} {
+				if all, err := s.Of(ctx, user); err != nil || len(all) != left[i] {
+					t.Errorf("%d links of %s are left, %v, want %d", len(all), user, err, left[i])
+				}
+			}
+		}
+		link(anna, "1")
+		link(berta, "2")
+		h.Pass(10 * time.Minute)
+		link(anna, "1") // somebody presses the button again
+		h.Pass(15 * time.Minute)
+		sweep(1, 1)
+		h.Pass(time.Second)
+		r.err = errors.New("the keyring is away")
+		sweep(1, 1)
+		r.err, r.erased = nil, nil
+		sweep(0, 1)
+		sweep(0, 1)
+		if len(r.erased) != 1 || r.erased[0] != anna {
+			t.Errorf("the keys of %v were erased", r.erased)
+		}
+		// Somebody else's link that is nobody's is in nobody's way after a minute.
+		link(anna, "3")
+		if err := s.Link(ctx, self(berta), berta, social.Claim{Issuer: "https://github.com/login/oauth", Subject: "3"}); err != nil {
+			t.Fatal(err)
+		}
+		third := social.Claim{Provider: "google", Issuer: "https://accounts.google.com", Subject: "3"}
+		if err := s.Forget(ctx, berta); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Link(ctx, self(berta), berta, third); !errors.Is(err, social.ErrProvider) {
+			t.Errorf("while the account may be under way: %v", err)
+		}
+		h.Pass(time.Minute)
+		if err := s.Link(ctx, self(berta), berta, third); err != nil {
+			t.Error(err)
+		}
+		if err := s.Abandon(ctx, berta); err != nil {
+			t.Fatal(err)
+		}
+		sweep(0, 1)
 	})
 }
 

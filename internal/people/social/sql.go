@@ -79,6 +79,28 @@ func (s sqlStore) use(ctx context.Context, id string, at int64, e journal.Entry)
 	})
 }
 
+func (s sqlStore) again(ctx context.Context, id string, at int64) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		done, err := tx.Exec(ctx, `update social_link set made_at = $1 where id = $2`, at, id)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(ErrNotLinked, err)
+		}
+		return nil
+	})
+}
+
+func (s sqlStore) unused(ctx context.Context, last row, before int64, most int) (all []row, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = db.All(ctx, tx, scan, `select `+columns+` from social_link
+			where used_at = 0 and made_at < $1 and (made_at > $2 or made_at = $2 and id > $3) order by made_at, id limit $4`, before, last.madeAt, last.id, most)
+		return err
+	})
+	return all, err
+}
+
 func (s sqlStore) note(ctx context.Context, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error { return journal.Record(ctx, tx, e) })
 }
