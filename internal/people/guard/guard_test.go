@@ -806,3 +806,52 @@ func TestNeeds(t *testing.T) {
 		}
 	}
 }
+
+// Guesses at one account count together for the question whether its password is enough, by whichever address; what
+// refuses strangers goes by what they typed, so that nobody sees that two addresses are one person's.
+func TestAddressesOfOneAccountAreOneInDoubt(t *testing.T) {
+	h := alone(t)
+	try := func(typed, from, account string) Try {
+		return Try{Act: Password, Who: h.Who(typed), Account: account, Addr: netip.MustParseAddr(from)}
+	}
+	for i := range rules[ruleAccount].limit {
+		h.pass(10 * time.Minute) // slowly, so that the house sees no attack on all
+		x := try(fmt.Sprintf("anna%d@example.org", i%2), fmt.Sprintf("2001:db8:%x::1", i), anna)
+		v, err := h.Ask(t.Context(), x)
+		if err != nil || v.StepUp {
+			t.Fatalf("guess %d: %+v, %v", i, v, err)
+		}
+		if err := h.Tell(t.Context(), x, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		x    Try
+		want bool
+	}{
+		"one of the addresses": {try("anna1@example.org", "203.0.113.7", anna), true},
+		"a third address":      {try("anna9@example.org", "203.0.113.8", anna), true},
+		"another account":      {try("bert@example.org", "203.0.113.9", bert), false},
+		"nobody's":             {try("nobody@example.org", "203.0.113.10", ""), false},
+	} {
+		if v, err := h.Ask(t.Context(), c.x); err != nil || v.StepUp != c.want {
+			t.Errorf("%s: %+v, %v, want doubt %v", name, v, err, c.want)
+		}
+	}
+	// From one place: the guesses at one address refuse that, and not the other.
+	for range rules[rulePair].limit {
+		x := try("bert1@example.org", "198.51.100.9", bert)
+		if _, err := h.Ask(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Tell(t.Context(), x, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Ask(t.Context(), try("bert1@example.org", "198.51.100.9", bert)); !errors.Is(err, ErrTries) {
+		t.Errorf("the same again: %v, want %v", err, ErrTries)
+	}
+	if _, err := h.Ask(t.Context(), try("bert2@example.org", "198.51.100.9", bert)); err != nil {
+		t.Errorf("another address of the same person: %v", err)
+	}
+}
