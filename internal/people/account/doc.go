@@ -23,5 +23,5 @@
 //     erase the person: docs/acts/erase-person.md.
 //
 // Tables: account, account_profile, account_picture, account_choice, account_address,
-// account_link, account_erase. Routes: none; the pages of the room of signing in and the administrator's verbs call this one.
+// account_former, account_link, account_erase. Routes: none; the pages of the room of signing in and the administrator's verbs call this one.
 package account

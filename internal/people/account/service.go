@@ -23,7 +23,7 @@ type Store interface {
 	list(ctx context.Context) ([]row, error)                // by age
 	unsettled(ctx context.Context) ([]row, error)
 	settle(ctx context.Context, id string) error
-	// change may end with ErrTaken when fn has set another address.
+	// change writes what fn sets, but for the address.
 	change(ctx context.Context, id string, fn func(r *row), e journal.Entry) (row, error)
 	profiles
 	choosing
@@ -415,6 +415,14 @@ func at(micro int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(micro).UTC()
+}
+
+// micro is at's other way.
+func micro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 func (s *Service) entry(who access.Actor, action, id string) journal.Entry {
