@@ -13,20 +13,18 @@ import (
 func (s *Server) takeBack(ctx context.Context, user string, since time.Time) (signin.Added, error) {
 	var added signin.Added
 	who := access.Actor{Kind: access.User, ID: user}
-	if s.social != nil {
-		links, err := s.social.Of(ctx, user)
-		if err != nil {
+	links, err := s.social.Of(ctx, user)
+	if err != nil {
+		return added, err
+	}
+	for _, l := range links {
+		if !l.MadeAt.After(since) {
+			continue
+		}
+		if _, err := s.social.Unlink(ctx, who, user, l.ID, true); err != nil {
 			return added, err
 		}
-		for _, l := range links {
-			if !l.MadeAt.After(since) {
-				continue
-			}
-			if _, err := s.social.Unlink(ctx, who, user, l.ID, true); err != nil {
-				return added, err
-			}
-			added.Links = append(added.Links, l.Name)
-		}
+		added.Links = append(added.Links, l.Name)
 	}
 	have, err := s.factors.Of(ctx, user)
 	if err != nil {

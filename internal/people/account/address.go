@@ -76,7 +76,7 @@ func (s *Service) AddAddress(ctx context.Context, who access.Actor, id, email st
 	if err := checkEmail(email); err != nil {
 		return err
 	}
-	r := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(normal(email))), provedAt: s.needs.Now().UnixMicro()}
+	r := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(Normal(email))), provedAt: s.needs.Now().UnixMicro()}
 	seal, err := s.needs.Keys.Person(ctx, id)
 	if err != nil {
 		return fmt.Errorf("key of account %s: %w", id, err)
@@ -119,7 +119,7 @@ func (s *Service) Prefer(ctx context.Context, who access.Actor, id, address stri
 		if err != nil {
 			return "", err
 		}
-		r := addressRow{id: f.ID, account: id, index: s.index([]byte(normal(u.Email))), sealed: old, provedAt: micro(u.VerifiedAt)}
+		r := addressRow{id: f.ID, account: id, index: s.index([]byte(Normal(u.Email))), sealed: old, provedAt: micro(u.VerifiedAt)}
 		return u.Email, s.needs.Store.swapAddress(ctx, r, email, s.entry(who, "account:email", id))
 	}
 	return "", ErrNoAddress

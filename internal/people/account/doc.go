@@ -17,6 +17,12 @@
 //   - An address is one person's: it is the first of one account, or a further one, and
 //     was proved before it counts.
 //
+//   - Two addresses are one if they differ in the case of ASCII letters only. A letter goes to an address as it is
+//     stored, never to what was typed.
+//
+//   - Who froze an account against somebody else opens it by an address that was there LinkFreeze's life before, or that
+//     it began with, even if it was removed meanwhile; what was added in that time is taken away first.
+//
 //   - A link that was sent works once, for its purpose, for its time; only its SHA-256 is kept.
 //
 //   - Who leaves has seven days to think again. Then the account is replaced by the intent to

@@ -239,11 +239,11 @@ func (s *Service) SetEmail(ctx context.Context, who access.Actor, id, email stri
 	if err != nil {
 		return fmt.Errorf("key of account %s: %w", id, err)
 	}
-	old := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(normal(u.Email))), provedAt: micro(u.VerifiedAt)}
+	old := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(Normal(u.Email))), provedAt: micro(u.VerifiedAt)}
 	if old.sealed, err = seal.Seal([]byte(u.Email), addressPlace(old.id)); err != nil {
 		return err
 	}
-	first := addressRow{account: id, index: s.index([]byte(normal(email))), sealed: sealed, provedAt: s.needs.Now().UnixMicro()}
+	first := addressRow{account: id, index: s.index([]byte(Normal(email))), sealed: sealed, provedAt: s.needs.Now().UnixMicro()}
 	return s.needs.Store.replaceEmail(ctx, old, first, s.entry(who, "account:email", id))
 }
 
@@ -253,7 +253,7 @@ func (s *Service) CheckEmail(ctx context.Context, email string) error {
 	if err := checkEmail(email); err != nil {
 		return err
 	}
-	_, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(email))))
+	_, err := s.needs.Store.byEmail(ctx, s.index([]byte(Normal(email))))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

@@ -41,7 +41,7 @@ type formers interface {
 // Reach finds whose address somebody typed, and the address as it is stored, which is where letters go. An
 // address that was removed or replaced finds its account as long as that is frozen. ErrNotFound for nobody's.
 func (s *Service) Reach(ctx context.Context, typed string) (User, Mailbox, error) {
-	index := s.index([]byte(normal(typed)))
+	index := s.index([]byte(Normal(typed)))
 	r, err := s.needs.Store.byEmail(ctx, index)
 	if errors.Is(err, ErrNotFound) {
 		var id string
@@ -61,7 +61,7 @@ func (s *Service) Reach(ctx context.Context, typed string) (User, Mailbox, error
 		return User{}, Mailbox{}, err
 	}
 	for _, a := range all {
-		if normal(a.Email) == normal(typed) {
+		if Normal(a.Email) == Normal(typed) {
 			return u, a, nil
 		}
 	}
@@ -93,7 +93,7 @@ func (s *Service) addressesOf(ctx context.Context, u User) ([]Mailbox, error) {
 		if err != nil {
 			return nil, fmt.Errorf("former address %s of account %s: %w", r.id, u.ID, err)
 		}
-		if !slices.ContainsFunc(all, func(a Mailbox) bool { return normal(a.Email) == normal(string(text)) }) {
+		if !slices.ContainsFunc(all, func(a Mailbox) bool { return Normal(a.Email) == Normal(string(text)) }) {
 			all = append(all, Mailbox{Email: string(text), ProvedAt: at(r.provedAt), Former: true})
 		}
 	}
@@ -171,11 +171,11 @@ func (s *Service) reclaim(ctx context.Context, who access.Actor, u User, via str
 		return taken, err
 	}
 	for _, a := range all {
-		if !a.Former && a.ProvedAt.After(taken.Since) && normal(a.Email) != normal(via) {
+		if !a.Former && a.ProvedAt.After(taken.Since) && Normal(a.Email) != Normal(via) {
 			taken.Addresses = append(taken.Addresses, a.Email)
 		}
 	}
-	r := addressRow{account: u.ID, index: s.index([]byte(normal(via)))}
+	r := addressRow{account: u.ID, index: s.index([]byte(Normal(via)))}
 	if r.sealed, err = s.seal(ctx, u.ID, "email", strings.TrimSpace(via)); err != nil {
 		return taken, err
 	}
