@@ -3,13 +3,18 @@ package server
 import (
 	"errors"
 	"net"
+	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	virtual "github.com/descope/virtualwebauthn"
 
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/factor"
+	"github.com/ardesia-iot/ardesia/internal/people/signin"
+	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
 
 // In the whole house, on ports that are known late, a person makes a passkey on a page
@@ -66,5 +71,36 @@ func TestAPasskeyIsMadeAndUsedInTheHouse(t *testing.T) {
 	own.Counter++
 	if got, verified, err := r.factors.FinishAssertion(ctx, state, []byte(virtual.CreateAssertionResponse(at, key, own, *again))); got != u.ID || !verified || err != nil {
 		t.Errorf("FinishAssertion = %q, %v, %v, want %q", got, verified, err, u.ID)
+	}
+	takesBack(t, r.Server, u.ID)
+}
+
+// takesBack checks that of what was added to an account only that is taken away which is younger than a time: the
+// passkey "my key", and a link and an API key that are made here.
+func takesBack(t *testing.T, s *Server, user string) {
+	t.Helper()
+	ctx, self := t.Context(), access.Actor{Kind: access.User, ID: user}
+	if err := s.social.Link(ctx, self, user, social.Claim{Provider: "google", Issuer: "https://accounts.google.com", Subject: "thief"}); err != nil {
+		t.Fatal(err)
+	}
+	k, _, err := s.apikeys.Make(ctx, self, apikey.Wish{Account: user, Name: "script"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.takeBack(ctx, user, s.world.Now().Add(time.Minute)); err != nil || !reflect.DeepEqual(got, signin.Added{}) {
+		t.Errorf("what is older: %+v, %v", got, err)
+	}
+	want := signin.Added{Links: []string{"https://accounts.google.com"}, Passkeys: []string{"my key"}, Keys: []string{"script"}}
+	if got, err := s.takeBack(ctx, user, s.world.Now().Add(-time.Hour)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("what is younger: %+v, %v, want %+v", got, err, want)
+	}
+	links, err := s.social.Of(ctx, user)
+	have, err2 := s.factors.Of(ctx, user)
+	left, err3 := s.apikeys.Get(ctx, user, k.ID)
+	if err := errors.Join(err, err2, err3); err != nil || len(links) != 0 || len(have.Passkeys) != 0 || left.RevokedAt.IsZero() {
+		t.Errorf("left: %v, %v, %+v; %v", links, have.Passkeys, left, err)
+	}
+	if got, err := s.takeBack(ctx, user, s.world.Now().Add(-time.Hour)); err != nil || !reflect.DeepEqual(got, signin.Added{}) {
+		t.Errorf("again: %+v, %v", got, err)
 	}
 }

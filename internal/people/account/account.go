@@ -77,9 +77,18 @@ func (u User) Frozen() bool { return !u.FrozenAt.IsZero() }
 // Leaving says whether the account will be erased.
 func (u User) Leaving() bool { return !u.LeavingAt.IsZero() }
 
-// normal is the form of an address under which it is found again. Providers
-// that tell letter case apart in the local part are rarer than people who do not.
-func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+// Normal is the form of an address under which it is found again. Providers
+// that tell letter case apart in the local part are rarer than people who do not. Letters beyond ASCII stay as they
+// are: two mailboxes become one under the rules of Unicode (U+0130 and U+212A are lowered to i and k).
+func Normal(email string) string {
+	b := []byte(strings.TrimSpace(email))
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
 
 func checkEmail(email string) error {
 	a, err := mail.ParseAddress(email)

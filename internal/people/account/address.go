@@ -43,10 +43,12 @@ type addresses interface {
 	further(ctx context.Context, account string) ([]addressRow, error) // by age
 	// addAddress is ErrTaken when anybody has the address, and ErrAddresses beyond most.
 	addAddress(ctx context.Context, r addressRow, most int, e journal.Entry) error
-	dropAddress(ctx context.Context, account, id string, e journal.Entry) error // or ErrNoAddress
+	// dropAddress has a further address be a former one, and ends links to addresses that the account has or is to have; or ErrNoAddress.
+	dropAddress(ctx context.Context, account, id string, at int64, e journal.Entry) error
 	// swapAddress has the account and the further address r.id change places: the account gets email,
-	// its index and when it was proved, and r what the account had. ErrNoAddress when r.id is not there.
+	// its index and when it was proved, and r what the account had. Links that set a password end. ErrNoAddress when r.id is not there.
 	swapAddress(ctx context.Context, r addressRow, email []byte, e journal.Entry) error
+	formers
 }
 
 // Further tells a person's further addresses, the oldest first.
@@ -74,7 +76,7 @@ func (s *Service) AddAddress(ctx context.Context, who access.Actor, id, email st
 	if err := checkEmail(email); err != nil {
 		return err
 	}
-	r := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(normal(email))), provedAt: s.needs.Now().UnixMicro()}
+	r := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(Normal(email))), provedAt: s.needs.Now().UnixMicro()}
 	seal, err := s.needs.Keys.Person(ctx, id)
 	if err != nil {
 		return fmt.Errorf("key of account %s: %w", id, err)
@@ -85,9 +87,9 @@ func (s *Service) AddAddress(ctx context.Context, who access.Actor, id, email st
 	return s.needs.Store.addAddress(ctx, r, maxAddresses, s.entry(who, "account:address-add", id))
 }
 
-// DropAddress takes a further address of a person away.
+// DropAddress takes a further address of a person away. For LinkFreeze's life it is a former one: see Reach.
 func (s *Service) DropAddress(ctx context.Context, who access.Actor, id, address string) error {
-	return s.needs.Store.dropAddress(ctx, id, address, s.entry(who, "account:address-remove", id))
+	return s.needs.Store.dropAddress(ctx, id, address, s.needs.Now().UnixMicro(), s.entry(who, "account:address-remove", id))
 }
 
 // Prefer makes a further address the one that letters go to; the one before becomes a
@@ -117,7 +119,7 @@ func (s *Service) Prefer(ctx context.Context, who access.Actor, id, address stri
 		if err != nil {
 			return "", err
 		}
-		r := addressRow{id: f.ID, account: id, index: s.index([]byte(normal(u.Email))), sealed: old, provedAt: u.VerifiedAt.UnixMicro()}
+		r := addressRow{id: f.ID, account: id, index: s.index([]byte(Normal(u.Email))), sealed: old, provedAt: micro(u.VerifiedAt)}
 		return u.Email, s.needs.Store.swapAddress(ctx, r, email, s.entry(who, "account:email", id))
 	}
 	return "", ErrNoAddress

@@ -55,7 +55,7 @@ func (p Purpose) Lives() time.Duration { return purposes[p].lives }
 type Link struct {
 	Purpose Purpose
 	Account string // "" for LinkSetup
-	Text    string // of LinkEmail and LinkAddress: the address; else ""
+	Text    string // of LinkEmail, LinkAddress and LinkReset: the address; else ""
 }
 
 // linkRow is a link as the database has it.
@@ -178,10 +178,13 @@ func (s *Service) Redeem(ctx context.Context, p Purpose, token string) (Link, er
 // Empty says whether there is no account at all.
 func (s *Service) Empty(ctx context.Context) (bool, error) { return s.needs.Store.empty(ctx) }
 
-// Tidy removes links that work no more.
+// Tidy removes links that work no more, and former addresses that open nothing any more.
 func (s *Service) Tidy(ctx context.Context) error {
 	if err := s.needs.Store.dropLinks(ctx, s.needs.Now().UnixMicro()); err != nil {
 		return fmt.Errorf("remove old links: %w", err)
+	}
+	if err := s.needs.Store.dropFormer(ctx, s.needs.Now().Add(-LinkFreeze.Lives()).UnixMicro()); err != nil {
+		return fmt.Errorf("remove former addresses: %w", err)
 	}
 	return nil
 }

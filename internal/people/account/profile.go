@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -220,20 +222,29 @@ func (s *Service) unseal(ctx context.Context, id string, sealed, place []byte) (
 }
 
 // SetEmail gives a person another address, which the caller has seen proved; ErrTaken
-// when somebody else has it.
+// when somebody else has it. The one before is a former one for LinkFreeze's life: see Reach.
 func (s *Service) SetEmail(ctx context.Context, who access.Actor, id, email string) error {
 	if err := checkEmail(email); err != nil {
+		return err
+	}
+	u, err := s.Get(ctx, id)
+	if err != nil {
 		return err
 	}
 	sealed, err := s.seal(ctx, id, "email", email)
 	if err != nil {
 		return err
 	}
-	index, now := s.index([]byte(normal(email))), s.needs.Now().UnixMicro()
-	_, err = s.needs.Store.change(ctx, id, func(r *row) {
-		r.email, r.index, r.verifiedAt = sealed, index, now
-	}, s.entry(who, "account:email", id))
-	return err
+	seal, err := s.needs.Keys.Person(ctx, id)
+	if err != nil {
+		return fmt.Errorf("key of account %s: %w", id, err)
+	}
+	old := addressRow{id: uuid.NewString(), account: id, index: s.index([]byte(Normal(u.Email))), provedAt: micro(u.VerifiedAt)}
+	if old.sealed, err = seal.Seal([]byte(u.Email), addressPlace(old.id)); err != nil {
+		return err
+	}
+	first := addressRow{account: id, index: s.index([]byte(Normal(email))), sealed: sealed, provedAt: s.needs.Now().UnixMicro()}
+	return s.needs.Store.replaceEmail(ctx, old, first, s.entry(who, "account:email", id))
 }
 
 // CheckEmail says whether a person could have this address: it is one, and nobody
@@ -242,7 +253,7 @@ func (s *Service) CheckEmail(ctx context.Context, email string) error {
 	if err := checkEmail(email); err != nil {
 		return err
 	}
-	_, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(email))))
+	_, err := s.needs.Store.byEmail(ctx, s.index([]byte(Normal(email))))
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -286,16 +297,4 @@ func (s *Service) Unfreeze(ctx context.Context, who access.Actor, id string) err
 		s.changed(id)
 	}
 	return err
-}
-
-// Recover sets a new password for whoever proved to read the account's mail: it proves
-// the address, opens a frozen account, and ends all sessions and tokens of before.
-func (s *Service) Recover(ctx context.Context, who access.Actor, id, password string) error {
-	now := s.needs.Now().UnixMicro()
-	return s.setPassword(ctx, who, id, password, "account:recover", func(r *row) {
-		r.frozenAt = 0
-		if r.verifiedAt == 0 {
-			r.verifiedAt = now
-		}
-	})
 }

@@ -336,7 +336,7 @@ func TestAFrozenAccountIsShutUntilItsPasswordIsNew(t *testing.T) {
 		if _, err := s.Verify(ctx, u.Email, "wrong"); !errors.Is(err, ErrCredentials) {
 			t.Errorf("a wrong password: %v, want %v", err, ErrCredentials)
 		}
-		if err := s.Recover(ctx, self(u), u.ID, good+" anew"); err != nil {
+		if _, err := s.Recover(ctx, self(u), u.ID, good+" anew", ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, after, err := s.Standing(ctx, u.ID); err != nil || after < before+2 {

@@ -23,7 +23,7 @@ type Store interface {
 	list(ctx context.Context) ([]row, error)                // by age
 	unsettled(ctx context.Context) ([]row, error)
 	settle(ctx context.Context, id string) error
-	// change may end with ErrTaken when fn has set another address.
+	// change writes what fn sets, but for the address.
 	change(ctx context.Context, id string, fn func(r *row), e journal.Entry) (row, error)
 	profiles
 	choosing
@@ -174,7 +174,7 @@ func (s *Service) draft(email, name, password string) (row, error) {
 		return row{}, err
 	}
 	now := s.needs.Now().UnixMicro()
-	return row{id: uuid.NewString(), space: uuid.NewString(), index: s.index([]byte(normal(email))), passwordAt: now, createdAt: now}, nil
+	return row{id: uuid.NewString(), space: uuid.NewString(), index: s.index([]byte(Normal(email))), passwordAt: now, createdAt: now}, nil
 }
 
 func (s *Service) checkPassword(password, email, name string) error {
@@ -221,7 +221,7 @@ func (s *Service) Find(ctx context.Context, text string) (User, error) {
 	if _, err := uuid.Parse(text); err == nil {
 		return s.Get(ctx, text)
 	}
-	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(text))))
+	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(Normal(text))))
 	if err != nil {
 		return User{}, err
 	}
@@ -339,7 +339,7 @@ func (s *Service) Verify(ctx context.Context, email, password string) (User, err
 	if long {
 		password = password[:maxPassword] // costs as much, and is refused below
 	}
-	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(normal(email))))
+	r, err := s.needs.Store.byEmail(ctx, s.index([]byte(Normal(email))))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return User{}, err
 	}
@@ -415,6 +415,14 @@ func at(micro int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(micro).UTC()
+}
+
+// micro is at's other way.
+func micro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 func (s *Service) entry(who access.Actor, action, id string) journal.Entry {

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -90,19 +89,10 @@ func (s sqlStore) change(ctx context.Context, id string, fn func(r *row), e jour
 		if r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from account where id = $1`, id)); err != nil {
 			return err
 		}
-		before := r.index
 		fn(&r)
-		if !bytes.Equal(before, r.index) {
-			if err := untaken(ctx, tx, r.index); err != nil {
-				return err
-			}
-		}
 		_, err := tx.Exec(ctx, `update account set password = $1, password_at = $2, epoch = $3, disabled_at = $4,
-			verified_at = $5, frozen_at = $6, leaving_at = $7, email = $8, email_index = $9, name = $10 where id = $11`,
-			r.password, r.passwordAt, r.epoch, r.disabledAt, r.verifiedAt, r.frozenAt, r.leavingAt, r.email, r.index, r.name, id)
-		if errors.Is(err, db.ErrUnique) {
-			return ErrTaken
-		}
+			verified_at = $5, frozen_at = $6, leaving_at = $7, name = $8 where id = $9`,
+			r.password, r.passwordAt, r.epoch, r.disabledAt, r.verifiedAt, r.frozenAt, r.leavingAt, r.name, id)
 		if err != nil {
 			return fmt.Errorf("change account %s: %w", id, err)
 		}

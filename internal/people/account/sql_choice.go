@@ -66,14 +66,21 @@ func (s sqlStore) addAddress(ctx context.Context, r addressRow, most int, e jour
 	})
 }
 
-func (s sqlStore) dropAddress(ctx context.Context, account, id string, e journal.Entry) error {
+func (s sqlStore) dropAddress(ctx context.Context, account, id string, at int64, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `insert into account_former (`+formerColumns+`) select `+addressColumns+`, cast($3 as bigint) from account_address where account = $1 and id = $2`, account, id, at)
+		if err != nil {
+			return fmt.Errorf("keep a former address of account %s: %w", account, err)
+		}
 		done, err := tx.Exec(ctx, `delete from account_address where account = $1 and id = $2`, account, id)
 		if err != nil {
 			return fmt.Errorf("remove an address of account %s: %w", account, err)
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(ErrNoAddress, err)
+		}
+		if err := endLinks(ctx, tx, account, LinkReset, LinkEmail, LinkAddress); err != nil {
+			return err
 		}
 		return journal.Record(ctx, tx, e)
 	})
@@ -95,6 +102,9 @@ func (s sqlStore) swapAddress(ctx context.Context, r addressRow, email []byte, e
 		}
 		if _, err := tx.Exec(ctx, `update account_address set email_index = $1, sealed = $2, proved_at = $3 where id = $4`, r.index, r.sealed, r.provedAt, r.id); err != nil {
 			return fmt.Errorf("keep the former address of account %s: %w", r.account, err)
+		}
+		if err := endLinks(ctx, tx, r.account, LinkReset); err != nil {
+			return err
 		}
 		return journal.Record(ctx, tx, e)
 	})

@@ -58,7 +58,7 @@ func (s sqlStore) erase(ctx context.Context, id, actor string, when int64, entry
 		for _, text := range []string{
 			`delete from account_profile where account = $1`, `delete from account_picture where account = $1`,
 			`delete from account_choice where account = $1`, `delete from account_address where account = $1`,
-			`delete from account_link where account = $1`, `delete from account where id = $1`,
+			`delete from account_former where account = $1`, `delete from account_link where account = $1`, `delete from account where id = $1`,
 		} {
 			if _, err := tx.Exec(ctx, text, id); err != nil {
 				return fmt.Errorf("remove account %s: %w", id, err)

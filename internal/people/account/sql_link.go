@@ -61,3 +61,13 @@ func (s sqlStore) dropLinks(ctx context.Context, before int64) error {
 		return err
 	})
 }
+
+// endLinks ends an account's links of some purposes.
+func endLinks(ctx context.Context, tx *db.Tx, account string, all ...Purpose) error {
+	for _, p := range all {
+		if _, err := tx.Exec(ctx, `delete from account_link where account = $1 and purpose = $2`, account, string(p)); err != nil {
+			return fmt.Errorf("end links to %s of account %s: %w", p, account, err)
+		}
+	}
+	return nil
+}

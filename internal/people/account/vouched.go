@@ -20,7 +20,7 @@ func (s *Service) Vouched(ctx context.Context, id, email, name string) (User, er
 		return User{}, err
 	}
 	now := s.needs.Now().UnixMicro()
-	r := row{id: id, space: uuid.NewString(), index: s.index([]byte(normal(email))), createdAt: now, verifiedAt: now}
+	r := row{id: id, space: uuid.NewString(), index: s.index([]byte(Normal(email))), createdAt: now, verifiedAt: now}
 	switch there, err := s.needs.Store.byEmail(ctx, r.index); {
 	case err == nil && there.id == id:
 		if !there.settled {

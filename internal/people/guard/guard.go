@@ -48,7 +48,7 @@ func (a Act) program() bool { return a == Token || a == Client }
 type Try struct {
 	Act     Act
 	Who     string     // what was typed, as Service.Who has it; or a user's id, or a client's id; "" if none
-	Account string     // user id, if there is such a person; no answer differs by it
+	Account string     // user id, if there is such a person; no answer to a stranger differs by it
 	Addr    netip.Addr // of the client; the zero Addr is one client like any other
 	Known   bool       // this browser has proved before that it belongs to the account
 }
@@ -112,7 +112,7 @@ type scope uint8
 
 const (
 	pair    scope = iota // of one account or client from one address
-	account              // of one account or client, wherever from
+	account              // of one account or client, wherever from: see subjects
 	device               // of one account, by devices that are known to belong to it
 	address              // of one address, whatever account
 	network              // of the neighbourhood of an address

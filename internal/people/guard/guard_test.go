@@ -99,6 +99,13 @@ func try(act Act, who string, from netip.Addr) Try {
 	return Try{Act: act, Who: who, Account: anna, Addr: from}
 }
 
+// another is try for a person of their own for each who.
+func another(act Act, who string, from netip.Addr) Try {
+	t := try(act, who, from)
+	t.Account = fmt.Sprintf("%x", sha256.Sum256([]byte(who)))[:32]
+	return t
+}
+
 // miss tries n times in vain and says how many were let through.
 func (h *house) miss(t Try, n int) (through int) {
 	h.t.Helper()
@@ -191,16 +198,16 @@ func TestLimits(t *testing.T) {
 		limit  int
 		window time.Duration
 	}{
-		"one address in a minute": {func(h *house, i int) Try { return try(Password, fmt.Sprint(i), here) }, time.Second, 20, time.Minute},
-		"one address in a day":    {func(h *house, i int) Try { return try(Password, fmt.Sprint(i), here) }, 5 * time.Second, 100, 24 * time.Hour},
+		"one address in a minute": {func(h *house, i int) Try { return another(Password, fmt.Sprint(i), here) }, time.Second, 20, time.Minute},
+		"one address in a day":    {func(h *house, i int) Try { return another(Password, fmt.Sprint(i), here) }, 5 * time.Second, 100, 24 * time.Hour},
 		"a /64 is one address": {func(h *house, i int) Try {
-			return try(Password, fmt.Sprint(i), netip.MustParseAddr(fmt.Sprintf("2001:db8:0:7::%x", i+1)))
+			return another(Password, fmt.Sprint(i), netip.MustParseAddr(fmt.Sprintf("2001:db8:0:7::%x", i+1)))
 		}, 5 * time.Second, 100, 24 * time.Hour},
 		"a /24 in a day": {func(h *house, i int) Try {
-			return try(Password, fmt.Sprint(i), netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
+			return another(Password, fmt.Sprint(i), netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
 		}, time.Second, 500, 24 * time.Hour},
 		"a /56 in a day": {func(h *house, i int) Try {
-			return try(Password, fmt.Sprint(i), netip.MustParseAddr(fmt.Sprintf("2001:db8:0:1%02x::1", i%256)))
+			return another(Password, fmt.Sprint(i), netip.MustParseAddr(fmt.Sprintf("2001:db8:0:1%02x::1", i%256)))
 		}, time.Second, 500, 24 * time.Hour},
 		"codes of a login":         {func(h *house, i int) Try { return try(Code, anna, addr(i<<8)) }, time.Second, 5, 5 * time.Minute},
 		"codes of a known device":  {func(h *house, i int) Try { x := try(Code, anna, addr(i<<8)); x.Known = true; return x }, time.Second, 5, 5 * time.Minute},
@@ -835,5 +842,54 @@ func TestNeeds(t *testing.T) {
 		if _, err := New(t.Context(), Needs{Store: memory{}, Keys: ring{}, Log: slog.New(slog.DiscardHandler), Now: (&clock{at: noon}).now, Config: cfg}); err == nil {
 			t.Errorf("a %s that is not there was opened", name)
 		}
+	}
+}
+
+// Guesses at one account count together for the question whether its password is enough, by whichever address; what
+// refuses strangers goes by what they typed, so that nobody sees that two addresses are one person's.
+func TestAddressesOfOneAccountAreOneInDoubt(t *testing.T) {
+	h := alone(t)
+	try := func(typed, from, account string) Try {
+		return Try{Act: Password, Who: h.Who(typed), Account: account, Addr: netip.MustParseAddr(from)}
+	}
+	for i := range rules[ruleAccount].limit {
+		h.pass(10 * time.Minute) // slowly, so that the house sees no attack on all
+		x := try(fmt.Sprintf("anna%d@example.org", i%2), fmt.Sprintf("2001:db8:%x::1", i), anna)
+		v, err := h.Ask(t.Context(), x)
+		if err != nil || v.StepUp {
+			t.Fatalf("guess %d: %+v, %v", i, v, err)
+		}
+		if err := h.Tell(t.Context(), x, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		x    Try
+		want bool
+	}{
+		"one of the addresses": {try("anna1@example.org", "203.0.113.7", anna), true},
+		"a third address":      {try("anna9@example.org", "203.0.113.8", anna), true},
+		"another account":      {try("bert@example.org", "203.0.113.9", bert), false},
+		"nobody's":             {try("nobody@example.org", "203.0.113.10", ""), false},
+	} {
+		if v, err := h.Ask(t.Context(), c.x); err != nil || v.StepUp != c.want {
+			t.Errorf("%s: %+v, %v, want doubt %v", name, v, err, c.want)
+		}
+	}
+	// From one place: the guesses at one address refuse that, and not the other.
+	for range rules[rulePair].limit {
+		x := try("bert1@example.org", "198.51.100.9", bert)
+		if _, err := h.Ask(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Tell(t.Context(), x, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Ask(t.Context(), try("bert1@example.org", "198.51.100.9", bert)); !errors.Is(err, ErrTries) {
+		t.Errorf("the same again: %v, want %v", err, ErrTries)
+	}
+	if _, err := h.Ask(t.Context(), try("bert2@example.org", "198.51.100.9", bert)); err != nil {
+		t.Errorf("another address of the same person: %v", err)
 	}
 }

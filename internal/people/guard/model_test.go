@@ -191,7 +191,7 @@ var sink Verdict
 func BenchmarkAskAndTell(b *testing.B) {
 	for name, of := range map[string]func(i int) Try{
 		"same":   func(int) Try { return try(Token, "0123456789abcdef0123456789abcdef", here) },
-		"others": func(i int) Try { return try(Password, fmt.Sprint(i%100_000), addr(i%100_000)) },
+		"others": func(i int) Try { return another(Password, fmt.Sprint(i%100_000), addr(i%100_000)) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			h := alone(b)

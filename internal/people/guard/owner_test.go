@@ -103,7 +103,7 @@ func TestAnOwnersNetworksAreSeenAndSlowed(t *testing.T) {
 		told := h.Events.Subscribe(1000)
 		defer told.Close()
 		for i := range 120 {
-			h.miss(try(Password, h.Who(fmt.Sprint("user ", i)), from(i)), 1)
+			h.miss(another(Password, h.Who(fmt.Sprint("user ", i)), from(i)), 1)
 			h.pass(2 * time.Second)
 		}
 		var seen []Event

@@ -242,11 +242,17 @@ func (s *Service) ownerOf(t *Try) uint32 {
 	return s.owners.of(t.Addr)
 }
 
-// subjects are the keys of a try, by scope.
+// subjects are the keys of a try, by scope. A person who has several addresses is one account: what is counted of it
+// is the account's where strangers do not see the count. Those that refuse strangers, of a pair and of letters, go by
+// what was typed: else two addresses that share one would be seen to be one person's.
 func (s *Service) subjects(t *Try) (all [scopes]key) {
 	who := t.Who[:min(len(t.Who), maxWho)]
+	whole := who
+	if personal[t.Act] && t.Act != Reset && t.Account != "" {
+		whole = "account\x00" + t.Account[:min(len(t.Account), maxWho)]
+	}
 	from, near := host(t.Addr), neighbourhood(t.Addr)
-	var buffer [maxWho + 64]byte
+	var buffer [maxWho + 80]byte
 	hash := func(sc scope, text string, p netip.Prefix) {
 		b := append(buffer[:0], byte(sc))
 		b = append(b, text...)
@@ -256,8 +262,8 @@ func (s *Service) subjects(t *Try) (all [scopes]key) {
 	}
 	if who != "" {
 		hash(pair, who, from)
-		hash(account, who, netip.Prefix{})
-		hash(device, who, netip.Prefix{})
+		hash(account, whole, netip.Prefix{})
+		hash(device, whole, netip.Prefix{})
 	}
 	hash(address, "", from)
 	hash(network, "", near)

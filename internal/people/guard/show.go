@@ -80,9 +80,9 @@ func (s *Service) Lift(ctx context.Context, who access.Actor, l Lift) (int, erro
 		return 0, ErrLift
 	}
 	wanted := map[key]bool{}
-	for _, name := range []string{l.Account, l.Client} {
-		if name != "" {
-			all := s.subjects(&Try{Who: name})
+	for name, t := range map[string]Try{l.Account: {Who: l.Account}, l.Client: {Who: l.Client}, "account " + l.Account: {Who: l.Account, Account: l.Account}} {
+		if name != "" && t.Who != "" {
+			all := s.subjects(&t)
 			wanted[all[account]], wanted[all[device]] = true, true
 		}
 	}

@@ -17,7 +17,7 @@ func (h *house) lesson(hours int) {
 	h.t.Helper()
 	for hour := range hours {
 		for pupil := range 30 {
-			x := try(Password, fmt.Sprint("pupil ", pupil), netip.AddrFrom4([4]byte{192, 0, 2, byte(pupil)}))
+			x := another(Password, fmt.Sprint("pupil ", pupil), netip.AddrFrom4([4]byte{192, 0, 2, byte(pupil)}))
 			if (hour+pupil)%10 == 0 {
 				h.miss(x, 1)
 				h.pass(3 * time.Second)
@@ -40,20 +40,20 @@ func TestPatternsAreSeen(t *testing.T) {
 		within time.Duration
 	}{
 		"200 accounts by one guess each, one address": {
-			func(h *house, i int) Try { return try(Password, h.Who(fmt.Sprint("user ", i)), here) }, 200, 250 * time.Millisecond, []Kind{Spraying}, time.Minute},
+			func(h *house, i int) Try { return another(Password, h.Who(fmt.Sprint("user ", i)), here) }, 200, 250 * time.Millisecond, []Kind{Spraying}, time.Minute},
 		"200 accounts, spread over a /24": {
 			func(h *house, i int) Try {
-				return try(Password, h.Who(fmt.Sprint("user ", i)), netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))
+				return another(Password, h.Who(fmt.Sprint("user ", i)), netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))
 			}, 200, 250 * time.Millisecond, []Kind{Spraying, Stuffing}, time.Minute},
 		"500 addresses by one try each": {
-			func(h *house, i int) Try { return try(Password, h.Who(fmt.Sprint("user ", i)), addr(i<<8)) }, 500, 100 * time.Millisecond, []Kind{Spraying, Stuffing}, time.Minute},
+			func(h *house, i int) Try { return another(Password, h.Who(fmt.Sprint("user ", i)), addr(i<<8)) }, 500, 100 * time.Millisecond, []Kind{Spraying, Stuffing}, time.Minute},
 		"500 addresses, one account": {
 			func(h *house, i int) Try { return try(Password, h.Who("anna"), addr(i<<8)) }, 500, 100 * time.Millisecond, []Kind{Stuffing, ManyFailures}, time.Minute},
 		"somebody who forgot": {
 			func(h *house, i int) Try { return try(Password, h.Who("anna"), here) }, 8, 5 * time.Second, nil, time.Minute},
 		"a class on its first day": {
 			func(h *house, i int) Try {
-				return try(Password, h.Who(fmt.Sprint("new ", i%15)), netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 15)}))
+				return another(Password, h.Who(fmt.Sprint("new ", i%15)), netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 15)}))
 			}, 20, 5 * time.Second, nil, time.Minute},
 		"codes":          {func(h *house, i int) Try { return try(Code, anna, addr(i<<8)) }, 25, 100 * time.Second, []Kind{CodeGuessing}, time.Hour},
 		"recovery codes": {func(h *house, i int) Try { return try(Recovery, anna, addr(i<<8)) }, 6, time.Second, []Kind{RecoveryGuessing}, time.Minute},
@@ -104,7 +104,7 @@ func TestOrdinaryDaysAreQuiet(t *testing.T) {
 func TestAttackAsksStrangersForMore(t *testing.T) {
 	h := alone(t)
 	for i := range 500 {
-		h.miss(try(Password, h.Who(fmt.Sprint("user ", i)), addr(i<<8)), 1)
+		h.miss(another(Password, h.Who(fmt.Sprint("user ", i)), addr(i<<8)), 1)
 		h.pass(100 * time.Millisecond)
 	}
 	x := try(Password, h.Who("anna"), there)
@@ -129,7 +129,7 @@ func TestEventsAreToldOnceAMinute(t *testing.T) {
 		told := h.Events.Subscribe(1000)
 		defer told.Close()
 		for i := range 600 { // ten minutes
-			h.miss(try(Password, h.Who(fmt.Sprint("user ", i)), here), 1)
+			h.miss(another(Password, h.Who(fmt.Sprint("user ", i)), here), 1)
 			h.pass(time.Second)
 		}
 		byHouse, byAddress := 0, 0

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/mail"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/secret"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
 
 var (
@@ -75,11 +75,8 @@ type inviteRow struct {
 	createdAt, expiresAt int64 // µs since 1970
 }
 
-// normal is the form of an address in which two are the same, as the room of accounts has it.
-func normal(address string) string { return strings.ToLower(strings.TrimSpace(address)) }
-
 // SameAddress says whether two texts are the same address.
-func SameAddress(a, b string) bool { return secret.Equal(normal(a), normal(b)) }
+func SameAddress(a, b string) bool { return secret.Equal(account.Normal(a), account.Normal(b)) }
 
 func checkAddress(address string) error {
 	a, err := mail.ParseAddress(address)
@@ -166,7 +163,7 @@ func (s *Service) Invite(ctx context.Context, who access.Actor, in Invitation, d
 // index is the keyed hash by which an address is found again in a space; with space "" the
 // one by which it is known in all of them.
 func (s *Service) index(space, address string) []byte {
-	return s.addressIndex([]byte(space + "\x00" + normal(address)))
+	return s.addressIndex([]byte(space + "\x00" + account.Normal(address)))
 }
 
 func (s *Service) send(ctx context.Context, in Invitation, link string) error {

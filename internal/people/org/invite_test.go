@@ -335,3 +335,15 @@ func TestLettersAreFew(t *testing.T) {
 	}
 	t.Error("one space may send any number of letters")
 }
+
+// Addresses are one if they differ in the case of ASCII letters only: what Unicode lowers to the same is another mailbox.
+func TestSameAddress(t *testing.T) {
+	for other, want := range map[string]bool{
+		"Kim.Victim@Example.org": true, " kim.victim@example.org ": true,
+		"kim.v\u0130ctim@example.org": false, "\u212Aim.victim@example.org": false, "kim@example.org": false,
+	} {
+		if got := SameAddress("kim.victim@example.org", other); got != want {
+			t.Errorf("%q: %v, want %v", other, got, want)
+		}
+	}
+}

@@ -44,6 +44,9 @@ const (
 	KeyRevoked      Kind = "key-revoked"      // an API key that was seen in public, or was taken back
 	KeyAdded        Kind = "key-added"        // an API key, by a person or a program
 	AddressAdded    Kind = "address-added"    // a further e-mail address
+	AddressRemoved  Kind = "address-removed"  // to that one, and to the first
+	AddressProof    Kind = "address-proof"    // is this your address, and do you want it added to an account that is there?
+	TakenBack       Kind = "taken-back"       // what a frozen account lost when it was opened again
 	ManyFailures    Kind = "many-failures"    // somebody guesses
 	SocialLinked    Kind = "social-linked"    // an account of another service lets in
 	SocialUnlinked  Kind = "social-unlinked"  // it does so no more
@@ -87,6 +90,9 @@ var rules = map[Kind]rule{
 	KeyRevoked:      {0, "key when", "link"},
 	KeyAdded:        {0, "key when", "until link"},
 	AddressAdded:    {0, "when", "place device link"},
+	AddressRemoved:  {0, "when", "place device link"},
+	AddressProof:    {24 * time.Hour, "link who", "when place device"},
+	TakenBack:       {0, "when since", "services addresses passkeys keys"},
 	ManyFailures:    {0, "count", "when place link"},
 	SocialLinked:    {0, "provider when", "place device link"},
 	SocialUnlinked:  {0, "provider when", "place device link"},
@@ -118,7 +124,7 @@ func Kinds() []Kind {
 // A Letter is one to be sent.
 //
 // Fields: link (https), when and until (RFC 3339), left and count (numbers), place, before, device,
-// method, most (a number), factor, provider, space, dashboard (its name), inviter, who, message, role, key (its name), code, address (as much of it as may be told), title, trigger (its
+// method, most (a number), factor, provider, space, dashboard (its name), inviter, who, message, role, key (its name), since (RFC 3339), services, addresses, passkeys and keys (names, with commas between), code, address (as much of it as may be told), title, trigger (its
 // name), text (of several lines). Which ones a kind
 // must and may have is in rules; any other is ErrLetter.
 type Letter struct {
@@ -169,7 +175,7 @@ func (l Letter) check(lang string) (map[string]string, error) {
 		switch name {
 		case "link":
 			err = checkLink(value)
-		case "when", "until":
+		case "when", "until", "since":
 			var at time.Time
 			if at, err = time.Parse(time.RFC3339, value); err == nil {
 				value = words[lang].date(at.UTC())
@@ -178,6 +184,8 @@ func (l Letter) check(lang string) (map[string]string, error) {
 			_, err = strconv.ParseUint(value, 10, 31)
 		case "place", "before":
 			value = tameAddr(value)
+		case "services", "addresses", "passkeys", "keys": // as many as there are: what an intruder calls one must not hide the next
+			value = tameTo(value, maxLine, false)
 		case "text":
 			value = tameText(value)
 		case "title":

@@ -35,7 +35,7 @@ var words = map[string]tongue{
 		hello: "Hello %s,", helloNobody: "Hello,", orLink: "Or open this address:",
 		footer: "Sent by Ardesia at %s. We never ask for a password in a letter.",
 		facts: map[string]string{"when": "When", "until": "Until", "place": "From", "before": "Before that from", "device": "With", "method": "How", "factor": "What", "provider": "Service",
-			"space": "Space", "inviter": "Invited by", "role": "Role", "key": "Key", "address": "New address", "left": "Codes left", "code": "Code", "most": "Values a day", "count": "Attempts", "dashboard": "Dashboard", "who": "Asked by", "message": "Message",
+			"space": "Space", "inviter": "Invited by", "role": "Role", "key": "Key", "address": "New address", "left": "Codes left", "code": "Code", "most": "Values a day", "count": "Attempts", "dashboard": "Dashboard", "services": "Services", "addresses": "Addresses", "passkeys": "Passkeys", "keys": "API keys", "since": "Added after", "who": "Asked by", "message": "Message",
 			"title": "Subject", "text": "Message", "trigger": "Trigger"},
 	},
 	"it": {
@@ -45,7 +45,7 @@ var words = map[string]tongue{
 		hello: "Ciao %s,", helloNobody: "Ciao,", orLink: "Oppure apri questo indirizzo:",
 		footer: "Inviata da Ardesia su %s. Non chiediamo mai una password per lettera.",
 		facts: map[string]string{"when": "Quando", "until": "Entro", "place": "Da", "before": "Prima da", "device": "Con", "method": "Come", "factor": "Che cosa", "provider": "Servizio",
-			"space": "Spazio", "inviter": "Invito di", "role": "Ruolo", "key": "Chiave", "address": "Nuovo indirizzo", "left": "Codici rimasti", "code": "Codice", "most": "Valori al giorno", "count": "Tentativi", "dashboard": "Dashboard", "who": "Richiesta di", "message": "Messaggio",
+			"space": "Spazio", "inviter": "Invito di", "role": "Ruolo", "key": "Chiave", "address": "Nuovo indirizzo", "left": "Codici rimasti", "code": "Codice", "most": "Valori al giorno", "count": "Tentativi", "dashboard": "Dashboard", "services": "Servizi", "addresses": "Indirizzi", "passkeys": "Passkey", "keys": "Chiavi API", "since": "Aggiunti dopo", "who": "Richiesta di", "message": "Messaggio",
 			"title": "Oggetto", "text": "Messaggio", "trigger": "Trigger"},
 	},
 }

@@ -170,13 +170,13 @@ func orStop(to Flow, err error) (Flow, error) {
 	return to, nil
 }
 
-// guardedSecond is guarded for a proof after the first.
+// guardedSecond is guarded for a proof after the first. It is counted for the account, whatever address of it was typed.
 func (s *Service) guardedSecond(ctx context.Context, act Act, f Flow, c Client, work func() (bool, error)) (bool, error) {
 	known, err := s.knows(ctx, c, f.Account)
 	if err != nil {
 		return false, err
 	}
-	return s.guarded(ctx, s.try(act, f.Typed, f.Account, c, known), work)
+	return s.guarded(ctx, s.try(act, f.Account, f.Account, c, known), work)
 }
 
 // Rename goes back to the question who it is.
@@ -361,7 +361,7 @@ func (s *Service) Passkey(ctx context.Context, c Client, ref Ref, response []byt
 		}
 		var user string
 		var verified bool
-		good, err := s.guarded(ctx, s.try(ActPasskey, f.Typed, f.Account, c, false), func() (bool, error) {
+		good, err := s.guarded(ctx, s.try(ActPasskey, orElse(f.Account, f.Typed), f.Account, c, false), func() (bool, error) {
 			var err error
 			user, verified, err = s.needs.Factors.FinishAssertion(ctx, f.Passkey, response)
 			if isPersons(err) {

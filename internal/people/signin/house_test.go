@@ -386,6 +386,8 @@ type house struct {
 	waited  time.Duration // guarded by mu
 	tries   []Try         // guarded by mu
 	refuse  error         // guarded by mu: what the guard answers
+	added   Added         // guarded by mu: what takeBack takes away
+	since   time.Time     // guarded by mu: what takeBack was asked last
 	doubt   bool          // guarded by mu: it wants a second proof of browsers that it does not know
 }
 
@@ -406,6 +408,13 @@ func (h *house) ask(_ context.Context, t Try) (Verdict, error) {
 	defer h.mu.Unlock()
 	h.tries = append(h.tries, t)
 	return Verdict{StepUp: h.doubt && !t.Known}, h.refuse
+}
+
+func (h *house) takeBack(_ context.Context, _ string, since time.Time) (Added, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.since = since
+	return h.added, nil
 }
 
 func (h *house) send(_ context.Context, l Letter) error {
@@ -476,7 +485,7 @@ func newHouse(t testing.TB, d *db.DB) *house {
 		Store: SQL(d), Keys: ring{}, Accounts: h.accounts, APIKeys: h.apikeys, Ask: h.ask, Tell: func(context.Context, Try, bool) error { return nil },
 		Void:    func(context.Context, Try) error { return nil },
 		Arrived: func(context.Context, string, netip.Addr, bool) {},
-		Factors: h.factors, MayLeave: func(context.Context, string) error { return nil }, Send: h.send, Wait: h.wait, Now: h.Now,
+		Factors: h.factors, TakeBack: h.takeBack, MayLeave: func(context.Context, string) error { return nil }, Send: h.send, Wait: h.wait, Now: h.Now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Origin: func() string { return "https://example.org" }, SignUp: true, Rate: door.Rate{PerMinute: 1 << 20},
 	})
 	if err != nil {

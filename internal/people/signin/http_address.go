@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/mail"
+	"slices"
 	"strings"
 
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
+
+// ErrOtherAccount is a link that adds an address to another account than that of who is signed in.
+var ErrOtherAccount = problem.New(problem.Forbidden, "signin-other-account", "This link adds an e-mail address to another account than the one you are signed in to. If you did not ask for it, leave it. If you did, sign out, sign in to that account and follow the link again.")
 
 func (s *Service) addressPages() map[string]func(v *visit) error {
 	return map[string]func(v *visit) error{
@@ -15,6 +20,9 @@ func (s *Service) addressPages() map[string]func(v *visit) error {
 		"POST /account/addresses":        s.fresh(s.postAddress),
 		"POST /account/addresses/prefer": s.fresh(s.postPrefer),
 		"POST /account/addresses/remove": s.fresh(s.postDropAddress),
+
+		"GET /account/addresses/confirm":  s.getAdded,
+		"POST /account/addresses/confirm": s.postAdded,
 	}
 }
 
@@ -27,11 +35,29 @@ func (s *Service) Also(ctx context.Context, c Client, in Session, email string) 
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
 		return account.ErrEmail
 	}
-	return s.proveAddress(ctx, c, in, email, account.LinkAddress, "/account/addresses/confirm")
+	u, err := s.needs.Accounts.Get(ctx, in.Account)
+	if err != nil {
+		return err
+	}
+	l := Letter{Kind: "address-proof", Fields: map[string]string{"who": u.Name}}
+	return s.proveAddress(ctx, c, in, email, account.LinkAddress, "/account/addresses/confirm", l)
 }
 
-// Added uses the link of Also up. The person is told at the first address.
-func (s *Service) Added(ctx context.Context, c Client, token string) error {
+// ownLink is a link of Also, in the hands of the person whose address it adds: ErrOtherAccount for anybody else, who may
+// have been sent it to add their address to an account that is not theirs.
+func (s *Service) ownLink(ctx context.Context, in Session, token string) error {
+	l, err := s.needs.Accounts.Link(ctx, account.LinkAddress, token)
+	if err == nil && l.Account != in.Account {
+		err = ErrOtherAccount
+	}
+	return err
+}
+
+// Added uses the link of Also up, for the person who is signed in. The person is told at the first address.
+func (s *Service) Added(ctx context.Context, c Client, in Session, token string) error {
+	if err := s.ownLink(ctx, in, token); err != nil {
+		return err
+	}
 	l, err := s.needs.Accounts.Redeem(ctx, account.LinkAddress, token)
 	if err != nil {
 		return err
@@ -92,19 +118,47 @@ func (s *Service) postDropAddress(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	err := s.needs.Accounts.DropAddress(v.r.Context(), person(v.user.ID), v.user.ID, v.r.PostForm.Get("id"))
-	if err != nil && !errors.Is(err, account.ErrNoAddress) {
+	if err := s.Dropped(v.r.Context(), v.client, v.user, v.r.PostForm.Get("id")); err != nil && !errors.Is(err, account.ErrNoAddress) {
 		return err
 	}
 	v.redirect("/account/addresses?done=dropped")
 	return nil
 }
 
+// Dropped takes a further address of a person away, and tells that at both it and the first: it may be the person's
+// own, and who removed it somebody else.
+func (s *Service) Dropped(ctx context.Context, c Client, u account.User, id string) error {
+	all, err := s.needs.Accounts.Further(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(f account.Further) bool { return f.ID == id })
+	if i < 0 {
+		return account.ErrNoAddress
+	}
+	if err := s.needs.Accounts.DropAddress(ctx, person(u.ID), u.ID, id); err != nil {
+		return err
+	}
+	for _, to := range []string{all[i].Email, ""} {
+		s.warn(ctx, "address-removed", u, c, to, nil)
+	}
+	return nil
+}
+
+// getAdded shows what a link from a mail would do, and to whose account.
+func (s *Service) getAdded(v *visit) error {
+	token := v.r.URL.Query().Get("token")
+	if err := s.ownLink(v.r.Context(), v.session, token); err != nil {
+		return err
+	}
+	return s.show(v, "confirm", view{Key: "also", Action: "/account/addresses/confirm", Token: token, Data: v.user.Name}, nil)
+}
+
 func (s *Service) postAdded(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	if err := s.Added(v.r.Context(), v.client, v.r.PostForm.Get("token")); err != nil {
+	if err := s.Added(v.r.Context(), v.client, v.session, v.r.PostForm.Get("token")); err != nil {
 		return err
 	}
 	return s.message(v, "further", "/account/addresses", nil)

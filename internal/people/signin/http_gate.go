@@ -50,9 +50,6 @@ func (s *Service) gatePages() map[string]func(v *visit) error {
 		"GET /account/email/confirm":  s.confirm("move", "/account/email/confirm", account.LinkEmail, false),
 		"POST /account/email/confirm": s.postMoved,
 
-		"GET /account/addresses/confirm":  s.confirm("also", "/account/addresses/confirm", account.LinkAddress, false),
-		"POST /account/addresses/confirm": s.postAdded,
-
 		"GET /frozen":  s.confirm("freeze", "/frozen", account.LinkFreeze, true),
 		"POST /frozen": s.postFrozen,
 

@@ -13,7 +13,7 @@ var kept = []struct {
 }{
 	{"account", []string{"core.account", "core.account_erase"}},
 	{"profile", []string{"core.account_profile", "core.account_picture"}},
-	{"addresses", []string{"core.account_address", "core.account_link"}},
+	{"addresses", []string{"core.account_address", "core.account_former", "core.account_link"}},
 	{"choices", []string{"core.account_choice"}},
 	{"browsers", []string{"core.signin_session", "core.signin_device"}},
 	{"places", []string{"core.guard_place", "core.guard_count"}},

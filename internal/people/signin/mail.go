@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/mail"
-	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -51,7 +50,7 @@ func (s *Service) Join(ctx context.Context, c Client, email, name, password stri
 				return true, nil
 			case errors.Is(err, account.ErrTaken):
 				// Its owner may have forgotten it: the letter leads to a new password.
-				return true, s.sendReset(ctx, u, c, "")
+				return true, s.sendReset(ctx, u, c, account.Mailbox{Email: u.Email, ProvedAt: u.VerifiedAt, First: true})
 			}
 			return false, err
 		})
@@ -78,103 +77,6 @@ func (s *Service) Prove(ctx context.Context, token string) error {
 	return s.needs.Accounts.Prove(ctx, person(l.Account), l.Account)
 }
 
-// Lost sends a link that sets a new password, if there is such an account.
-func (s *Service) Lost(ctx context.Context, c Client, email string) error {
-	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
-		return account.ErrEmail
-	}
-	return s.steady(ctx, resetTime, func() error {
-		u, err := s.needs.Accounts.Find(ctx, email)
-		if err != nil && !errors.Is(err, account.ErrNotFound) {
-			return err
-		}
-		_, err = s.guarded(ctx, s.try(ActReset, email, u.ID, c, false), func() (bool, error) {
-			if u.ID == "" || u.Disabled() {
-				return true, nil
-			}
-			return true, s.sendReset(ctx, u, c, email)
-		})
-		return err
-	})
-}
-
-// SendReset sends a person the link that sets a new password, at the wish of who.
-func (s *Service) SendReset(ctx context.Context, who access.Actor, user string) error {
-	u, err := s.needs.Accounts.Get(ctx, user)
-	if err != nil {
-		return err
-	}
-	if u.Disabled() {
-		return account.ErrDisabled
-	}
-	token, err := s.needs.Accounts.Invite(ctx, who, account.Link{Purpose: account.LinkReset, Account: u.ID})
-	if err != nil {
-		return err
-	}
-	// Whoever asks waits for the answer: that it could not be sent is theirs to know.
-	return s.needs.Send(ctx, Letter{Kind: "reset", To: u.ID, Fields: map[string]string{"link": s.link("/reset/new", token.Reveal())}})
-}
-
-// sendReset sends the link that sets a new password, to address, which the person has proved; "" is the first.
-func (s *Service) sendReset(ctx context.Context, u account.User, c Client, address string) error {
-	token, err := s.needs.Accounts.Invite(ctx, person(u.ID), account.Link{Purpose: account.LinkReset, Account: u.ID})
-	if err != nil {
-		return err
-	}
-	fields := s.fieldsOf(c)
-	fields["link"] = s.link("/reset/new", token.Reveal())
-	if strings.EqualFold(address, u.Email) {
-		address = ""
-	}
-	if may, err := s.opens(ctx, u, address); err != nil || !may {
-		return err
-	}
-	s.send(ctx, Letter{Kind: "reset", To: u.ID, Address: address, Lang: c.Lang, Fields: fields})
-	return nil
-}
-
-// opens says whether a link to address may open a frozen account; "" is the first. Whoever was at work in it
-// may have added an address of their own just before: so only those count that were there longer than a letter about
-// a new one can be answered, or the oldest.
-func (s *Service) opens(ctx context.Context, u account.User, address string) (bool, error) {
-	if !u.Frozen() {
-		return true, nil
-	}
-	all, err := s.needs.Accounts.Further(ctx, u.ID)
-	if err != nil {
-		return false, err
-	}
-	oldest, asked := u.VerifiedAt, u.VerifiedAt
-	for _, f := range all {
-		if f.ProvedAt.Before(oldest) {
-			oldest = f.ProvedAt
-		}
-		if strings.EqualFold(f.Email, address) {
-			asked = f.ProvedAt
-		}
-	}
-	return !asked.After(oldest) || !asked.After(u.FrozenAt.Add(-account.LinkFreeze.Lives())), nil
-}
-
-// Reset sets a new password for the holder of a link. Second proofs stay as they are.
-// A password that is refused leaves the link good.
-func (s *Service) Reset(ctx context.Context, c Client, token, password string) (user string, err error) {
-	l, err := s.needs.Accounts.Link(ctx, account.LinkReset, token)
-	if err != nil {
-		return "", err
-	}
-	// The new password ends this link and all others with it: their epoch is over.
-	if err := s.needs.Accounts.Recover(ctx, person(l.Account), l.Account, password); err != nil {
-		return "", err
-	}
-	u, err := s.needs.Accounts.Get(ctx, l.Account)
-	if err != nil {
-		return "", err
-	}
-	s.warn(ctx, "password-changed", u, c, "", nil)
-	return u.ID, nil
-}
-
 // SetPassword changes the password of a person who is signed in and has just proved
 // it. All other sessions end; this one gets another cookie.
 func (s *Service) SetPassword(ctx context.Context, c Client, in Session, password string) (cookie string, err error) {
@@ -198,12 +100,12 @@ func (s *Service) Move(ctx context.Context, c Client, in Session, email string) 
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
 		return account.ErrEmail
 	}
-	return s.proveAddress(ctx, c, in, email, account.LinkEmail, "/account/email/confirm")
+	return s.proveAddress(ctx, c, in, email, account.LinkEmail, "/account/email/confirm", Letter{Kind: "verify"})
 }
 
-// proveAddress sends a link of purpose p to an address that a person would like to have. Whether
+// proveAddress sends a link of purpose p in the letter l to an address that a person would like to have. Whether
 // somebody has it is not told here either.
-func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email string, p account.Purpose, path string) error {
+func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email string, p account.Purpose, path string, l Letter) error {
 	_, err := s.guarded(ctx, s.try(ActReset, email, in.Account, c, true), func() (bool, error) {
 		if err := s.needs.Accounts.CheckEmail(ctx, email); errors.Is(err, account.ErrTaken) {
 			return true, nil
@@ -214,7 +116,12 @@ func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email 
 		if err != nil {
 			return false, err
 		}
-		s.send(ctx, Letter{Kind: "verify", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"link": s.link(path, token.Reveal())}})
+		l.To, l.Address, l.Lang = in.Account, email, c.Lang
+		if l.Fields == nil {
+			l.Fields = map[string]string{}
+		}
+		l.Fields["link"] = s.link(path, token.Reveal())
+		s.send(ctx, l)
 		return true, nil
 	})
 	return err
@@ -249,8 +156,20 @@ func (s *Service) NotMe(ctx context.Context, c Client, token string) error {
 	if err := s.EndOthers(ctx, person(l.Account), l.Account, ""); err != nil {
 		return err
 	}
+	u, err := s.needs.Accounts.Get(ctx, l.Account)
+	if err != nil {
+		return err
+	}
+	all, err := s.needs.Accounts.Openers(ctx, u)
+	if err != nil {
+		return err
+	}
+	to := account.Mailbox{First: true}
+	if len(all) > 0 {
+		to = all[0] // one that may open it again
+	}
 	fields := s.fieldsOf(c)
-	s.send(ctx, Letter{Kind: "frozen", To: l.Account, Lang: c.Lang, Fields: map[string]string{"when": fields["when"], "link": s.needs.Origin() + "/reset"}})
+	s.send(ctx, Letter{Kind: "frozen", To: l.Account, Address: elsewhere(to), Lang: c.Lang, Fields: map[string]string{"when": fields["when"], "link": s.needs.Origin() + "/reset"}})
 	return nil
 }
 

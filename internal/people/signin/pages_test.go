@@ -252,12 +252,29 @@ func TestFurtherAddresses(t *testing.T) {
 			t.Errorf("letters about somebody else's address: %+v", left)
 		}
 		add("Anna@example.net")
-		l := h.letter("verify")
-		if l.Address != "Anna@example.net" {
-			t.Errorf("the proof went to %q", l.Address)
+		l := h.letter("address-proof")
+		if l.Address != "Anna@example.net" || l.Fields["who"] != "Anna" {
+			t.Errorf("the proof is %+v", l)
 		}
 		path, tok := token(t, l.Fields["link"])
+		nobody := h.browser()
+		if nobody.get(path + "?token=" + tok); nobody.path != "/signin" {
+			t.Errorf("who is not signed in is led to %s", nobody.path)
+		}
+		if nobody.post(path, url.Values{"token": {tok}}); nobody.path != "/signin" {
+			t.Errorf("who is not signed in adds it: %s", nobody.path)
+		}
+		victim := h.browser()
+		victim.signIn(berta.Email, good)
+		h.post()
+		if a := victim.get(path + "?token=" + tok); a.StatusCode != 403 || !strings.Contains(victim.body, "another account") {
+			t.Errorf("somebody else looks at it: %d %s", a.StatusCode, victim.body)
+		}
+		if a := victim.post(path, url.Values{"token": {tok}}); a.StatusCode != 403 {
+			t.Errorf("somebody else adds it: %d", a.StatusCode)
+		}
 		b.get(path + "?token=" + tok)
+		b.sees("the account of Anna")
 		if all, err := h.accounts.Further(t.Context(), u.ID); err != nil || len(all) != 0 {
 			t.Errorf("looking at the link added %v, %v", all, err)
 		}
@@ -277,7 +294,7 @@ func TestFurtherAddresses(t *testing.T) {
 		other.post("/signout", nil)
 		other.get("/reset")
 		other.submit("/reset", url.Values{"email": {"anna@example.net"}})
-		if l := h.letter("reset"); !strings.EqualFold(l.Address, "anna@example.net") || l.To != u.ID {
+		if l := h.letter("reset"); l.Address != "Anna@example.net" || l.To != u.ID {
 			t.Errorf("the link to set a password went to %+v", l)
 		}
 		all, err := h.accounts.Further(t.Context(), u.ID)
@@ -303,6 +320,13 @@ func TestFurtherAddresses(t *testing.T) {
 		}
 		b.post("/account/addresses/remove", url.Values{"id": {all[0].ID}})
 		b.sees("The address is removed", "!anna@example.org")
+		told := map[string]bool{}
+		for _, l := range h.post() {
+			told[l.Kind+" to "+l.Address] = l.Fields["link"] != ""
+		}
+		if len(told) != 2 || !told["address-removed to anna@example.org"] || !told["address-removed to "] {
+			t.Errorf("letters %v, want one to the address that was removed and one to the first", told)
+		}
 		if a := other.signIn(u.Email, good); a.StatusCode != 401 {
 			t.Errorf("by the address that was removed: %d", a.StatusCode)
 		}

@@ -52,8 +52,8 @@ const (
 // A Try is one of them, as the guard against guessing sees it.
 type Try struct {
 	Act     Act
-	Who     string // keyed hash of what was typed, in hex
-	Account string // user id, if there is such a person; the answer must not differ by it
+	Who     string // keyed hash of what was typed, or of Account after the first proof, in hex
+	Account string // user id, if there is such a person; the answer to a stranger must not differ by it
 	Addr    netip.Addr
 	Known   bool // the person signed in with this browser before
 }
@@ -66,11 +66,11 @@ type Verdict struct {
 
 // A Letter is mail to a person.
 type Letter struct {
-	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed, social-linked, social-unlinked, code
+	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed, address-proof, address-added, address-removed, taken-back, social-linked, social-unlinked, code
 	To      string // user id
 	Address string // instead of the account's own address; "" for that
 	Lang    string
-	Fields  map[string]string // link, device, place, when, until, left, factor, provider, code
+	Fields  map[string]string // link, device, place, when, until, since, left, factor, provider, code, who, services, passkeys, keys, addresses
 }
 
 // A Passkey is one of a person's passkeys.
@@ -160,6 +160,9 @@ type Needs struct {
 	Policy *access.Policy
 	// Deeds tells what concerns a person, the newest first, of entries with a lower number than before; nil: no such page.
 	Deeds func(ctx context.Context, who access.Actor, before int64, limit int) ([]Deed, error)
+	// TakeBack takes away with what somebody could come in that was added to a person's account after a time, and tells
+	// what that was. It may be repeated.
+	TakeBack func(ctx context.Context, user string, since time.Time) (Added, error)
 	// MayLeave says why a person cannot be erased, if so: others would be left without an administrator.
 	MayLeave func(ctx context.Context, user string) error
 	// Send hands a letter to the post; nil says that it will not be lost.
@@ -192,8 +195,8 @@ type Service struct {
 // New checks needs, and starts nothing.
 func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Accounts == nil || needs.APIKeys == nil || needs.Ask == nil || needs.Tell == nil || needs.Void == nil || needs.Arrived == nil ||
-		needs.Factors == nil || needs.Send == nil || needs.MayLeave == nil || needs.Wait == nil || needs.Now == nil || needs.Log == nil || needs.Origin == nil {
-		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Void, Arrived, Factors, MayLeave, Send, Wait, Now, Log and Origin")
+		needs.Factors == nil || needs.TakeBack == nil || needs.Send == nil || needs.MayLeave == nil || needs.Wait == nil || needs.Now == nil || needs.Log == nil || needs.Origin == nil {
+		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Void, Arrived, Factors, TakeBack, MayLeave, Send, Wait, Now, Log and Origin")
 	}
 	s := &Service{needs: needs, who: needs.Keys.MAC("signin-who"), codes: needs.Keys.MAC("signin-code"), posts: door.NewLimiter(needs.Rate, door.Rate{PerMinute: 120, Burst: 60}, needs.Now)}
 	var err error

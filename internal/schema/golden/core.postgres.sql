@@ -46,6 +46,19 @@ CREATE TABLE account_erase (
 	done_at bigint NOT NULL,
 	CONSTRAINT account_erase_pkey PRIMARY KEY (account)
 );
+CREATE TABLE account_former (
+	id text NOT NULL,
+	account text NOT NULL,
+	email_index bytea NOT NULL,
+	sealed bytea NOT NULL,
+	proved_at bigint NOT NULL,
+	removed_at bigint NOT NULL,
+	CONSTRAINT account_former_account_fkey FOREIGN KEY (account) REFERENCES account(id),
+	CONSTRAINT account_former_pkey PRIMARY KEY (id)
+);
+CREATE INDEX account_former_by_account ON core.account_former USING btree (account, proved_at);
+CREATE INDEX account_former_by_email ON core.account_former USING btree (email_index);
+CREATE INDEX account_former_by_end ON core.account_former USING btree (removed_at);
 CREATE TABLE account_link (
 	hash bytea NOT NULL,
 	purpose text NOT NULL,

@@ -37,6 +37,17 @@ CREATE TABLE account_erase (
 	began_at bigint not null,
 	done_at bigint not null
 );
+CREATE TABLE account_former (
+	id text not null primary key,
+	account text not null references account (id),
+	email_index bytea not null,
+	sealed bytea not null,
+	proved_at bigint not null,
+	removed_at bigint not null
+);
+CREATE INDEX account_former_by_account on account_former (account, proved_at);
+CREATE INDEX account_former_by_email on account_former (email_index);
+CREATE INDEX account_former_by_end on account_former (removed_at);
 CREATE TABLE account_link (
 	hash bytea not null primary key,
 	purpose text not null,
