@@ -163,6 +163,11 @@ func (h *house) settle() {
 				h.t.Fatal(err)
 			}
 			continue
+		case <-h.wake:
+			if err := h.tellSome(h.t.Context()); err != nil {
+				h.t.Fatal(err)
+			}
+			continue
 		default:
 		}
 		return

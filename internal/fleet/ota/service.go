@@ -107,10 +107,13 @@ type Service struct {
 	// Changes tells of updates that have moved on.
 	Changes feed.Feed[Change]
 
-	events chan event // what devices say; Run takes it
+	events chan event    // what devices say; Run takes it
+	wake   chan struct{} // holds one when turn is not empty
 
 	mu     sync.Mutex
-	counts Counts // guarded by mu
+	counts Counts          // guarded by mu
+	turn   []string        // guarded by mu: the devices that Run has to tell, each once, the first first
+	owed   map[string]bool // guarded by mu: who is in turn
 }
 
 // Counts are since the start.
@@ -125,7 +128,7 @@ func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Blobs == nil || needs.MAC == nil || needs.Devices == nil || needs.Now == nil || needs.Log == nil || needs.Room == nil || needs.Address == nil {
 		return nil, errors.New("updates need Store, Blobs, MAC, Devices, Now, Log, Room and Address")
 	}
-	return &Service{needs: needs, events: make(chan event, queue)}, nil
+	return &Service{needs: needs, events: make(chan event, queue), wake: make(chan struct{}, 1), owed: map[string]bool{}}, nil
 }
 
 // Counts tells what happened since the start.
@@ -291,36 +294,19 @@ func (s *Service) Start(ctx context.Context, who access.Actor, space, id, image 
 	if err != nil {
 		return Update{}, err
 	}
-	s.begun(ctx, added)
+	s.begun(added)
 	return u, nil
 }
 
 // begun has Run tell the devices of updates that were added.
-func (s *Service) begun(ctx context.Context, added []Update) {
+func (s *Service) begun(added []Update) {
 	s.mu.Lock()
 	s.counts.Begun += uint64(len(added))
 	s.mu.Unlock()
 	for _, u := range added {
 		s.Changes.Publish(Change{u.Space, u.Device, u.ID, u.Status})
 	}
-	s.tell(ctx, added)
-}
-
-// tell has Run tell the devices of updates, if they are connected; others are told when they come.
-func (s *Service) tell(ctx context.Context, all []Update) {
-	for _, u := range all {
-		if u.Held || !u.StartAt.IsZero() {
-			continue
-		}
-		if r, err := s.needs.Devices.Reach(ctx, u.Device); err == nil && r.Generation == 0 {
-			continue
-		}
-		select {
-		case s.events <- event{kind: listens, device: u.Device}:
-		case <-ctx.Done():
-			return // it is told when it connects again
-		}
-	}
+	s.tell(added)
 }
 
 // Cancel ends an update. The device that has begun to fetch finds nothing at its address any more; one that has all
