@@ -36,6 +36,7 @@ const (
 	waitTime    = waitEnd + 30*time.Second // for a request that waits for an end, and its answer
 	manyTime    = 5 * time.Minute          // to write the updates of a whole campaign in one transaction
 	maxRawImage = 4 << 20                  // bytes of an image that we encode, which takes seconds at worst
+	encoders    = 2                        // plain images in memory at once; those who wait send nothing meanwhile
 )
 
 // Routes are the addresses of this room; cloud-api reference, sections 6.5 and 7.1. one is the Loader of a device.
@@ -135,6 +136,12 @@ func (s *Service) readForm(r *http.Request, who access.Actor, lasting bool) (for
 func (s *Service) keepFile(ctx context.Context, who access.Actor, name, fqbn string, lasting bool, r io.Reader) (Image, error) {
 	if fqbn == "" {
 		return s.Upload(ctx, who, who.Space, name, lasting, r)
+	}
+	select {
+	case s.plain <- struct{}{}:
+		defer func() { <-s.plain }()
+	case <-ctx.Done():
+		return Image{}, ctx.Err()
 	}
 	image, err := io.ReadAll(io.LimitReader(r, maxRawImage+1))
 	if err != nil {

@@ -30,8 +30,8 @@ type Store interface {
 }
 
 type imageStore interface {
-	addImage(ctx context.Context, i Image, e journal.Entry) error // keeps its blob
-	image(ctx context.Context, space, id string) (Image, error)   // or ErrImageNotFound
+	addImage(ctx context.Context, i Image, room int64, e journal.Entry) error // keeps its blob; or ErrStorage
+	image(ctx context.Context, space, id string) (Image, error)               // or ErrImageNotFound
 	imageOf(ctx context.Context, space string, file [32]byte) (Image, error)
 	images(ctx context.Context, space string) ([]Image, error) // the newest first
 	last(ctx context.Context, i Image) error                   // it stays until somebody deletes it
@@ -55,7 +55,7 @@ type campaignStore interface {
 	campaigns(ctx context.Context, space string, limit int) ([]Campaign, error)
 	underWay(ctx context.Context) ([]string, error)
 	tally(ctx context.Context, campaign string) ([]Tally, error)
-	clear(ctx context.Context, space string) error // all rows of a space
+	clear(ctx context.Context, space string, e journal.Entry) error // all rows of a space; no entry without one
 }
 
 // A changer changes updates within one transaction.
@@ -88,7 +88,7 @@ type Needs struct {
 	Devices Devices
 	Now     func() time.Time
 	Log     *slog.Logger
-	// Room is how many bytes the files of a space may have together; 0 is any number.
+	// Room is how many bytes the files of a space may have together; math.MaxInt64 is any number.
 	Room func(ctx context.Context, space string) (int64, error)
 	// Address is the address at which a device finds a path of ours: https://host[:port]path.
 	Address func(path string) string
@@ -109,6 +109,7 @@ type Service struct {
 
 	events chan event    // what devices say; Run takes it
 	wake   chan struct{} // holds one when turn is not empty
+	plain  chan struct{} // one token for each plain image that is in memory
 
 	mu     sync.Mutex
 	counts Counts          // guarded by mu
@@ -128,7 +129,7 @@ func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Blobs == nil || needs.MAC == nil || needs.Devices == nil || needs.Now == nil || needs.Log == nil || needs.Room == nil || needs.Address == nil {
 		return nil, errors.New("updates need Store, Blobs, MAC, Devices, Now, Log, Room and Address")
 	}
-	return &Service{needs: needs, events: make(chan event, queue), wake: make(chan struct{}, 1), owed: map[string]bool{}}, nil
+	return &Service{needs: needs, events: make(chan event, queue), wake: make(chan struct{}, 1), plain: make(chan struct{}, encoders), owed: map[string]bool{}}, nil
 }
 
 // Counts tells what happened since the start.
@@ -382,9 +383,9 @@ func (s *Service) Upload(ctx context.Context, who access.Actor, space, name stri
 	if err != nil {
 		return Image{}, err
 	}
-	most, err := s.room(ctx, space)
+	room, err := s.needs.Room(ctx, space)
 	if err != nil {
 		return Image{}, err
 	}
-	return s.upload(ctx, who, space, name, lasting, r, most)
+	return s.upload(ctx, who, space, name, lasting, r, room)
 }

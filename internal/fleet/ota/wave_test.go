@@ -1,7 +1,10 @@
 package ota
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,5 +151,59 @@ func TestRoutesLastAsLongAsTheyWait(t *testing.T) {
 	}
 	if found != 3 {
 		t.Errorf("%d of 3 routes are there", found)
+	}
+}
+
+// Files that come at the same time have together no more than the room of their space.
+func TestUploadsAtOnceHaveOneRoom(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		a, b := encoded(t, program(1, 3000), nano), encoded(t, program(2, 3000), nano)
+		h.room = int64(max(len(a), len(b))) + 100
+		// The other one comes while this one is half there.
+		first := true
+		between := readerFunc(func([]byte) (int, error) {
+			if first {
+				first = false
+				if _, err := h.Upload(t.Context(), editor, space, "", true, bytes.NewReader(b)); err != nil {
+					t.Errorf("the one that is there first: %v", err)
+				}
+			}
+			return 0, io.EOF
+		})
+		_, err := h.Upload(t.Context(), editor, space, "", true, io.MultiReader(bytes.NewReader(a[:len(a)/2]), between, bytes.NewReader(a[len(a)/2:])))
+		if !errors.Is(err, ErrStorage) {
+			t.Errorf("the other one: %v", err)
+		}
+		if n, err := h.Count(t.Context(), space); err != nil || n != int64(len(b)) {
+			t.Errorf("%d bytes are stored, %v, want %d", n, err, len(b))
+		}
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Plain images wait for their turn before a byte of them is read.
+func TestPlainImagesTakeTurns(t *testing.T) {
+	h := liteHouse(t)
+	for range encoders {
+		h.plain <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	body := readerFunc(func([]byte) (int, error) {
+		t.Error("the body is read")
+		return 0, io.EOF
+	})
+	if _, err := h.keepFile(ctx, editor, "", "arduino:samd:nano_33_iot", true, body); !errors.Is(err, context.Canceled) {
+		t.Errorf("while others are encoded: %v", err)
+	}
+	<-h.plain
+	if _, err := h.keepFile(t.Context(), editor, "", "arduino:samd:nano_33_iot", true, bytes.NewReader(program(1, 100))); err != nil {
+		t.Error(err)
+	}
+	if len(h.plain) != encoders-1 {
+		t.Errorf("%d turns are taken", len(h.plain))
 	}
 }
