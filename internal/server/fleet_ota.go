@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"math"
 
 	"github.com/ardesia-iot/ardesia/internal/base/blob"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -18,8 +19,7 @@ func (s *Server) openUpdates() (err error) {
 	s.ota, err = ota.New(ota.Needs{
 		Store: ota.SQL(d.core, d.ring), Blobs: blob.New(d.core, d.ring, now), MAC: d.ring.MAC("ota-file"), Devices: s.devices, Now: now, Log: s.log,
 		Room: func(ctx context.Context, space string) (int64, error) {
-			most, err := s.orgs.Limit(ctx, space, org.Storage)
-			return int64(most) * mib, err
+			return s.roomBeside(ctx, space, s.dashboards.Bytes)
 		},
 		Address: s.boardAddress,
 	})
@@ -36,10 +36,25 @@ func (s *Server) boardAddress(path string) string {
 	return "https://" + reachable(s.cfg.Host, a["https"]) + path
 }
 
-// storageOf is how much of its storage a space has used, in MiB; what has begun counts.
+// storageOf is how much of its storage a space has used, in MiB, of which a part counts as one: files for boards, and pictures of
+// dashboards. A file that still comes does not count.
 func (s *Server) storageOf(ctx context.Context, space string) (int, error) {
-	n, err := s.ota.Count(ctx, space)
-	return int((n + mib - 1) / mib), err
+	files, err := s.ota.Count(ctx, space)
+	if err != nil {
+		return 0, err
+	}
+	pictures, err := s.dashboards.Bytes(ctx, space)
+	return int((files + pictures + mib - 1) / mib), err
+}
+
+// roomBeside is how many bytes of its storage a space has beside what another room of the house has taken of it.
+func (s *Server) roomBeside(ctx context.Context, space string, taken func(ctx context.Context, space string) (int64, error)) (int64, error) {
+	most, err := s.orgs.Limit(ctx, space, org.Storage)
+	if err != nil || most == 0 {
+		return math.MaxInt64, err
+	}
+	n, err := taken(ctx, space)
+	return max(0, int64(most)*mib-n), err
 }
 
 // runGone removes the updates of devices that are removed, until ctx ends. What it misses a start finds.

@@ -110,6 +110,7 @@ type Timing struct {
 
 	LastValues time.Duration // for an answer to the question for last values; 30 s
 	Progress   time.Duration // between two reports of how much of an update is fetched; 10 s
+	Stall      time.Duration // without a byte of a new program its download is begun again where it was; 60 s
 	Resume     time.Duration // generation 1: between two subscriptions that were refused; 1 s
 }
 
@@ -140,6 +141,7 @@ func (t *Timing) defaults(generation int) {
 		{&t.LastValues, 30 * time.Second},
 		{&t.Resume, time.Second},
 		{&t.Progress, 10 * time.Second},
+		{&t.Stall, 60 * time.Second},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -205,7 +206,7 @@ func (c *Client) replace(ctx context.Context, u command.OtaUpdate) error {
 
 // fetch gets the file, checks it, and stores the image in it, all in one pass.
 func (c *Client) fetch(ctx context.Context, u command.OtaUpdate) error {
-	f := &fetching{ctx: ctx, url: u.URL, client: c.http(), secret: c.config.SecretKey, id: c.config.DeviceID, now: c.config.Now, every: c.config.Timing.Progress}
+	f := &fetching{ctx: ctx, url: u.URL, client: c.http(), secret: c.config.SecretKey, id: c.config.DeviceID, now: c.config.Now, every: c.config.Timing.Progress, patience: c.config.Timing.Stall}
 	defer f.close()
 	if err := f.open(); err != nil {
 		return err
@@ -256,13 +257,22 @@ func (s *storing) Write(p []byte) (int, error) {
 
 // http is the client for downloads. It follows nobody elsewhere, as boards do not: the credentials are for the cloud alone.
 func (c *Client) http() *http.Client {
-	all := http.Client{Transport: &http.Transport{TLSClientConfig: c.config.tls(), DisableKeepAlives: true}}
+	all := http.Client{Transport: &http.Transport{
+		TLSClientConfig: c.config.tls(), DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: c.config.Timing.Dial}).DialContext,
+		TLSHandshakeTimeout: fetchAnswer, ResponseHeaderTimeout: fetchAnswer,
+	}}
 	if c.config.HTTP != nil {
 		all = *c.config.HTTP
 	}
 	all.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &all
 }
+
+// fetchAnswer is how long a server has for each of its first words: TLS, and the header of its answer.
+const fetchAnswer = 30 * time.Second
+
+// errStalled is a server that sends nothing any more.
+var errStalled = errors.New("the server sends nothing any more")
 
 // resumesOf is how often a download goes on that broke off, without a byte in between.
 const resumesOf = 5
@@ -275,7 +285,11 @@ type fetching struct {
 	id, secret string
 	now        func() time.Time
 	every      time.Duration
+	patience   time.Duration // without a byte
 
+	asked context.Context // of the request; errStalled is why it ended when the server was silent
+	end   context.CancelCauseFunc
+	watch *time.Timer   // runs while a byte is waited for, and then ends asked
 	body  io.ReadCloser // nil between two connections
 	size  int64         // of the file
 	got   int64
@@ -289,13 +303,33 @@ func (f *fetching) close() {
 		_ = f.body.Close()
 		f.body = nil
 	}
+	if f.end != nil {
+		f.watch.Stop()
+		f.end(nil)
+	}
+}
+
+// why is the reason of err: a request that was ended says only that it was.
+func (f *fetching) why(err error) error {
+	if errors.Is(context.Cause(f.asked), errStalled) {
+		return errStalled
+	}
+	return err
 }
 
 // open asks for the file, or for the rest of it.
 func (f *fetching) open() error {
-	r, err := http.NewRequestWithContext(f.ctx, http.MethodGet, f.url, nil)
-	if err != nil || r.URL.Scheme != "https" && r.URL.Scheme != "http" || r.URL.Host == "" {
-		return failed(codeURL, fmt.Errorf("%q is no address: %w", f.url, errors.Join(err)))
+	f.close()
+	asked, end := context.WithCancelCause(f.ctx)
+	f.asked, f.end, f.watch = asked, end, time.AfterFunc(f.patience, func() { end(errStalled) })
+	defer f.watch.Stop()
+	r, err := http.NewRequestWithContext(asked, http.MethodGet, f.url, nil)
+	switch {
+	case err != nil:
+		return failed(codeURL, err)
+	case r.URL.Scheme != "https" || r.URL.Host == "":
+		// Without TLS everybody on the way reads the secret, and may send another program.
+		return failed(codeURL, fmt.Errorf("%q is not an address that begins with https://", f.url))
 	}
 	if f.secret != "" {
 		r.SetBasicAuth(f.id, f.secret) // as ESP32 boards do
@@ -307,7 +341,7 @@ func (f *fetching) open() error {
 	}
 	answer, err := f.client.Do(r)
 	if err != nil {
-		return failed(codeConnect, err)
+		return failed(codeConnect, f.why(err))
 	}
 	switch {
 	case answer.StatusCode != want:
@@ -337,7 +371,9 @@ func (f *fetching) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
+		f.watch.Reset(f.patience)
 		n, err := f.body.Read(p)
+		f.watch.Stop()
 		f.got += int64(n)
 		if n > 0 {
 			f.tries = 0
@@ -354,7 +390,7 @@ func (f *fetching) Read(p []byte) (int, error) {
 		}
 		if err != nil && f.got != f.size {
 			if f.tries++; f.tries > resumesOf {
-				return 0, failed(codeDownload, err)
+				return 0, failed(codeDownload, f.why(err))
 			}
 		}
 		if f.size == 0 {

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,8 +80,9 @@ func TestUpdateCodes(t *testing.T) {
 			w.Header().Set("Content-Length", "1000000")
 			_, _ = w.Write(file[:len(file)/2])
 		}, code: -14},
-		"nobody there":      {url: "http://127.0.0.1:1/x", code: -10},
+		"nobody there":      {url: "https://127.0.0.1:1/x", code: -10},
 		"no address":        {url: "ftp://x/y", code: -9},
+		"no host":           {url: "https:///y", code: -9},
 		"no place":          {serve: whole(file), board: firmware{open: nothing}, code: -19},
 		"a full disk":       {serve: whole(file), board: firmware{write: nothing}, code: -20},
 		"it cannot start":   {serve: whole(file), board: firmware{apply: nothing}, code: -15},
@@ -87,16 +90,17 @@ func TestUpdateCodes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			fetcher := &http.Client{}
 			if c.serve != nil {
-				s := httptest.NewServer(c.serve)
+				s := httptest.NewTLSServer(c.serve)
 				defer s.Close()
-				c.url = s.URL + "/file"
+				c.url, fetcher = s.URL+"/file", s.Client()
 			}
 			if c.sha == [32]byte{} && name != "no announcement" {
 				c.sha = sha256.Sum256(image)
 			}
 			board := &c.board
-			client, err := New(Config{Host: "localhost", DeviceID: "x", SecretKey: "secret", Now: time.Now, Firmware: board, HTTP: &http.Client{}})
+			client, err := New(Config{Host: "localhost", DeviceID: "x", SecretKey: "secret", Now: time.Now, Firmware: board, HTTP: fetcher})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,6 +118,83 @@ func TestUpdateCodes(t *testing.T) {
 			}
 			if text := strings.Join(states, " "); !strings.HasPrefix(text, "available start") || c.code == 0 && text != "available start fetch fetch flash reboot" {
 				t.Errorf("it told %s", text)
+			}
+		})
+	}
+}
+
+// The secret of a device goes over TLS only.
+func TestUpdatesComeOverTLSOnly(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the server was asked with %q", r.Header.Get("Authorization"))
+	}))
+	defer s.Close()
+	client, err := New(Config{Host: "localhost", DeviceID: "x", SecretKey: "secret", Now: time.Now, Firmware: &firmware{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = client.replace(t.Context(), command.OtaUpdate{URL: s.URL + "/file"})
+	if coded := (*UpdateError)(nil); !errors.As(err, &coded) || coded.Code != codeURL {
+		t.Errorf("%v, want code %d", err, codeURL)
+	}
+}
+
+// A server that falls silent ends no update: the download goes on over another connection. One that never says a word ends this one, and the
+// next may come.
+func TestSilentServers(t *testing.T) {
+	t.Parallel()
+	image := bytes.Repeat([]byte("a program "), 3000)
+	file, err := otafile.Encode(image, otafile.ESP32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		serve func(w http.ResponseWriter, r *http.Request, ask int64)
+		code  int32 // 0: it works
+		asks  int64
+	}{
+		"in the middle": {func(w http.ResponseWriter, r *http.Request, ask int64) {
+			if ask > 1 {
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file))
+				return
+			}
+			w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+			_, _ = w.Write(file[:len(file)/2])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, 0, 2},
+		"after the header, always": {func(w http.ResponseWriter, r *http.Request, _ int64) {
+			w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, codeDownload, resumesOf + 1},
+		"from the beginning": {func(_ http.ResponseWriter, r *http.Request, _ int64) { <-r.Context().Done() }, codeConnect, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asks atomic.Int64
+			s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, asks.Add(1)) }))
+			defer s.Close()
+			board := &firmware{}
+			client, err := New(Config{Host: "localhost", DeviceID: "x", SecretKey: "secret", Now: time.Now, Firmware: board, HTTP: s.Client(), Timing: Timing{Stall: 100 * time.Millisecond}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err = client.replace(ctx, command.OtaUpdate{URL: s.URL + "/file", FinalSHA: sha256.Sum256(image)})
+			var coded *UpdateError
+			switch {
+			case ctx.Err() != nil:
+				t.Error("it waits for ever")
+			case c.code == 0 && (err != nil || !bytes.Equal(board.Bytes(), image)):
+				t.Errorf("%d bytes, %v", board.Len(), err)
+			case c.code != 0 && (!errors.As(err, &coded) || coded.Code != c.code || !errors.Is(err, errStalled)):
+				t.Errorf("%v, want code %d", err, c.code)
+			}
+			if got := asks.Load(); got != c.asks {
+				t.Errorf("the server was asked %d times, want %d", got, c.asks)
 			}
 		})
 	}

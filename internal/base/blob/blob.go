@@ -225,6 +225,16 @@ func (s *Store) Bytes(ctx context.Context, space string) (n int64, err error) {
 	return n, nil
 }
 
+// Kept is how much the files of a space have together to which somebody refers, in the transaction that begins to refer to another one:
+// after Keep that counts too.
+func Kept(ctx context.Context, tx *db.Tx, space string) (n int64, err error) {
+	err = tx.QueryRow(ctx, `select cast(coalesce(sum(bytes), 0) as bigint) from blob where space = $1 and state = $2`, space, kept).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count the bytes of space %s: %w", space, err)
+	}
+	return n, nil
+}
+
 // Open reads a file of a space from anywhere in it; or ErrNotFound. The reader is for one goroutine, while ctx lasts.
 func (s *Store) Open(ctx context.Context, space, id string) (*Reader, error) {
 	r := &Reader{ctx: ctx, store: s, blob: Blob{ID: id, Space: space}, part: -1}

@@ -2,11 +2,13 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,6 +64,7 @@ type house struct {
 	now     time.Time // guarded by mu
 	letters []Letter  // guarded by mu
 	most    int       // guarded by mu; dashboards of a space
+	room    int64     // guarded by mu; bytes of pictures of a space, 0 for any number
 	strict  bool      // guarded by mu; the space asks for more than its guests have shown
 }
 
@@ -136,6 +139,11 @@ func newHouse(t testing.TB, core *db.DB) *house {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			return h.most, nil
+		},
+		Room: func(context.Context, string) (int64, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return cmp.Or(h.room, math.MaxInt64), nil
 		},
 		Tell: func(_ context.Context, l Letter) error {
 			h.mu.Lock()

@@ -22,6 +22,8 @@ var (
 	ErrImageSize = problem.New(problem.Invalid, "dashboard-image-size", fmt.Sprintf("A picture has at most %d by %d pixels: make it smaller.", maxSide, maxSide))
 	// ErrImageBytes is a picture that is too large, before or after it was written anew.
 	ErrImageBytes = problem.New(problem.TooLarge, "dashboard-image-bytes", fmt.Sprintf("A picture has at most %d KiB: make it smaller.", MaxImage>>10))
+	// ErrStorage is a space whose files take all the room that they may.
+	ErrStorage = problem.New(problem.Precondition, "dashboard-storage", "The files of this space take all the room that they may: remove pictures or images that nobody needs, or ask whoever runs this server for more (ardesia space quota).")
 	// ErrNoImage is a picture that is not there.
 	ErrNoImage = problem.New(problem.NotFound, "dashboard-no-image", "The dashboard has no such picture.")
 	// ErrTooManyImages is a dashboard that has as many pictures as it may have.
@@ -45,7 +47,9 @@ type Image struct {
 
 // pictures is the part of Store about images.
 type pictures interface {
-	addImage(ctx context.Context, space string, i Image, e journal.Entry) error
+	// addImage is ErrStorage when the pictures of the space would have more than room bytes.
+	addImage(ctx context.Context, space string, i Image, room int64, e journal.Entry) error
+	imageBytes(ctx context.Context, space string) (int64, error)
 	image(ctx context.Context, dashboard, id string) (Image, error)
 	dropImage(ctx context.Context, space, dashboard, id string, e journal.Entry) error
 }
@@ -85,7 +89,20 @@ func (s *Service) AddImage(ctx context.Context, who access.Actor, id string, raw
 	if i.Bytes, err = seal.Seal(clean, imagePlace(i)); err != nil {
 		return Image{}, err
 	}
-	return i, s.needs.Store.addImage(ctx, d.Space, i, s.entry(who, "dashboard:image", d.Space, id, map[string]string{"image": i.ID}))
+	room, err := s.needs.Room(ctx, d.Space)
+	if err != nil {
+		return Image{}, err
+	}
+	return i, s.needs.Store.addImage(ctx, d.Space, i, room, s.entry(who, "dashboard:image", d.Space, id, map[string]string{"image": i.ID}))
+}
+
+// Bytes is how much the pictures of a space have together, as they are kept; those of deleted dashboards count.
+func (s *Service) Bytes(ctx context.Context, space string) (int64, error) {
+	n, err := s.needs.Store.imageBytes(ctx, space)
+	if err != nil {
+		return 0, fmt.Errorf("count the pictures of space %s: %w", space, err)
+	}
+	return n, nil
 }
 
 func imagePlace(i Image) []byte { return keys.Place("dashboard_image", "image", i.Dashboard, i.ID) }

@@ -191,6 +191,47 @@ func TestPictures(t *testing.T) {
 	})
 }
 
+// Pictures of all dashboards of a space have the room that is there for them, those of a copy too.
+func TestPicturesTakeRoom(t *testing.T) {
+	t.Parallel()
+	eachHouse(t, func(t *testing.T, h *house) {
+		ctx := t.Context()
+		d, other := h.board("d"), h.board("other")
+		if _, err := h.SetCover(ctx, editor, d.ID, onePixel(t)); err != nil {
+			t.Fatal(err)
+		}
+		one, err := h.Bytes(ctx, space)
+		if err != nil || one == 0 {
+			t.Fatalf("%d bytes, %v", one, err)
+		}
+		room := func(n int64) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.room = n
+		}
+		room(2*one - 1)
+		if _, err := h.AddImage(ctx, editor, other.ID, onePixel(t)); !errors.Is(err, ErrStorage) {
+			t.Errorf("a second picture: %v", err)
+		}
+		if _, err := h.Clone(ctx, editor, d.ID, nil); !errors.Is(err, ErrStorage) {
+			t.Errorf("a copy: %v", err)
+		}
+		if _, err := h.Clone(ctx, editor, other.ID, nil); err != nil {
+			t.Errorf("a copy without a picture: %v", err)
+		}
+		if n, err := h.Bytes(ctx, space); err != nil || n != one {
+			t.Errorf("after what was refused %d bytes, %v, want %d", n, err, one)
+		}
+		room(2 * one)
+		if _, err := h.Clone(ctx, editor, d.ID, nil); err != nil {
+			t.Errorf("a copy that has room: %v", err)
+		}
+		if n, err := h.Bytes(ctx, space); err != nil || n != 2*one {
+			t.Errorf("%d bytes, %v, want %d", n, err, 2*one)
+		}
+	})
+}
+
 func TestPicturesAreBounded(t *testing.T) {
 	t.Parallel()
 	h := liteHouse(t)

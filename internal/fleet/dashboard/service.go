@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ import (
 // room can reach the data around the Service. A method that takes an entry writes
 // it in the same transaction as its change; nil means that both are on disk.
 type Store interface {
-	add(ctx context.Context, d Dashboard, images []Image, most int, e journal.Entry) error // ErrFull above most; 0 is any number
+	// add is ErrFull above most dashboards, where 0 is any number, and ErrStorage as addImage.
+	add(ctx context.Context, d Dashboard, images []Image, most int, room int64, e journal.Entry) error
 	find(ctx context.Context, space, id string) (Dashboard, error)
 	list(ctx context.Context, space string) ([]Dashboard, error) // the oldest first, without deleted ones
 	change(ctx context.Context, space, id string, act func(d *Dashboard) (journal.Entry, error)) (Dashboard, error)
@@ -67,7 +69,7 @@ type Letter struct {
 	Message   string // of who asks
 }
 
-// Needs are what a Service is made of; all but Limit, Tell and Page must be there.
+// Needs are what a Service is made of; all but Limit, Room, Tell and Page must be there.
 type Needs struct {
 	Store   Store
 	Keys    Keyring
@@ -86,6 +88,8 @@ type Needs struct {
 	Log  *slog.Logger
 	// Limit is how many dashboards a space may have, deleted ones included; 0 is any number.
 	Limit func(ctx context.Context, space string) (int, error)
+	// Room is how many bytes the pictures of a space may have together; math.MaxInt64 is any number.
+	Room func(ctx context.Context, space string) (int64, error)
 	// Full says in words that a space has so many.
 	Full func(used, most int) string
 	// Tell sends a letter. What fails is logged: the share stands without it.
@@ -110,6 +114,9 @@ type Service struct {
 func New(needs Needs) (*Service, error) {
 	if needs.Limit == nil {
 		needs.Limit = func(context.Context, string) (int, error) { return 0, nil }
+	}
+	if needs.Room == nil {
+		needs.Room = func(context.Context, string) (int64, error) { return math.MaxInt64, nil }
 	}
 	if needs.Full == nil {
 		needs.Full = func(used, most int) string {
@@ -185,7 +192,11 @@ func (s *Service) create(ctx context.Context, who access.Actor, d Dashboard, ima
 	if err != nil {
 		return Dashboard{}, err
 	}
-	err = s.needs.Store.add(ctx, d, images, most, s.entry(who, action, d.Space, d.ID, detail))
+	room, err := s.needs.Room(ctx, who.Space)
+	if err != nil {
+		return Dashboard{}, err
+	}
+	err = s.needs.Store.add(ctx, d, images, most, room, s.entry(who, action, d.Space, d.ID, detail))
 	if errors.Is(err, ErrFull) {
 		return Dashboard{}, ErrFull.With(s.needs.Full(most, most))
 	}

@@ -91,7 +91,7 @@ func nullMicros(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
 }
 
-func (s sqlStore) add(ctx context.Context, d Dashboard, images []Image, most int, e journal.Entry) error {
+func (s sqlStore) add(ctx context.Context, d Dashboard, images []Image, most int, room int64, e journal.Entry) error {
 	with, err := s.key(ctx, d.Space)
 	if err != nil {
 		return err
@@ -119,6 +119,11 @@ func (s sqlStore) add(ctx context.Context, d Dashboard, images []Image, most int
 		}
 		for _, i := range images {
 			if err := insertImage(ctx, tx, i); err != nil {
+				return err
+			}
+		}
+		if len(images) > 0 {
+			if err := fits(ctx, tx, d.Space, room); err != nil {
 				return err
 			}
 		}

@@ -79,7 +79,30 @@ func insertImage(ctx context.Context, tx *db.Tx, i Image) error {
 	return nil
 }
 
-func (s sqlStore) addImage(ctx context.Context, space string, i Image, e journal.Entry) error {
+// imageBytes is what the pictures of a space have together.
+func imageBytes(ctx context.Context, tx *db.Tx, space string) (n int64, err error) {
+	err = tx.QueryRow(ctx, `select cast(coalesce(sum(length(i.image)), 0) as bigint) from dashboard_image as i join dashboard as d on d.id = i.dashboard where d.space = $1`, space).Scan(&n)
+	return n, err
+}
+
+func (s sqlStore) imageBytes(ctx context.Context, space string) (n int64, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		n, err = imageBytes(ctx, tx, space)
+		return err
+	})
+	return n, err
+}
+
+// fits is ErrStorage when the pictures of a space have more than room, now that some were added.
+func fits(ctx context.Context, tx *db.Tx, space string, room int64) error {
+	n, err := imageBytes(ctx, tx, space)
+	if err == nil && n > room {
+		return ErrStorage
+	}
+	return err
+}
+
+func (s sqlStore) addImage(ctx context.Context, space string, i Image, room int64, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := there(ctx, tx, space, i.Dashboard); err != nil {
 			return err
@@ -92,6 +115,9 @@ func (s sqlStore) addImage(ctx context.Context, space string, i Image, e journal
 			return ErrTooManyImages
 		}
 		if err := insertImage(ctx, tx, i); err != nil {
+			return err
+		}
+		if err := fits(ctx, tx, space, room); err != nil {
 			return err
 		}
 		return journal.Record(ctx, tx, e)

@@ -94,7 +94,7 @@ func (s *Service) StartMany(ctx context.Context, who access.Actor, space string,
 			skipped = append(skipped, Skipped{u.Device, ErrRunning})
 		}
 	}
-	s.begun(ctx, added)
+	s.begun(added)
 	return c, skipped, nil
 }
 
@@ -229,7 +229,7 @@ func (s *Service) Resume(ctx context.Context, who access.Actor, space, id string
 	if err != nil {
 		return Campaign{}, err
 	}
-	s.tell(ctx, released)
+	s.tell(released)
 	return c, nil
 }
 

@@ -2,10 +2,12 @@ package ota
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -95,7 +97,7 @@ func newHouse(t testing.TB, d *db.DB) *house {
 	}
 	h.blobs = blob.New(d, h.ring, h.clock)
 	h.Service, err = New(Needs{Store: SQL(d, h.ring), Blobs: h.blobs, MAC: h.ring.MAC("ota-file"), Devices: h.devices, Now: h.clock, Log: log,
-		Room:    func(context.Context, string) (int64, error) { return h.room, nil },
+		Room:    func(context.Context, string) (int64, error) { return cmp.Or(h.room, math.MaxInt64), nil },
 		Address: func(path string) string { return "https://ardesia.example.org" + path }})
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +162,11 @@ func (h *house) settle() {
 		select {
 		case e := <-h.events:
 			if err := h.take(h.t.Context(), e); err != nil {
+				h.t.Fatal(err)
+			}
+			continue
+		case <-h.wake:
+			if err := h.tellSome(h.t.Context()); err != nil {
 				h.t.Fatal(err)
 			}
 			continue

@@ -33,15 +33,18 @@ const (
 	fetchTime   = 30 * time.Minute // the same for a board
 	writeWait   = 2 * time.Minute  // for a board to take the next bytes
 	waitEnd     = 100 * time.Second
-	maxRawImage = 4 << 20 // bytes of an image that we encode, which takes seconds at worst
+	waitTime    = waitEnd + 30*time.Second // for a request that waits for an end, and its answer
+	manyTime    = 5 * time.Minute          // to write the updates of a whole campaign in one transaction
+	maxRawImage = 4 << 20                  // bytes of an image that we encode, which takes seconds at worst
+	encoders    = 2                        // plain images in memory at once; those who wait send nothing meanwhile
 )
 
 // Routes are the addresses of this room; cloud-api reference, sections 6.5 and 7.1. one is the Loader of a device.
 func (s *Service) Routes(one door.Loader) []door.Route {
 	const dev, update, image, campaign = "/iot/v2/devices/{id}/ota", "/ota/v1/ota", "/v1/ota/images", "/v1/ota/campaigns"
 	return []door.Route{
-		{Pattern: "POST " + dev, Action: "ota:upload", Resource: one, MaxBody: otafile.MaxFile + formExtra, Timeout: uploadTime, Out: wireUploaded{}, Status: http.StatusAccepted, Do: s.httpUpload},
-		{Pattern: "PUT " + dev, Action: "ota:create", Resource: one, In: wireStart{}, Status: http.StatusAccepted, Do: s.httpStart},
+		{Pattern: "POST " + dev, Action: "ota:upload", Resource: one, MaxBody: otafile.MaxFile + formExtra, Timeout: uploadTime + waitTime, Out: wireUploaded{}, Status: http.StatusAccepted, Do: s.httpUpload},
+		{Pattern: "PUT " + dev, Action: "ota:create", Resource: one, In: wireStart{}, Timeout: waitTime, Status: http.StatusAccepted, Do: s.httpStart},
 		{Pattern: "POST " + dev + "/url", Action: "ota:create", Resource: one, In: wireStartURL{}, Status: http.StatusAccepted, Do: s.httpStartURL},
 
 		{Pattern: "GET " + update, Action: "ota:list", Out: wireUpdates{}, Do: s.httpList},
@@ -54,11 +57,11 @@ func (s *Service) Routes(one door.Loader) []door.Route {
 		{Pattern: "DELETE " + image + "/{id}", Action: "ota:delete", Resource: s.loadImage, Do: s.httpDeleteImage},
 
 		{Pattern: "GET " + campaign, Action: "ota:list", Out: []wireCampaign{}, Do: s.httpCampaigns},
-		{Pattern: "POST " + campaign, Action: "ota:create", In: wireWish{}, MaxBody: 8 << 20, Out: wireCampaign{}, Status: http.StatusCreated, Do: s.httpStartMany},
+		{Pattern: "POST " + campaign, Action: "ota:create", In: wireWish{}, MaxBody: 8 << 20, Timeout: manyTime, Out: wireCampaign{}, Status: http.StatusCreated, Do: s.httpStartMany},
 		{Pattern: "GET " + campaign + "/{id}", Action: "ota:read", Resource: s.loadCampaign, Out: wireCampaign{}, Do: s.httpCampaign},
 		{Pattern: "GET " + campaign + "/{id}/ota", Action: "ota:read", Resource: s.loadCampaign, Out: wireUpdates{}, Do: s.httpCampaignUpdates},
-		{Pattern: "PUT " + campaign + "/{id}/cancel", Action: "ota:cancel", Resource: s.loadCampaign, Out: wireCampaign{}, Do: s.httpCancelCampaign},
-		{Pattern: "PUT " + campaign + "/{id}/resume", Action: "ota:create", Resource: s.loadCampaign, Out: wireCampaign{}, Do: s.httpResume},
+		{Pattern: "PUT " + campaign + "/{id}/cancel", Action: "ota:cancel", Resource: s.loadCampaign, Timeout: manyTime, Out: wireCampaign{}, Do: s.httpCancelCampaign},
+		{Pattern: "PUT " + campaign + "/{id}/resume", Action: "ota:create", Resource: s.loadCampaign, Timeout: manyTime, Out: wireCampaign{}, Do: s.httpResume},
 
 		// Boards have no tokens: the address itself is the secret.
 		{Pattern: "GET " + downloadPath + "{token}", Open: true, Timeout: fetchTime, Do: s.httpFile},
@@ -133,6 +136,12 @@ func (s *Service) readForm(r *http.Request, who access.Actor, lasting bool) (for
 func (s *Service) keepFile(ctx context.Context, who access.Actor, name, fqbn string, lasting bool, r io.Reader) (Image, error) {
 	if fqbn == "" {
 		return s.Upload(ctx, who, who.Space, name, lasting, r)
+	}
+	select {
+	case s.plain <- struct{}{}:
+		defer func() { <-s.plain }()
+	case <-ctx.Done():
+		return Image{}, ctx.Err()
 	}
 	image, err := io.ReadAll(io.LimitReader(r, maxRawImage+1))
 	if err != nil {

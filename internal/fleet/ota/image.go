@@ -25,24 +25,24 @@ func imageName(name string) (string, error) {
 	return name, nil
 }
 
-// room is how many bytes a space may still store.
-func (s *Service) room(ctx context.Context, space string) (int64, error) {
-	most, err := s.needs.Room(ctx, space)
-	if err != nil || most == 0 {
-		return otafile.MaxFile, err
-	}
+// left is how many bytes the next file of a space may have, of room for all of them.
+func (s *Service) left(ctx context.Context, space string, room int64) (int64, error) {
 	used, err := s.needs.Blobs.Bytes(ctx, space)
 	if err != nil {
 		return 0, err
 	}
-	if used >= most {
+	if used >= room {
 		return 0, ErrStorage
 	}
-	return min(otafile.MaxFile, most-used), nil
+	return min(otafile.MaxFile, room-used), nil
 }
 
-// upload stores and checks in one pass.
-func (s *Service) upload(ctx context.Context, who access.Actor, space, name string, lasting bool, r io.Reader, most int64) (Image, error) {
+// upload stores and checks in one pass. room is for all files of the space.
+func (s *Service) upload(ctx context.Context, who access.Actor, space, name string, lasting bool, r io.Reader, room int64) (Image, error) {
+	most, err := s.left(ctx, space, room)
+	if err != nil {
+		return Image{}, err
+	}
 	// What is read for the check is what is stored.
 	pipe, stored := io.Pipe()
 	type put struct {
@@ -81,7 +81,7 @@ func (s *Service) upload(ctx context.Context, who access.Actor, space, name stri
 		s.drop(ctx, i.blob)
 		return Image{}, err
 	}
-	err = s.needs.Store.addImage(ctx, i, s.entry(who, space, "ota:upload", "ota-image", i.ID, map[string]string{"board": i.Magic.String()}))
+	err = s.needs.Store.addImage(ctx, i, room, s.entry(who, space, "ota:upload", "ota-image", i.ID, map[string]string{"board": i.Magic.String()}))
 	if err != nil {
 		s.drop(ctx, i.blob)
 		return Image{}, fmt.Errorf("keep image %s: %w", i.ID, err)
@@ -149,7 +149,7 @@ func (s *Service) EraseSpace(ctx context.Context, who access.Actor, space string
 	if who.Kind != access.System {
 		return access.ErrDenied
 	}
-	if err := s.needs.Store.clear(ctx, space); err != nil {
+	if err := s.needs.Store.clear(ctx, space, s.entry(who, space, "ota:erase", "space", space, nil)); err != nil {
 		return fmt.Errorf("remove updates of space %s: %w", space, err)
 	}
 	return s.needs.Blobs.Clear(ctx, space)

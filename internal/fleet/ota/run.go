@@ -80,6 +80,8 @@ func (s *Service) Run(ctx context.Context) error {
 			return ctx.Err()
 		case e := <-s.events:
 			err = s.take(ctx, e)
+		case <-s.wake:
+			err = s.tellSome(ctx)
 		case <-ticks.C:
 			err = s.late(ctx)
 		case <-sweeps.C:
@@ -110,8 +112,7 @@ func (s *Service) refuse() {
 	}
 }
 
-// take works on an event and those behind it. What cannot be written is tried again: a device says once only
-// what it runs.
+// take works on an event and those behind it.
 func (s *Service) take(ctx context.Context, first event) error {
 	events := []event{first}
 	for len(events) < batch {
@@ -123,27 +124,76 @@ func (s *Service) take(ctx context.Context, first event) error {
 		}
 		break
 	}
-	more, err := s.write(ctx, events)
+	return s.work(ctx, events)
+}
+
+// work does what follows from events, and answers those who wait. What cannot be written is tried again: a device
+// says once only what it runs.
+func (s *Service) work(ctx context.Context, events []event) error {
+	err := s.write(ctx, events)
 	if err == nil {
 		answer(events, nil)
-	} else {
-		// One of them may be why: the others must not suffer.
-		more = nil
-		for _, e := range events {
-			next, err := s.insist(ctx, e)
-			answer([]event{e}, err)
-			more = append(more, next...)
-		}
+		return ctx.Err()
 	}
-	for len(more) > 0 {
-		e := more[0]
-		next, err := s.insist(ctx, e)
-		if err != nil {
-			return err
-		}
-		more = append(more[1:], next...)
+	// One of them may be why: the others must not suffer.
+	for _, e := range events {
+		answer([]event{e}, s.insist(ctx, e))
 	}
 	return ctx.Err()
+}
+
+// tell has Run tell the devices of updates that may begin. It does not wait: there may be as many as a
+// campaign has, and who asked for them may go away.
+func (s *Service) tell(all []Update) {
+	s.mu.Lock()
+	for _, u := range all {
+		if u.Held || !u.StartAt.IsZero() || s.owed[u.Device] {
+			continue
+		}
+		s.owed[u.Device] = true
+		s.turn = append(s.turn, u.Device)
+	}
+	s.mu.Unlock()
+	s.rouse()
+}
+
+// rouse wakes Run, if somebody has to be told.
+func (s *Service) rouse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.turn) == 0 {
+		return
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// tellSome tells the next devices whose turn it is, as many as one transaction holds: what devices say in the
+// meantime comes in between. Who is not connected is told when it comes.
+func (s *Service) tellSome(ctx context.Context) error {
+	defer s.rouse()
+	s.mu.Lock()
+	some := s.turn[:min(batch, len(s.turn))]
+	if s.turn = s.turn[len(some):]; len(s.turn) == 0 {
+		s.turn = nil
+	}
+	for _, d := range some {
+		delete(s.owed, d)
+	}
+	s.mu.Unlock()
+	var events []event
+	for _, d := range some {
+		if r, err := s.needs.Devices.Reach(ctx, d); err == nil && r.Generation == 0 {
+			continue
+		}
+		events = append(events, event{kind: listens, device: d})
+	}
+	if len(events) == 0 {
+		return ctx.Err()
+	}
+	return s.work(ctx, events)
 }
 
 // answer tells those who wait.
@@ -159,14 +209,14 @@ func answer(events []event, err error) {
 const maxTries = 60
 
 // insist works on one event until it succeeds, or cannot.
-func (s *Service) insist(ctx context.Context, e event) (more []event, err error) {
+func (s *Service) insist(ctx context.Context, e event) (err error) {
 	for try := 1; ; try++ {
-		if more, err = s.write(ctx, []event{e}); err == nil || ctx.Err() != nil {
-			return more, err
+		if err = s.write(ctx, []event{e}); err == nil || ctx.Err() != nil {
+			return err
 		}
 		if errors.Is(err, db.ErrUnique) || try == maxTries {
 			s.needs.Log.ErrorContext(ctx, "what a device says of its update cannot be written", "device", e.device, "err", err)
-			return nil, err
+			return err
 		}
 		if try == 1 {
 			s.needs.Log.ErrorContext(ctx, "what a device says of its update cannot be written; trying again", "device", e.device, "err", err)
@@ -175,7 +225,7 @@ func (s *Service) insist(ctx context.Context, e event) (more []event, err error)
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-t.C:
 		}
 	}
@@ -187,13 +237,13 @@ type order struct {
 	reach  device.Reach
 }
 
-// write works on events in one transaction, and then does what follows from them. It returns what happens next.
-func (s *Service) write(ctx context.Context, events []event) (more []event, err error) {
+// write works on events in one transaction, and then does what follows from them.
+func (s *Service) write(ctx context.Context, events []event) error {
 	var (
 		moved  []Update
 		orders []order
 	)
-	err = s.needs.Store.edit(ctx, func(tx changer) error {
+	err := s.needs.Store.edit(ctx, func(tx changer) error {
 		moved, orders = moved[:0], orders[:0]
 		for _, e := range events {
 			if e.kind == advances {
@@ -222,7 +272,7 @@ func (s *Service) write(ctx context.Context, events []event) (more []event, err 
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, o := range orders {
 		if err := s.send(o); err != nil {
@@ -236,15 +286,11 @@ func (s *Service) write(ctx context.Context, events []event) (more []event, err 
 		}
 		released, err := s.advance(ctx, e.device)
 		if err != nil && !errors.Is(err, ErrCampaignNotFound) {
-			return nil, err
+			return err
 		}
-		for _, u := range released {
-			if u.StartAt.IsZero() {
-				more = append(more, event{kind: listens, device: u.Device})
-			}
-		}
+		s.tell(released)
 	}
-	return more, nil
+	return nil
 }
 
 // apply lets e happen to u.
@@ -345,11 +391,7 @@ func (s *Service) late(ctx context.Context) error {
 			return fmt.Errorf("look for updates that are late: %w", err)
 		}
 		s.over(ctx, moved)
-		for _, u := range due {
-			if err := s.take(ctx, event{kind: listens, device: u.Device}); err != nil {
-				return err
-			}
-		}
+		s.tell(due)
 		if found < perLate {
 			return nil
 		}

@@ -30,8 +30,8 @@ type Store interface {
 }
 
 type imageStore interface {
-	addImage(ctx context.Context, i Image, e journal.Entry) error // keeps its blob
-	image(ctx context.Context, space, id string) (Image, error)   // or ErrImageNotFound
+	addImage(ctx context.Context, i Image, room int64, e journal.Entry) error // keeps its blob; or ErrStorage
+	image(ctx context.Context, space, id string) (Image, error)               // or ErrImageNotFound
 	imageOf(ctx context.Context, space string, file [32]byte) (Image, error)
 	images(ctx context.Context, space string) ([]Image, error) // the newest first
 	last(ctx context.Context, i Image) error                   // it stays until somebody deletes it
@@ -55,7 +55,7 @@ type campaignStore interface {
 	campaigns(ctx context.Context, space string, limit int) ([]Campaign, error)
 	underWay(ctx context.Context) ([]string, error)
 	tally(ctx context.Context, campaign string) ([]Tally, error)
-	clear(ctx context.Context, space string) error // all rows of a space
+	clear(ctx context.Context, space string, e journal.Entry) error // all rows of a space; no entry without one
 }
 
 // A changer changes updates within one transaction.
@@ -88,7 +88,7 @@ type Needs struct {
 	Devices Devices
 	Now     func() time.Time
 	Log     *slog.Logger
-	// Room is how many bytes the files of a space may have together; 0 is any number.
+	// Room is how many bytes the files of a space may have together; math.MaxInt64 is any number.
 	Room func(ctx context.Context, space string) (int64, error)
 	// Address is the address at which a device finds a path of ours: https://host[:port]path.
 	Address func(path string) string
@@ -107,10 +107,14 @@ type Service struct {
 	// Changes tells of updates that have moved on.
 	Changes feed.Feed[Change]
 
-	events chan event // what devices say; Run takes it
+	events chan event    // what devices say; Run takes it
+	wake   chan struct{} // holds one when turn is not empty
+	plain  chan struct{} // one token for each plain image that is in memory
 
 	mu     sync.Mutex
-	counts Counts // guarded by mu
+	counts Counts          // guarded by mu
+	turn   []string        // guarded by mu: the devices that Run has to tell, each once, the first first
+	owed   map[string]bool // guarded by mu: who is in turn
 }
 
 // Counts are since the start.
@@ -125,7 +129,7 @@ func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Blobs == nil || needs.MAC == nil || needs.Devices == nil || needs.Now == nil || needs.Log == nil || needs.Room == nil || needs.Address == nil {
 		return nil, errors.New("updates need Store, Blobs, MAC, Devices, Now, Log, Room and Address")
 	}
-	return &Service{needs: needs, events: make(chan event, queue)}, nil
+	return &Service{needs: needs, events: make(chan event, queue), wake: make(chan struct{}, 1), plain: make(chan struct{}, encoders), owed: map[string]bool{}}, nil
 }
 
 // Counts tells what happened since the start.
@@ -291,36 +295,19 @@ func (s *Service) Start(ctx context.Context, who access.Actor, space, id, image 
 	if err != nil {
 		return Update{}, err
 	}
-	s.begun(ctx, added)
+	s.begun(added)
 	return u, nil
 }
 
 // begun has Run tell the devices of updates that were added.
-func (s *Service) begun(ctx context.Context, added []Update) {
+func (s *Service) begun(added []Update) {
 	s.mu.Lock()
 	s.counts.Begun += uint64(len(added))
 	s.mu.Unlock()
 	for _, u := range added {
 		s.Changes.Publish(Change{u.Space, u.Device, u.ID, u.Status})
 	}
-	s.tell(ctx, added)
-}
-
-// tell has Run tell the devices of updates, if they are connected; others are told when they come.
-func (s *Service) tell(ctx context.Context, all []Update) {
-	for _, u := range all {
-		if u.Held || !u.StartAt.IsZero() {
-			continue
-		}
-		if r, err := s.needs.Devices.Reach(ctx, u.Device); err == nil && r.Generation == 0 {
-			continue
-		}
-		select {
-		case s.events <- event{kind: listens, device: u.Device}:
-		case <-ctx.Done():
-			return // it is told when it connects again
-		}
-	}
+	s.tell(added)
 }
 
 // Cancel ends an update. The device that has begun to fetch finds nothing at its address any more; one that has all
@@ -396,9 +383,9 @@ func (s *Service) Upload(ctx context.Context, who access.Actor, space, name stri
 	if err != nil {
 		return Image{}, err
 	}
-	most, err := s.room(ctx, space)
+	room, err := s.needs.Room(ctx, space)
 	if err != nil {
 		return Image{}, err
 	}
-	return s.upload(ctx, who, space, name, lasting, r, most)
+	return s.upload(ctx, who, space, name, lasting, r, room)
 }

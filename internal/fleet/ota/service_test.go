@@ -541,6 +541,9 @@ func TestErasure(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if text := h.actions(space); text != "ota:erase" {
+			t.Errorf("the journal says %s", text)
+		}
 		all, err := h.List(ctx, editor, Filter{Space: space})
 		images, err2 := h.Images(ctx, editor, space)
 		n, err3 := h.Count(ctx, space)

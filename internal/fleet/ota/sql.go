@@ -1,6 +1,7 @@
 package ota
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -91,7 +92,7 @@ func (s sqlStore) open(ctx context.Context, r imageRow) (Image, error) {
 	return r.Image, nil
 }
 
-func (s sqlStore) addImage(ctx context.Context, i Image, e journal.Entry) error {
+func (s sqlStore) addImage(ctx context.Context, i Image, room int64, e journal.Entry) error {
 	seal, err := s.ring.Space(ctx, i.Space)
 	if err != nil {
 		return fmt.Errorf("key of space %s: %w", i.Space, err)
@@ -107,6 +108,10 @@ func (s sqlStore) addImage(ctx context.Context, i Image, e journal.Entry) error 
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if err := blob.Keep(ctx, tx, i.blob); err != nil {
 			return err
+		}
+		// Files that came at the same time did not know of each other.
+		if n, err := blob.Kept(ctx, tx, i.Space); err != nil || n > room {
+			return cmp.Or(err, error(ErrStorage))
 		}
 		if _, err := tx.Exec(ctx, `insert into ota_image (`+imageColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 			i.ID, i.Space, i.Owner, i.blob, private, int64(i.Magic), i.FileBytes, i.ImageBytes, i.FileSHA[:], i.ImageSHA[:], i.Lasting, micros(i.CreatedAt), micros(i.UsedAt)); err != nil {
@@ -201,19 +206,29 @@ func (s sqlStore) last(ctx context.Context, i Image) error {
 }
 
 // clear removes all rows of a space; its files are the blobs' own.
-func (s sqlStore) clear(ctx context.Context, space string) error {
+func (s sqlStore) clear(ctx context.Context, space string, e journal.Entry) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
+		gone := int64(0)
 		for _, text := range []string{
 			`delete from ota_state where ota in (select id from ota where space = $1)`,
 			`delete from ota where space = $1`,
 			`delete from ota_campaign where space = $1`,
 			`delete from ota_image where space = $1`,
 		} {
-			if _, err := tx.Exec(ctx, text, space); err != nil {
+			r, err := tx.Exec(ctx, text, space)
+			if err != nil {
 				return err
 			}
+			n, err := r.RowsAffected()
+			if err != nil {
+				return err
+			}
+			gone += n
 		}
-		return nil
+		if gone == 0 {
+			return nil // nothing changes
+		}
+		return journal.Record(ctx, tx, e)
 	})
 }
 

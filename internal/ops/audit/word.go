@@ -169,6 +169,7 @@ var words = map[string]string{
 	"ota:create": "Update of a device started",
 	"ota:delete": "Uploaded program deleted",
 	"ota:end":    "Update of a device ended",
+	"ota:erase":  "Updates and programs of a space erased",
 	"ota:halt":   "Updates of many devices halted",
 	"ota:resume": "Updates of many devices resumed",
 	"ota:upload": "Program for boards uploaded",

@@ -276,12 +276,22 @@ func (d *Door) bind(route Route) (*bound, error) {
 func (b *bound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), b.route.Timeout)
 	defer cancel()
+	control := http.NewResponseController(w) // not every writer has deadlines
 	// A context does not wake a handler that reads a body which does not come; a
 	// deadline in the past does.
-	wake := time.AfterFunc(b.route.Timeout, func() {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // not every writer has deadlines
-	})
+	wake := time.AfterFunc(b.route.Timeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
 	defer wake.Stop()
+	if b.route.Timeout > DefaultTimeout {
+		// The server's own deadlines are for short requests: they would end this one, and keep its answer from being written.
+		_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
+		cut := time.AfterFunc(b.route.Timeout+answerTime, func() { _ = control.SetWriteDeadline(time.Unix(1, 0)) })
+		defer func() {
+			cut.Stop()
+			if wake.Stop() && r.ContentLength != 0 {
+				_ = control.SetReadDeadline(b.door.needs.Now().Add(answerTime)) // for what nobody has read of the body
+			}
+		}()
+	}
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, b.route.MaxBody)
 	if err := b.serve(w, r); err != nil {

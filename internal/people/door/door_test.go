@@ -557,6 +557,46 @@ func TestSlowBodyEnds(t *testing.T) {
 	}
 }
 
+// A route that says that it takes its time has it, whatever the server's own deadlines are.
+func TestLongRoutesOutliveTheServersDeadlines(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Config{})
+	const deadline = 50 * time.Millisecond
+	handler, err := h.door.Handler([]Route{{
+		Pattern: "GET /a", Action: "thing:write", Timeout: 2 * DefaultTimeout,
+		Do: func(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
+			wait := time.NewTimer(4 * deadline)
+			defer wait.Stop()
+			select {
+			case <-wait.C:
+				return rest.Write(w, http.StatusOK, "application/json", "here it is")
+			case <-r.Context().Done():
+				return fmt.Errorf("wait: %w", r.Context().Err())
+			}
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = deadline, deadline
+	server.Start()
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/a", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer good")
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("status %d, %s, %v", answer.StatusCode, body, err)
+	}
+}
+
 // Whatever arrives at whatever address, the answer is not our fault.
 func FuzzDoor(f *testing.F) {
 	h := newHouse(f, Config{KeyRate: Rate{PerMinute: -1}, OpenRate: Rate{PerMinute: -1}, GuessRate: Rate{PerMinute: -1}})

@@ -47,6 +47,7 @@ func SpaceOf(_ *http.Request, who access.Actor) (access.Resource, error) {
 const (
 	DefaultBody    = 64 << 10         // bytes of a request's body
 	DefaultTimeout = 30 * time.Second // of a request, body included
+	answerTime     = 30 * time.Second // for a client to take the answer of a route with a longer Timeout, after that
 )
 
 // check says what is wrong with a declaration.

@@ -32,7 +32,7 @@ const (
 	Triggers   Quota = "triggers"   // deleted ones count until they are gone for good
 	Notices    Quota = "notices"    // what triggers do in a day, UTC
 	Dashboards Quota = "dashboards" // as devices and things
-	Storage    Quota = "storage"    // MiB of uploaded files
+	Storage    Quota = "storage"    // MiB of uploaded files and pictures
 	Values     Quota = "values"     // that are sent in a day of UTC, by boards and people
 )
 
