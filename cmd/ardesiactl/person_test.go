@@ -40,7 +40,7 @@ func person(t *testing.T) (*servertest.House, oauth.Login) {
 			return next
 		},
 		SignOut: nowhere,
-		Ended:   func(context.Context, string) bool { return false },
+		Ended:   func(context.Context, string) (bool, error) { return false, nil },
 		End:     func(context.Context, string) error { return nil },
 	})
 	if err != nil {

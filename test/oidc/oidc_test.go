@@ -80,7 +80,7 @@ func start(t *testing.T) *site {
 			return page("/sign-in?return_to=")(r, returnTo)
 		},
 		Consent: page("/consent?id="), SignOut: page("/sign-out?return_to="),
-		Ended: func(context.Context, string) bool { return false },
+		Ended: func(context.Context, string) (bool, error) { return false, nil },
 		End: func(_ context.Context, session string) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
