@@ -160,13 +160,15 @@ func (noLine) Drop(string, error)                {}
 // A house is a stack that runs within a test, with a clock that the test moves.
 type house struct {
 	*stack
-	t        testing.TB
-	set      setting
-	http     http.Handler
-	hooks    *receiver
-	carrier  *carrier
-	stop     func()
-	sessions map[string]*device.Session
+	t       testing.TB
+	set     setting
+	http    http.Handler
+	hooks   *receiver
+	carrier *carrier
+	stop    func()
+	// stopEngine ends the engine alone: values wait.
+	stopEngine func()
+	sessions   map[string]*device.Session
 
 	mu  sync.Mutex
 	now time.Time // guarded by mu
@@ -208,7 +210,17 @@ func (h *house) again() {
 	h.Service.tick = 2 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	for _, run := range []func(context.Context) error{h.history.Run, h.letters.Run, h.Service.Run, h.devices.Run} {
+	engine, stopEngine := context.WithCancel(ctx)
+	idle := make(chan struct{})
+	h.stopEngine = func() {
+		stopEngine()
+		<-idle
+	}
+	triggers := func(context.Context) error {
+		defer close(idle)
+		return h.Service.Run(engine)
+	}
+	for _, run := range []func(context.Context) error{h.history.Run, h.letters.Run, triggers, h.devices.Run} {
 		parts.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				h.t.Errorf("Run = %v", err)

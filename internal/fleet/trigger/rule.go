@@ -47,7 +47,7 @@ func (s *Service) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after := position
+	floor := position // numbers up to here were in use, also when history is an older archive than the triggers
 	for _, space := range spaces {
 		all, err := s.needs.Store.list(ctx, space, false)
 		if errors.Is(err, keys.ErrErased) {
@@ -57,7 +57,7 @@ func (s *Service) open(ctx context.Context) error {
 			return err
 		}
 		for _, t := range all {
-			after = max(after, t.Since)
+			floor = max(floor, t.Since)
 			r, err := s.compile(ctx, t)
 			if err != nil {
 				return err
@@ -66,11 +66,8 @@ func (s *Service) open(ctx context.Context) error {
 		}
 	}
 	s.position = position
-	s.tap, err = s.needs.Tap(ctx, after, s.watched)
-	if err == nil && after > position {
-		// Nothing of what came in between is anybody's business any more, or an older archive of one database was restored.
-		s.needs.Log.InfoContext(ctx, "triggers begin behind values that they have not seen", "from", position, "to", after)
-	}
+	// A trigger that was armed lately skips by itself what is not its business; others may wait for just that.
+	s.tap, err = s.needs.Tap(ctx, position, floor, s.watched)
 	return err
 }
 
