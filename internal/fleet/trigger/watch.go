@@ -88,11 +88,7 @@ func (w *watch) keep(ctx context.Context, d *decision) error {
 // now says what the status of a device is since a time. It is told at earliest when says.
 func (w *watch) now(ctx context.Context, d *decision, r *rule, id string, online bool, since, earliest time.Time) error {
 	p := presence{r.id, id}
-	told, undecided := d.online[p]
-	if !undecided {
-		told = r.state.online[id]
-	}
-	had := w.pending[p]
+	told, had := d.online(r, id), w.pending[p]
 	if told == online {
 		if had != nil {
 			had.gone = true
@@ -109,8 +105,7 @@ func (w *watch) now(ctx context.Context, d *decision, r *rule, id string, online
 		next.at = earliest
 	}
 	if !counts {
-		d.work(r)
-		d.online[p] = online
+		d.work(r).told[id] = online
 		return nil
 	}
 	if next.at.After(w.s.now()) {
@@ -123,8 +118,7 @@ func (w *watch) now(ctx context.Context, d *decision, r *rule, id string, online
 
 // tell has a rule fire about a device.
 func (w *watch) tell(ctx context.Context, d *decision, r *rule, x *due) error {
-	d.work(r)
-	d.online[x.presence] = x.online
+	d.work(r).told[x.device] = x.online
 	e := event{At: x.since, Device: x.device, Online: x.online}
 	key := x.device + "/" + strconv.FormatBool(x.online) + "/" + strconv.FormatInt(x.since.UnixMicro(), 10)
 	return w.s.fire(ctx, d, r, e, "device:"+x.device, key)
@@ -140,7 +134,7 @@ func (w *watch) ring(ctx context.Context) error {
 		}
 		delete(w.pending, x.presence)
 		r := w.s.current(x.trigger)
-		if r == nil || r.status == nil || !r.status.has(x.device) || r.state.online[x.device] == x.online {
+		if r == nil || r.status == nil || !r.status.has(x.device) || d.online(r, x.device) == x.online {
 			continue
 		}
 		if err := w.tell(ctx, d, r, x); err != nil {
@@ -212,8 +206,7 @@ func (w *watch) lookAt(ctx context.Context, r *rule) error {
 		}
 		for id := range r.state.online {
 			if !there[id] { // it was removed, or is not the trigger's business any more
-				d.work(r)
-				d.online[presence{r.id, id}] = false
+				d.work(r).told[id] = false
 			}
 		}
 		return nil
