@@ -68,6 +68,7 @@ type setting struct {
 	limit         func(context.Context, string) (int, int, error)
 	config        Config
 	cut           func(step string) error
+	lists         func(Devices) Devices // what lists devices for triggers; nil: the real one
 }
 
 func newStack(ctx context.Context, c setting) (*stack, error) {
@@ -126,7 +127,11 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 	if signer, err = k.ring.Signer(ctx, "web-push"); err != nil {
 		return nil, err
 	}
-	k.Service, err = New(ctx, Needs{Store: SQL(c.core, k.ring), Keys: k.ring, Things: k.things, Devices: k.devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
+	var devices Devices = k.devices
+	if c.lists != nil {
+		devices = c.lists(devices)
+	}
+	k.Service, err = New(ctx, Needs{Store: SQL(c.core, k.ring), Keys: k.ring, Things: k.things, Devices: devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
 		Letter: k.letters.Send,
 		Role: func(_ context.Context, in, user string) (access.Role, error) {
 			for _, a := range actors {

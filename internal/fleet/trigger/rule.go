@@ -18,6 +18,7 @@ type rule struct {
 	kind            thing.Kind
 	test            test
 	status          *Status
+	has             func(device string) bool // whose status counts
 	revision, since int64
 	actions         []target
 	*state
@@ -87,7 +88,9 @@ func (s *Service) compile(ctx context.Context, t Trigger) (*rule, error) {
 	for _, a := range t.Actions {
 		r.actions = append(r.actions, target{a.ID, a.Kind})
 	}
-	if t.Status == nil {
+	if t.Status != nil {
+		r.has = t.Status.among()
+	} else {
 		_, p, err := s.needs.Things.Property(ctx, system(t.Space), t.Property)
 		if isProblem(err) {
 			return nil, nil

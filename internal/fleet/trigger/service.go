@@ -287,10 +287,10 @@ func (s *Service) first(ctx context.Context, who access.Actor, t *Trigger) (m me
 		if err != nil {
 			return m, err
 		}
-		known := map[string]bool{}
+		known, has := map[string]bool{}, t.Status.among()
 		for _, d := range all {
 			known[d.ID] = true
-			if d.Status == device.Online && t.Status.has(d.ID) {
+			if d.Status == device.Online && has(d.ID) {
 				m.online = append(m.online, d.ID)
 			}
 		}
