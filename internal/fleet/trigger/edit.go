@@ -94,7 +94,8 @@ func (s *Service) CreateAction(ctx context.Context, who access.Actor, a Action) 
 	if err := s.needs.Store.addAction(ctx, a, s.entry(who, "action:create", "action", a.ID, about(a.Trigger))); err != nil {
 		return Action{}, err
 	}
-	return a, s.again(ctx, a.Space, a.Trigger)
+	s.again(ctx, a.Space, a.Trigger)
+	return a, nil
 }
 
 func about(trigger string) map[string]string {
@@ -154,11 +155,10 @@ func (s *Service) changeAction(ctx context.Context, who access.Actor, id, action
 		return Action{}, err
 	}
 	if before != a.Trigger {
-		if err := s.again(ctx, a.Space, before); err != nil {
-			return Action{}, err
-		}
+		s.again(ctx, a.Space, before)
 	}
-	return a, s.again(ctx, a.Space, a.Trigger)
+	s.again(ctx, a.Space, a.Trigger)
+	return a, nil
 }
 
 // DeleteAction removes an action, and what waits to be delivered of it.
@@ -170,7 +170,8 @@ func (s *Service) DeleteAction(ctx context.Context, who access.Actor, id string)
 	if err != nil {
 		return err
 	}
-	return s.again(ctx, who.Space, trigger)
+	s.again(ctx, who.Space, trigger)
+	return nil
 }
 
 // Unsubscribe takes people from the recipients of an action.

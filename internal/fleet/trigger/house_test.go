@@ -68,6 +68,7 @@ type setting struct {
 	limit         func(context.Context, string) (int, int, error)
 	config        Config
 	cut           func(step string) error
+	store         func(Store) Store     // what triggers keep things in; nil: the real one
 	lists         func(Devices) Devices // what lists devices for triggers; nil: the real one
 }
 
@@ -131,7 +132,11 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 	if c.lists != nil {
 		devices = c.lists(devices)
 	}
-	k.Service, err = New(ctx, Needs{Store: SQL(c.core, k.ring), Keys: k.ring, Things: k.things, Devices: devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
+	store := SQL(c.core, k.ring)
+	if c.store != nil {
+		store = c.store(store)
+	}
+	k.Service, err = New(ctx, Needs{Store: store, Keys: k.ring, Things: k.things, Devices: devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
 		Letter: k.letters.Send,
 		Role: func(_ context.Context, in, user string) (access.Role, error) {
 			for _, a := range actors {

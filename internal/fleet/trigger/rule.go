@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -114,15 +115,17 @@ func (s *Service) compile(ctx context.Context, t Trigger) (*rule, error) {
 	return r, nil
 }
 
-// arm makes a change of a trigger one that the engine knows.
-func (s *Service) arm(ctx context.Context, had, after Trigger) error {
+// armWithin is how long arming may take, which goes on when whoever made the change has gone.
+const armWithin = 10 * time.Second
+
+// arm makes a change of a trigger one that the engine knows. The change is on disk: it does not fail any more.
+func (s *Service) arm(ctx context.Context, had, after Trigger) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), armWithin)
+	defer stop()
 	r, err := s.compile(ctx, after)
 	if err != nil {
-		// The change is on disk. Until the database answers again it is not armed, and not what it was before either.
-		s.needs.Log.ErrorContext(ctx, "a trigger that was changed cannot be armed; trying again", "trigger", after.ID, "err", err)
-		s.mu.Lock()
-		s.stale[after.ID] = after.Space
-		s.mu.Unlock()
+		// Until the database answers again it is not armed, and not what it was before either.
+		s.retry(ctx, after.Space, after.ID, err)
 	}
 	s.place(had, after, r)
 	if r != nil && r.status != nil {
@@ -131,22 +134,32 @@ func (s *Service) arm(ctx context.Context, had, after Trigger) error {
 		default: // the engine looks at all of them now and then
 		}
 	}
-	return nil
+}
+
+func (s *Service) retry(ctx context.Context, space, trigger string, err error) {
+	s.needs.Log.ErrorContext(ctx, "a trigger that was changed cannot be armed; trying again", "trigger", trigger, "err", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stale[trigger] = space
 }
 
 // again makes the engine read a trigger of which an action has changed; "" is none.
-func (s *Service) again(ctx context.Context, space, trigger string) error {
+func (s *Service) again(ctx context.Context, space, trigger string) {
 	if trigger == "" {
-		return nil
+		return
 	}
+	s.arming.Lock()
+	defer s.arming.Unlock()
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), armWithin)
+	defer stop()
 	t, err := s.needs.Store.find(ctx, space, trigger)
-	if errors.Is(err, ErrNotFound) {
-		return nil
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		s.retry(ctx, space, trigger, err)
+	default:
+		s.arm(ctx, t, t)
 	}
-	if err != nil {
-		return err
-	}
-	return s.arm(ctx, t, t)
 }
 
 func (s *Service) disarm(had Trigger) { s.place(had, Trigger{}, nil) }
@@ -215,10 +228,6 @@ func (s *Service) mend(ctx context.Context) {
 	s.stale = map[string]string{}
 	s.mu.Unlock()
 	for id, space := range stale {
-		if err := s.again(ctx, space, id); err != nil {
-			s.mu.Lock()
-			s.stale[id] = space
-			s.mu.Unlock()
-		}
+		s.again(ctx, space, id)
 	}
 }

@@ -162,6 +162,7 @@ type Service struct {
 	linked map[string]int              // guarded by mu; triggers by property, armed or not
 	stale  map[string]string           // guarded by mu; triggers that could not be armed, with their space
 
+	arming   sync.Mutex  // held while a trigger is read whose actions have changed, so that the newest is armed last
 	making   sync.Mutex  // held from counting what a space has until there is more
 	fresh    chan string // triggers on devices whose devices are to be looked at
 	lanes    []*lane
@@ -275,7 +276,8 @@ func (s *Service) Create(ctx context.Context, who access.Actor, t Trigger) (Trig
 	if err := s.needs.Store.add(ctx, t, first, s.entry(who, "trigger:create", "trigger", t.ID, nil)); err != nil {
 		return Trigger{}, err
 	}
-	return t, s.arm(ctx, Trigger{}, t)
+	s.arm(ctx, Trigger{}, t)
+	return t, nil
 }
 
 // first finds what t watches, makes sure that it can be watched, and says what it knows at first:
@@ -422,7 +424,8 @@ func (s *Service) Update(ctx context.Context, who access.Actor, id string, fn fu
 		if err != nil {
 			return Trigger{}, err
 		}
-		return after, s.arm(ctx, had, after)
+		s.arm(ctx, had, after)
+		return after, nil
 	}
 }
 
