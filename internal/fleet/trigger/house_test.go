@@ -109,7 +109,8 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 	if err := k.devices.Repair(ctx); err != nil {
 		return nil, err
 	}
-	people := map[string]post.Person{editor.ID: {Address: "ed@example.org", Name: "Ed"}, viewer.ID: {Address: "vi@example.org", Name: "Vi", Lang: "it"}}
+	people := map[string]post.Person{editor.ID: {Address: "ed@example.org", Name: "Ed"}, viewer.ID: {Address: "vi@example.org", Name: "Vi", Lang: "it"},
+		stranger.ID: {Address: "stranger@example.org", Name: "Strange"}}
 	person := func(_ context.Context, user string) (post.Person, error) {
 		p, ok := people[user]
 		if !ok {
