@@ -33,7 +33,7 @@ type delivery struct {
 	kind                             Kind
 	target                           string
 	sealed                           []byte
-	at, stamp, next, tries           int64
+	at, from, stamp, next, tries     int64 // from: it is tried for a day since then
 	revision                         int64 // of the trigger; not stored
 }
 
@@ -225,7 +225,7 @@ func (s *Service) fire(ctx context.Context, d *decision, r *rule, e event, part,
 			u.held++
 			continue
 		}
-		row := delivery{trigger: r.id, revision: r.revision, action: to.id, space: r.space, part: part, kind: to.kind, at: now.UnixMicro(), next: now.UnixMicro()}
+		row := delivery{trigger: r.id, revision: r.revision, action: to.id, space: r.space, part: part, kind: to.kind, at: now.UnixMicro(), from: now.UnixMicro(), next: now.UnixMicro()}
 		row.id = uuid.NewSHA1(deliveries, keys.Place(r.id, strconv.FormatInt(r.revision, 10), key, to.id)).String()
 		if row.sealed, err = sealEvent(seal, row.id, e); err != nil {
 			return err

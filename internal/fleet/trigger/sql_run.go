@@ -121,9 +121,9 @@ func (s sqlStore) decide(ctx context.Context, d *decision) error {
 
 func insertDelivery(ctx context.Context, tx *db.Tx, r *delivery) error {
 	if _, err := tx.Exec(ctx, `
-		insert into trigger_delivery (id, trigger, action, space, part, kind, target, sealed, at, stamp, next_at, tries, taken, ended_at, outcome, answer)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, 0, false, 0, '', 0) on conflict (id) do nothing`,
-		r.id, r.trigger, r.action, r.space, r.part, string(r.kind), r.target, r.sealed, r.at, r.next); err != nil {
+		insert into trigger_delivery (id, trigger, action, space, part, kind, target, sealed, at, since, stamp, next_at, tries, taken, ended_at, outcome, answer)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, false, 0, '', 0) on conflict (id) do nothing`,
+		r.id, r.trigger, r.action, r.space, r.part, string(r.kind), r.target, r.sealed, r.at, r.from, r.next); err != nil {
 		return fmt.Errorf("delivery of trigger %s: %w", r.trigger, err)
 	}
 	return nil
