@@ -103,6 +103,10 @@ func (c *committer) run(ctx context.Context) (err error) {
 func (c *committer) commit(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, commitWithin)
 	defer stop()
+	if c.s.tap != nil {
+		c.s.tap.begin()
+		defer c.s.tap.end()
+	}
 	began := c.s.now()
 	err := c.write(ctx)
 	if err != nil {

@@ -35,6 +35,7 @@ type Tap struct {
 	rows   []tapSize // guarded by mu; on disk, those that the follower still needs
 	held   int64     // guarded by mu; bytes of rows
 	freed  chan struct{}
+	busy   chan struct{} // guarded by mu; closed when the commit that is under way has ended; nil for none
 
 	wake chan struct{} // holds a word when there is something new
 }
@@ -82,6 +83,36 @@ func (s *Service) Tap(ctx context.Context, after, floor int64, watched func(seri
 
 // Changed says that watched answers otherwise than before. It holds for commits that begin after it.
 func (t *Tap) Changed() { t.version.Add(1) }
+
+// Settled waits until the commit has ended that is under way, if one is: what comes then knows of Changed.
+func (t *Tap) Settled(ctx context.Context) error {
+	t.mu.Lock()
+	busy := t.busy
+	t.mu.Unlock()
+	if busy == nil {
+		return nil
+	}
+	select {
+	case <-busy:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin and end are around each commit.
+func (t *Tap) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.busy = make(chan struct{})
+}
+
+func (t *Tap) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.busy)
+	t.busy = nil
+}
 
 // Seq is the number of the newest commit that is visible.
 func (t *Tap) Seq() int64 {

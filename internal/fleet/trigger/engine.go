@@ -117,6 +117,7 @@ func (s *Service) look(ctx context.Context, some []series.Tapped) (*decision, er
 
 // lookAt is look for the values of one commit.
 func (s *Service) lookAt(ctx context.Context, d *decision, b series.Tapped) error {
+	s.amend(d, b.Seq-1)
 	nth := map[*state]int{}
 	for i := range b.Points {
 		for _, r := range s.rulesOf(b.Points[i].Series) {
@@ -142,6 +143,7 @@ func (s *Service) lookAt(ctx context.Context, d *decision, b series.Tapped) erro
 // fires says whether a value makes a rule fire, and remembers it.
 func (s *Service) fires(d *decision, r *rule, v series.Value) bool {
 	now := r.state
+	r.state.looked = true
 	if w := d.works[r.state]; w != nil {
 		now = &w.state
 	}
@@ -274,6 +276,7 @@ func (s *Service) keep(ctx context.Context, d *decision) error {
 		return err
 	}
 	for st, w := range d.works {
+		w.looked = st.looked
 		*st = w.state
 		for id, online := range w.told {
 			if online {

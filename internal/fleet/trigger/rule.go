@@ -37,6 +37,7 @@ type state struct {
 	seen                    []byte
 	firedAt, freeAt, tellAt int64
 	online                  map[string]bool // devices
+	looked                  bool            // at a value since the start; not on disk
 }
 
 // open makes rules of all triggers that are armed, and begins to follow what they watch.
@@ -128,6 +129,11 @@ func (s *Service) arm(ctx context.Context, had, after Trigger) {
 		s.retry(ctx, after.Space, after.ID, err)
 	}
 	s.place(had, after, r)
+	if r != nil && r.status == nil {
+		if err := s.begin(ctx, r); err != nil {
+			s.needs.Log.WarnContext(ctx, "a trigger begins without a look at the newest value", "trigger", r.id, "err", err)
+		}
+	}
 	if r != nil && r.status != nil {
 		select {
 		case s.fresh <- r.id:

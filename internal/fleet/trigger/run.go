@@ -99,6 +99,9 @@ func (s *Service) runEngine(ctx context.Context, values <-chan []series.Tapped, 
 			}
 			w.turn()
 			err = w.ring(ctx)
+			if d := s.decision(); err == nil && s.amend(d, seen) {
+				err = s.keep(ctx, d)
+			}
 			if err == nil && seen > done {
 				err = s.remember(ctx, seen)
 				done = seen

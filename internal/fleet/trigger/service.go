@@ -160,6 +160,7 @@ type Service struct {
 	index  map[string][]*rule          // guarded by mu; by series; lists never change
 	homes  map[string]map[string]*rule // guarded by mu; those on devices, by space and trigger
 	linked map[string]int              // guarded by mu; triggers by property, armed or not
+	begun  []beginning                 // guarded by mu; in order
 	stale  map[string]string           // guarded by mu; triggers that could not be armed, with their space
 
 	arming   sync.Mutex  // held while a trigger is read whose actions have changed, so that the newest is armed last
