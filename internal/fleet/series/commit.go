@@ -67,6 +67,7 @@ type committer struct {
 
 	tapThings []*thing // with points that are followed
 	tapped    Tapped
+	tapBytes  int // of tapped, on disk
 }
 
 // run commits until the queue is stopped and empty. It fails only when going on would
@@ -102,6 +103,10 @@ func (c *committer) run(ctx context.Context) (err error) {
 func (c *committer) commit(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, commitWithin)
 	defer stop()
+	if c.s.tap != nil {
+		c.s.tap.begin()
+		defer c.s.tap.end()
+	}
 	began := c.s.now()
 	err := c.write(ctx)
 	if err != nil {
@@ -177,6 +182,7 @@ func (c *committer) write(ctx context.Context) error {
 		if ch.tap, err = c.tapRow(ch.next + int64(len(c.fresh))); err != nil {
 			return err
 		}
+		c.tapBytes = len(ch.tap.body)
 	}
 	if err := c.s.store.commit(ctx, &ch); err != nil {
 		c.undo = true
@@ -280,7 +286,7 @@ func (c *committer) apply() {
 		}
 	}
 	if len(c.tapped.Points) > 0 {
-		c.s.tap.push(c.tapped)
+		c.s.tap.push(c.tapped, c.tapBytes)
 	}
 	m.seq++
 	m.points += len(c.states)

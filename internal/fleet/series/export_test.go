@@ -113,6 +113,19 @@ func (s *Slow) commit(context.Context, *change) error {
 // TapPoints is how many points a Tap keeps in memory.
 const TapPoints = tapPoints
 
+// TapBytes is how many bytes these have.
+const TapBytes = tapBytes
+
+// SetTapDisk makes the bound of a Tap on disk one that a test can reach.
+func (s *Service) SetTapDisk(bytes int64) { s.limits.tapDisk = bytes }
+
+// QueuedBytes is how many bytes of points a Tap has in memory.
+func (t *Tap) QueuedBytes() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bytes
+}
+
 // Queued is how many points it has there.
 func (t *Tap) Queued() int {
 	t.mu.Lock()

@@ -102,6 +102,7 @@ func (st *state) record(at int64, v Value) {
 type memory struct {
 	mu      sync.RWMutex
 	series  map[string]*state // guarded by mu; by property
+	ids     map[int64]*state  // guarded by mu; the same by number
 	things  map[string]*thing // guarded by mu
 	nextID  int64             // guarded by mu; numbers from here on were never used
 	dirty   []*state          // guarded by mu; those with pending points
@@ -115,7 +116,7 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{series: make(map[string]*state), things: make(map[string]*thing), nextID: 1, shrunk: make(chan struct{})}
+	return &memory{series: make(map[string]*state), ids: make(map[int64]*state), things: make(map[string]*thing), nextID: 1, shrunk: make(chan struct{})}
 }
 
 // thing returns the one for id, which belongs to space when nobody knew it. The caller holds mu for writing.
@@ -131,12 +132,16 @@ func (m *memory) thing(id, space string) *thing {
 // know makes a series one that is found. The caller holds mu for writing.
 func (m *memory) know(st *state) {
 	m.series[st.property] = st
+	m.ids[st.id] = st
 	st.thing.series++
 }
 
 // unknow is the opposite: with its last series a thing is forgotten.
 func (m *memory) unknow(st *state) {
 	delete(m.series, st.property)
+	if m.ids[st.id] == st {
+		delete(m.ids, st.id)
+	}
 	if st.thing.series--; st.thing.series == 0 && m.things[st.thing.id] == st.thing {
 		delete(m.things, st.thing.id)
 	}

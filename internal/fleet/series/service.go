@@ -37,8 +37,8 @@ type Store interface {
 
 // tapStore is what a Tap needs of a database.
 type tapStore interface {
-	// lastTap is the number of the newest row, 0 for none.
-	lastTap(ctx context.Context) (int64, error)
+	// tapSizes are the numbers of the rows behind one, in order, and their sizes.
+	tapSizes(ctx context.Context, from int64) ([]tapSize, error)
 	// tapped reads rows behind from, up to to, by number.
 	tapped(ctx context.Context, from, to int64, limit int) ([]logRow, error)
 	// untap removes the rows up to a number.
@@ -126,10 +126,11 @@ type limits struct {
 	decoded   int   // points that a query may read
 	pieceRows int   // chunks, and last values, that one transaction of a flush writes
 	cutRows   int64 // of the log that one transaction removes
+	tapDisk   int64 // bytes of followed values that wait on disk for their follower
 }
 
 // A transaction of a flush takes a few milliseconds: so long a commit may have to wait for it.
-var defaultLimits = limits{decoded: MaxDecoded, pieceRows: 128, cutRows: 4096}
+var defaultLimits = limits{decoded: MaxDecoded, pieceRows: 128, cutRows: 4096, tapDisk: tapDisk}
 
 // A Service keeps the history of all properties. All methods may be called from any goroutine.
 type Service struct {
@@ -292,6 +293,9 @@ type Stats struct {
 	FailedFlushes uint64
 	LastFlush     time.Duration
 	CarriedPoints int // over the last flush
+
+	// SkippedSections is how many parts of what is followed were damaged and not told. Their points are in the log all the same.
+	SkippedSections uint64
 }
 
 // Stats says how the service does.

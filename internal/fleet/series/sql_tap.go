@@ -6,9 +6,15 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 )
 
-func (s sqlStore) lastTap(ctx context.Context) (n int64, err error) {
-	err = s.db.One(ctx, func(r db.Row) error { return r.Scan(&n) }, `SELECT COALESCE(MAX(seq), 0) FROM series_tap`)
-	return n, err
+func (s sqlStore) tapSizes(ctx context.Context, from int64) (all []tapSize, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = db.All(ctx, tx, func(from db.Row) (r tapSize, err error) {
+			err = from.Scan(&r.seq, &r.bytes)
+			return r, err
+		}, `SELECT seq, LENGTH(body) FROM series_tap WHERE seq > $1 ORDER BY seq`, from)
+		return err
+	})
+	return all, err
 }
 
 func (s sqlStore) tapped(ctx context.Context, from, to int64, limit int) (all []logRow, err error) {

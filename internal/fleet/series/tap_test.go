@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,15 +21,23 @@ type tapped struct {
 	stop func()
 }
 
-func openTapped(t *testing.T, store series.Store, keys *seriestest.Keys, after int64, config series.Config) *tapped {
+func openTapped(t *testing.T, store series.Store, keys *seriestest.Keys, after int64, config series.Config, change ...func(*series.Service)) *tapped {
+	t.Helper()
+	return openTappedAbove(t, store, keys, after, 0, config, change...)
+}
+
+func openTappedAbove(t *testing.T, store series.Store, keys *seriestest.Keys, after, floor int64, config series.Config, change ...func(*series.Service)) *tapped {
 	t.Helper()
 	s, err := series.New(t.Context(), series.Needs{Store: store, Keys: keys, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now, Config: config})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tap, err := s.Tap(t.Context(), after, func(id string) bool { return id != "p0" })
+	tap, err := s.Tap(t.Context(), after, floor, func(id string) bool { return id != "p0" })
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, fn := range change {
+		fn(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -170,4 +179,110 @@ func TestTapSpills(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.told(t, 1)
+}
+
+// What waits on disk is bounded in bytes: commits wait for the follower, and go on when it has come along.
+func TestTapHoldsCommitsBack(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.History))
+	k := openTapped(t, series.SQL(d), new(seriestest.Keys), 0, series.Config{}, func(s *series.Service) { s.SetTapDisk(10_000) })
+	defer k.stop()
+	text := series.Value{Kind: series.Text, Text: strings.Repeat("a", 20_000)}
+	if err := k.Append(t.Context(), []series.Point{point("p1", 0, text)}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	k.Enqueue([]series.Point{point("p1", 1, text)}, func(err error) { done <- err })
+	_, seq := k.told(t, 1)
+	select {
+	case err := <-done:
+		t.Fatalf("a commit does not wait: %v", err)
+	default:
+	}
+	if err := k.Done(t.Context(), seq); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Long texts do not fill the memory either.
+func TestTapSpillsTexts(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.History))
+	k := openTapped(t, series.SQL(d), new(seriestest.Keys), 0, series.Config{})
+	defer k.stop()
+	text := series.Value{Kind: series.Text, Text: strings.Repeat("a", series.MaxText)}
+	const batches, each = 6, 60 // 23 MiB
+	for b := range batches {
+		var all []series.Point
+		for n := range each {
+			all = append(all, point("p1", b*each+n, text))
+		}
+		if err := k.Append(t.Context(), all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := k.QueuedBytes(); n > series.TapBytes {
+		t.Errorf("%d bytes are in memory", n)
+	}
+	k.told(t, batches*each)
+}
+
+// A damaged part is left out, and what comes behind it is told.
+func TestTapSkipsDamage(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, dbtest.History, func(t *testing.T, d *db.DB) {
+		keys := new(seriestest.Keys)
+		k := openTapped(t, series.SQL(d), keys, 0, series.Config{})
+		for n := range 4 {
+			if err := k.Append(t.Context(), []series.Point{point("p1", n, number(float64(n)))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.stop()
+		var body []byte
+		if err := d.One(t.Context(), func(r db.Row) error { return r.Scan(&body) }, `SELECT body FROM series_tap WHERE seq = 2`); err != nil {
+			t.Fatal(err)
+		}
+		body[len(body)-1] ^= 1
+		for seq, bytes := range map[int][]byte{2: body, 3: {99}} {
+			if err := d.Write(t.Context(), func(tx *db.Tx) error {
+				_, err := tx.Exec(t.Context(), `UPDATE series_tap SET body = $1 WHERE seq = $2`, bytes, seq)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k = openTapped(t, series.SQL(d), keys, 0, series.Config{})
+		defer k.stop()
+		if got, _ := k.told(t, 2); fmt.Sprint(got) != "[p1 0 p1 3]" {
+			t.Errorf("told %v", got)
+		}
+		if n := k.Stats().SkippedSections; n != 2 {
+			t.Errorf("%d sections are skipped", n)
+		}
+	})
+}
+
+// Numbers begin above the floor of the follower, and what waits on disk is told all the same.
+func TestTapFloor(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.History))
+	keys := new(seriestest.Keys)
+	k := openTapped(t, series.SQL(d), keys, 0, series.Config{})
+	if err := k.Append(t.Context(), []series.Point{point("p1", 0, number(1))}); err != nil {
+		t.Fatal(err)
+	}
+	k.stop()
+	const floor = 1 << 20 // more than may wait
+	k = openTappedAbove(t, series.SQL(d), keys, 0, floor, series.Config{})
+	defer k.stop()
+	if err := k.Append(t.Context(), []series.Point{point("p1", 1, number(2))}); err != nil {
+		t.Fatal(err)
+	}
+	if got, seq := k.told(t, 2); fmt.Sprint(got) != "[p1 1 p1 2]" || seq != floor+1 {
+		t.Errorf("told %v up to %d", got, seq)
+	}
 }

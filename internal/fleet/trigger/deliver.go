@@ -98,14 +98,14 @@ func (s *Service) unpack(ctx context.Context, r delivery) (t Trigger, a Action, 
 	return t, a, e, "", err
 }
 
-// listeners are the recipients of a notice who are members still and have not said that they want no more.
-func (s *Service) listeners(ctx context.Context, r delivery, n *Notice) ([]string, error) {
+// listeners are those of some users who are members still and have not said that they want no more.
+func (s *Service) listeners(ctx context.Context, r delivery, users []string) ([]string, error) {
 	muted, err := s.needs.Store.muted(ctx, r.trigger)
 	if err != nil {
 		return nil, err
 	}
 	var all []string
-	for _, user := range n.everyone() {
+	for _, user := range users {
 		role, err := s.needs.Role(ctx, r.space, user)
 		if err != nil {
 			return nil, err
@@ -119,7 +119,7 @@ func (s *Service) listeners(ctx context.Context, r delivery, n *Notice) ([]strin
 
 // sendLetters hands a letter for each recipient to the room of letters, which knows those that it has.
 func (s *Service) sendLetters(ctx context.Context, r delivery, t Trigger, a Action, e event) outcome {
-	all, err := s.listeners(ctx, r, a.Email)
+	all, err := s.listeners(ctx, r, a.Email.everyone())
 	if err != nil {
 		return s.later(ctx, r, 0, err)
 	}
@@ -172,7 +172,7 @@ func orElse(text, otherwise string) string {
 
 // spread puts a delivery for each browser of the recipients in the place of one for all.
 func (s *Service) spread(ctx context.Context, r delivery, _ Trigger, a Action, e event) outcome {
-	all, err := s.listeners(ctx, r, a.Push)
+	all, err := s.listeners(ctx, r, a.Push.everyone())
 	if err != nil {
 		return s.later(ctx, r, 0, err)
 	}

@@ -45,16 +45,29 @@ func (s *Service) settleAction(ctx context.Context, who access.Actor, a *Action)
 	return s.mayDo(ctx, who, a)
 }
 
-// mayDo says whether the recipients of an action are members, and its property can be written.
+// member says whether somebody is one of who's space; otherwise is the error when not.
+func (s *Service) member(ctx context.Context, who access.Actor, user string, otherwise error) error {
+	role, err := s.needs.Role(ctx, who.Space, user)
+	if err == nil && role == access.NoRole {
+		err = otherwise
+	}
+	return err
+}
+
+// mayDo says whether the recipients of an action and the people that it names are members, and its property can be written.
 func (s *Service) mayDo(ctx context.Context, who access.Actor, a *Action) error {
 	if n := a.notice(); n != nil {
 		for _, user := range n.everyone() {
-			role, err := s.needs.Role(ctx, who.Space, user)
-			if err != nil {
+			if err := s.member(ctx, who, user, ErrRecipient.With("The recipient "+user+" is no member of this space.")); err != nil {
 				return err
 			}
-			if role == access.NoRole {
-				return ErrRecipient.With("The recipient " + user + " is no member of this space.")
+		}
+		for _, v := range slices.Concat(n.Title.Variables, n.Body.Variables) {
+			if v.Entity != "USER" || v.ID == "" {
+				continue
+			}
+			if err := s.member(ctx, who, v.ID, ErrExpression.With("The user "+v.ID+" that a variable names is no member of this space.")); err != nil {
+				return err
 			}
 		}
 	}
@@ -94,7 +107,8 @@ func (s *Service) CreateAction(ctx context.Context, who access.Actor, a Action) 
 	if err := s.needs.Store.addAction(ctx, a, s.entry(who, "action:create", "action", a.ID, about(a.Trigger))); err != nil {
 		return Action{}, err
 	}
-	return a, s.again(ctx, a.Space, a.Trigger)
+	s.again(ctx, a.Space, a.Trigger)
+	return a, nil
 }
 
 func about(trigger string) map[string]string {
@@ -154,11 +168,10 @@ func (s *Service) changeAction(ctx context.Context, who access.Actor, id, action
 		return Action{}, err
 	}
 	if before != a.Trigger {
-		if err := s.again(ctx, a.Space, before); err != nil {
-			return Action{}, err
-		}
+		s.again(ctx, a.Space, before)
 	}
-	return a, s.again(ctx, a.Space, a.Trigger)
+	s.again(ctx, a.Space, a.Trigger)
+	return a, nil
 }
 
 // DeleteAction removes an action, and what waits to be delivered of it.
@@ -170,7 +183,8 @@ func (s *Service) DeleteAction(ctx context.Context, who access.Actor, id string)
 	if err != nil {
 		return err
 	}
-	return s.again(ctx, who.Space, trigger)
+	s.again(ctx, who.Space, trigger)
+	return nil
 }
 
 // Unsubscribe takes people from the recipients of an action.

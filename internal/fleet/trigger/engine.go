@@ -33,17 +33,25 @@ type delivery struct {
 	kind                             Kind
 	target                           string
 	sealed                           []byte
-	at, stamp, next, tries           int64
+	at, from, stamp, next, tries     int64 // from: it is tried for a day since then
+	revision                         int64 // of the trigger; not stored
 }
 
 // A decision is what the engine makes of values or comings: one transaction.
 type decision struct {
-	seq    int64 // values up to here were looked at; 0 says nothing
-	states map[*rule]*state
-	online map[presence]bool // how far the status of devices was told
-	rows   []delivery
-	usage  map[string]*use // by space
-	day    int64
+	seq   int64            // values up to here were looked at; 0 says nothing
+	works map[*state]*work // one rule takes the place of another while values are looked at, and has its state
+	rows  []delivery
+	usage map[string]*use // by space
+	day   int64
+}
+
+// A work is what a revision of a trigger will remember when the decision is on disk.
+type work struct {
+	state
+	trigger  string
+	revision int64
+	told     map[string]bool // how far the status of devices was told, where that changes
 }
 
 // A presence is a device as a trigger sees it.
@@ -53,20 +61,29 @@ type presence struct{ trigger, device string }
 type use struct{ fired, held int64 }
 
 func (s *Service) decision() *decision {
-	return &decision{states: map[*rule]*state{}, online: map[presence]bool{}, usage: map[string]*use{}, day: day(s.now())}
+	return &decision{works: map[*state]*work{}, usage: map[string]*use{}, day: day(s.now())}
 }
 
 func day(at time.Time) int64 { return at.Unix() / 86400 }
 
 // work is what a rule will remember when the decision is on disk.
-func (d *decision) work(r *rule) *state {
-	w := d.states[r]
+func (d *decision) work(r *rule) *work {
+	w := d.works[r.state]
 	if w == nil {
-		c := *r.state
-		w = &c
-		d.states[r] = w
+		w = &work{state: *r.state, trigger: r.id, revision: r.revision, told: map[string]bool{}}
+		d.works[r.state] = w
 	}
 	return w
+}
+
+// online says which status of a device was told, or is about to be.
+func (d *decision) online(r *rule, device string) bool {
+	if w := d.works[r.state]; w != nil {
+		if told, ok := w.told[device]; ok {
+			return told
+		}
+	}
+	return r.state.online[device]
 }
 
 func (d *decision) used(space string) *use {
@@ -78,7 +95,7 @@ func (d *decision) used(space string) *use {
 	return u
 }
 
-func (d *decision) empty() bool { return len(d.states) == 0 && len(d.online) == 0 && len(d.rows) == 0 }
+func (d *decision) empty() bool { return len(d.works) == 0 && len(d.rows) == 0 }
 
 // rulesOf are those that wait for points of a series. The list is not to be changed.
 func (s *Service) rulesOf(series string) []*rule {
@@ -91,34 +108,44 @@ func (s *Service) rulesOf(series string) []*rule {
 func (s *Service) look(ctx context.Context, some []series.Tapped) (*decision, error) {
 	d := s.decision()
 	for _, b := range some {
-		nth := map[*rule]int{}
-		for i := range b.Points {
-			for _, r := range s.rulesOf(b.Points[i].Series) {
-				if b.Seq <= r.since {
-					continue
-				}
-				p, ok := thing.Reading(b.Points[i])
-				if !ok || !r.test.suits(r.kind, p.Value) || !s.fires(d, r, p.Value) {
-					continue
-				}
-				e := event{At: p.At, Property: p.Series, Thing: p.Thing, Value: thing.JSON(p.Value)}
-				nth[r]++
-				key := strconv.FormatInt(b.Seq, 10) + "/" + strconv.Itoa(nth[r])
-				if err := s.fire(ctx, d, r, e, "thing:"+p.Thing, key); err != nil {
-					return nil, err
-				}
-			}
+		if err := s.lookAt(ctx, d, b); err != nil {
+			return nil, err
 		}
-		d.seq = b.Seq
 	}
 	return d, nil
+}
+
+// lookAt is look for the values of one commit.
+func (s *Service) lookAt(ctx context.Context, d *decision, b series.Tapped) error {
+	s.amend(d, b.Seq-1)
+	nth := map[*state]int{}
+	for i := range b.Points {
+		for _, r := range s.rulesOf(b.Points[i].Series) {
+			if b.Seq <= r.since {
+				continue
+			}
+			p, ok := thing.Reading(b.Points[i])
+			if !ok || !r.test.suits(r.kind, p.Value) || !s.fires(d, r, p.Value) {
+				continue
+			}
+			e := event{At: p.At, Property: p.Series, Thing: p.Thing, Value: thing.JSON(p.Value)}
+			nth[r.state]++
+			key := strconv.FormatInt(b.Seq, 10) + "/" + strconv.Itoa(nth[r.state])
+			if err := s.fire(ctx, d, r, e, "thing:"+p.Thing, key); err != nil {
+				return err
+			}
+		}
+	}
+	d.seq = b.Seq
+	return nil
 }
 
 // fires says whether a value makes a rule fire, and remembers it.
 func (s *Service) fires(d *decision, r *rule, v series.Value) bool {
 	now := r.state
-	if w := d.states[r]; w != nil {
-		now = w
+	r.state.looked = true
+	if w := d.works[r.state]; w != nil {
+		now = &w.state
 	}
 	if r.test.op == Any {
 		seen := s.seenOf(r.id, v.Text)
@@ -200,7 +227,7 @@ func (s *Service) fire(ctx context.Context, d *decision, r *rule, e event, part,
 			u.held++
 			continue
 		}
-		row := delivery{trigger: r.id, action: to.id, space: r.space, part: part, kind: to.kind, at: now.UnixMicro(), next: now.UnixMicro()}
+		row := delivery{trigger: r.id, revision: r.revision, action: to.id, space: r.space, part: part, kind: to.kind, at: now.UnixMicro(), from: now.UnixMicro(), next: now.UnixMicro()}
 		row.id = uuid.NewSHA1(deliveries, keys.Place(r.id, strconv.FormatInt(r.revision, 10), key, to.id)).String()
 		if row.sealed, err = sealEvent(seal, row.id, e); err != nil {
 			return err
@@ -248,16 +275,15 @@ func (s *Service) keep(ctx context.Context, d *decision) error {
 	if err != nil {
 		return err
 	}
-	decided := make(map[string]*rule, len(d.states))
-	for r, w := range d.states {
-		*r.state = *w
-		decided[r.id] = r
-	}
-	for p, online := range d.online {
-		if told := decided[p.trigger].state.online; online {
-			told[p.device] = true
-		} else {
-			delete(told, p.device)
+	for st, w := range d.works {
+		w.looked = st.looked
+		*st = w.state
+		for id, online := range w.told {
+			if online {
+				st.online[id] = true
+			} else {
+				delete(st.online, id)
+			}
 		}
 	}
 	for space, u := range d.usage {

@@ -7,20 +7,22 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 // facts are what the variables of a text are filled in with. They look up what a text names, once.
 type facts struct {
-	s      *Service
-	t      Trigger
-	e      event
-	things map[string]*thing.Thing // nil for what is not there
-	names  map[string][2]string    // of people and devices: name and address
-	err    error                   // of what could not be looked up; such a place stays empty
+	s       *Service
+	t       Trigger
+	e       event
+	things  map[string]*thing.Thing // nil for what is not there
+	names   map[string][2]string    // of people and devices: name and address
+	members map[string]bool         // of the space, of those that were asked for
+	err     error                   // of what could not be looked up; such a place stays empty
 }
 
 func (s *Service) facts(t Trigger, e event) *facts {
-	return &facts{s: s, t: t, e: e, things: map[string]*thing.Thing{}, names: map[string][2]string{}}
+	return &facts{s: s, t: t, e: e, things: map[string]*thing.Thing{}, names: map[string][2]string{}, members: map[string]bool{}}
 }
 
 func (f *facts) note(err error) {
@@ -150,7 +152,7 @@ func (f *facts) device(ctx context.Context, attribute, id string) string {
 	return ""
 }
 
-// person tells who somebody is. An address is told to nobody but its owner.
+// person tells who somebody is: a member of the space, or the recipient self. An address is told to nobody but its owner.
 func (f *facts) person(ctx context.Context, attribute, id string, self bool) string {
 	if attribute == "ID" || id == "" {
 		return id
@@ -161,6 +163,18 @@ func (f *facts) person(ctx context.Context, attribute, id string, self bool) str
 		f.note(err)
 		who = [2]string{name, email}
 		f.names["person:"+id] = who
+	}
+	if !self {
+		member, known := f.members[id]
+		if !known {
+			role, err := f.s.needs.Role(ctx, f.t.Space, id)
+			f.note(err)
+			member = err == nil && role != access.NoRole
+			f.members[id] = member
+		}
+		if !member {
+			return ""
+		}
 	}
 	switch {
 	case attribute == "NAME", attribute == "USERNAME":

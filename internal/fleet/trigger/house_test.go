@@ -68,6 +68,8 @@ type setting struct {
 	limit         func(context.Context, string) (int, int, error)
 	config        Config
 	cut           func(step string) error
+	store         func(Store) Store     // what triggers keep things in; nil: the real one
+	lists         func(Devices) Devices // what lists devices for triggers; nil: the real one
 }
 
 func newStack(ctx context.Context, c setting) (*stack, error) {
@@ -107,7 +109,8 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 	if err := k.devices.Repair(ctx); err != nil {
 		return nil, err
 	}
-	people := map[string]post.Person{editor.ID: {Address: "ed@example.org", Name: "Ed"}, viewer.ID: {Address: "vi@example.org", Name: "Vi", Lang: "it"}}
+	people := map[string]post.Person{editor.ID: {Address: "ed@example.org", Name: "Ed"}, viewer.ID: {Address: "vi@example.org", Name: "Vi", Lang: "it"},
+		stranger.ID: {Address: "stranger@example.org", Name: "Strange"}}
 	person := func(_ context.Context, user string) (post.Person, error) {
 		p, ok := people[user]
 		if !ok {
@@ -126,7 +129,15 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 	if signer, err = k.ring.Signer(ctx, "web-push"); err != nil {
 		return nil, err
 	}
-	k.Service, err = New(ctx, Needs{Store: SQL(c.core, k.ring), Keys: k.ring, Things: k.things, Devices: k.devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
+	var devices Devices = k.devices
+	if c.lists != nil {
+		devices = c.lists(devices)
+	}
+	store := SQL(c.core, k.ring)
+	if c.store != nil {
+		store = c.store(store)
+	}
+	k.Service, err = New(ctx, Needs{Store: store, Keys: k.ring, Things: k.things, Devices: devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
 		Letter: k.letters.Send,
 		Role: func(_ context.Context, in, user string) (access.Role, error) {
 			for _, a := range actors {
@@ -160,13 +171,15 @@ func (noLine) Drop(string, error)                {}
 // A house is a stack that runs within a test, with a clock that the test moves.
 type house struct {
 	*stack
-	t        testing.TB
-	set      setting
-	http     http.Handler
-	hooks    *receiver
-	carrier  *carrier
-	stop     func()
-	sessions map[string]*device.Session
+	t       testing.TB
+	set     setting
+	http    http.Handler
+	hooks   *receiver
+	carrier *carrier
+	stop    func()
+	// stopEngine ends the engine alone: values wait.
+	stopEngine func()
+	sessions   map[string]*device.Session
 
 	mu  sync.Mutex
 	now time.Time // guarded by mu
@@ -208,7 +221,17 @@ func (h *house) again() {
 	h.Service.tick = 2 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	for _, run := range []func(context.Context) error{h.history.Run, h.letters.Run, h.Service.Run, h.devices.Run} {
+	engine, stopEngine := context.WithCancel(ctx)
+	idle := make(chan struct{})
+	h.stopEngine = func() {
+		stopEngine()
+		<-idle
+	}
+	triggers := func(context.Context) error {
+		defer close(idle)
+		return h.Service.Run(engine)
+	}
+	for _, run := range []func(context.Context) error{h.history.Run, h.letters.Run, triggers, h.devices.Run} {
 		parts.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				h.t.Errorf("Run = %v", err)

@@ -193,7 +193,7 @@ func (s *Service) later(ctx context.Context, r delivery, answer int, cause error
 		return outcome{id: r.id, next: s.now().UnixMicro(), free: true}
 	}
 	now := s.now()
-	if now.Sub(fromMicros(r.at)) >= tryFor {
+	if now.Sub(fromMicros(r.from)) >= tryFor {
 		s.needs.Log.WarnContext(ctx, "a delivery was given up", "delivery", r.id, "kind", r.kind, "try", r.tries, "err", cause)
 		return s.end(r, dead, answer)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -110,8 +111,15 @@ func (s *Service) sendNotice(ctx context.Context, r delivery, t Trigger, a Actio
 	if errors.Is(err, ErrNoBrowser) || errors.Is(err, keys.ErrErased) {
 		return s.end(r, gone, 0)
 	}
+	var still []string
+	if err == nil && slices.Contains(a.Push.everyone(), b.User) {
+		still, err = s.listeners(ctx, r, []string{b.User})
+	}
 	if err != nil {
 		return s.later(ctx, r, 0, err)
+	}
+	if len(still) == 0 { // who has left since it was decided, or wants no more
+		return s.end(r, gone, 0)
 	}
 	f := s.facts(t, e)
 	value := func(v Variable) string { return f.value(ctx, v, b.User) }

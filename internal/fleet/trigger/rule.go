@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -18,6 +19,7 @@ type rule struct {
 	kind            thing.Kind
 	test            test
 	status          *Status
+	has             func(device string) bool // whose status counts
 	revision, since int64
 	actions         []target
 	*state
@@ -35,6 +37,7 @@ type state struct {
 	seen                    []byte
 	firedAt, freeAt, tellAt int64
 	online                  map[string]bool // devices
+	looked                  bool            // at a value since the start; not on disk
 }
 
 // open makes rules of all triggers that are armed, and begins to follow what they watch.
@@ -47,7 +50,7 @@ func (s *Service) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after := position
+	floor := position // numbers up to here were in use, also when history is an older archive than the triggers
 	for _, space := range spaces {
 		all, err := s.needs.Store.list(ctx, space, false)
 		if errors.Is(err, keys.ErrErased) {
@@ -57,7 +60,7 @@ func (s *Service) open(ctx context.Context) error {
 			return err
 		}
 		for _, t := range all {
-			after = max(after, t.Since)
+			floor = max(floor, t.Since)
 			r, err := s.compile(ctx, t)
 			if err != nil {
 				return err
@@ -66,11 +69,8 @@ func (s *Service) open(ctx context.Context) error {
 		}
 	}
 	s.position = position
-	s.tap, err = s.needs.Tap(ctx, after, s.watched)
-	if err == nil && after > position {
-		// Nothing of what came in between is anybody's business any more, or an older archive of one database was restored.
-		s.needs.Log.InfoContext(ctx, "triggers begin behind values that they have not seen", "from", position, "to", after)
-	}
+	// A trigger that was armed lately skips by itself what is not its business; others may wait for just that.
+	s.tap, err = s.needs.Tap(ctx, position, floor, s.watched)
 	return err
 }
 
@@ -90,7 +90,9 @@ func (s *Service) compile(ctx context.Context, t Trigger) (*rule, error) {
 	for _, a := range t.Actions {
 		r.actions = append(r.actions, target{a.ID, a.Kind})
 	}
-	if t.Status == nil {
+	if t.Status != nil {
+		r.has = t.Status.among()
+	} else {
 		_, p, err := s.needs.Things.Property(ctx, system(t.Space), t.Property)
 		if isProblem(err) {
 			return nil, nil
@@ -114,39 +116,56 @@ func (s *Service) compile(ctx context.Context, t Trigger) (*rule, error) {
 	return r, nil
 }
 
-// arm makes a change of a trigger one that the engine knows.
-func (s *Service) arm(ctx context.Context, had, after Trigger) error {
+// armWithin is how long arming may take, which goes on when whoever made the change has gone.
+const armWithin = 10 * time.Second
+
+// arm makes a change of a trigger one that the engine knows. The change is on disk: it does not fail any more.
+func (s *Service) arm(ctx context.Context, had, after Trigger) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), armWithin)
+	defer stop()
 	r, err := s.compile(ctx, after)
 	if err != nil {
-		// The change is on disk. Until the database answers again it is not armed, and not what it was before either.
-		s.needs.Log.ErrorContext(ctx, "a trigger that was changed cannot be armed; trying again", "trigger", after.ID, "err", err)
-		s.mu.Lock()
-		s.stale[after.ID] = after.Space
-		s.mu.Unlock()
+		// Until the database answers again it is not armed, and not what it was before either.
+		s.retry(ctx, after.Space, after.ID, err)
 	}
 	s.place(had, after, r)
+	if r != nil && r.status == nil {
+		if err := s.begin(ctx, r); err != nil {
+			s.needs.Log.WarnContext(ctx, "a trigger begins without a look at the newest value", "trigger", r.id, "err", err)
+		}
+	}
 	if r != nil && r.status != nil {
 		select {
 		case s.fresh <- r.id:
 		default: // the engine looks at all of them now and then
 		}
 	}
-	return nil
+}
+
+func (s *Service) retry(ctx context.Context, space, trigger string, err error) {
+	s.needs.Log.ErrorContext(ctx, "a trigger that was changed cannot be armed; trying again", "trigger", trigger, "err", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stale[trigger] = space
 }
 
 // again makes the engine read a trigger of which an action has changed; "" is none.
-func (s *Service) again(ctx context.Context, space, trigger string) error {
+func (s *Service) again(ctx context.Context, space, trigger string) {
 	if trigger == "" {
-		return nil
+		return
 	}
+	s.arming.Lock()
+	defer s.arming.Unlock()
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), armWithin)
+	defer stop()
 	t, err := s.needs.Store.find(ctx, space, trigger)
-	if errors.Is(err, ErrNotFound) {
-		return nil
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		s.retry(ctx, space, trigger, err)
+	default:
+		s.arm(ctx, t, t)
 	}
-	if err != nil {
-		return err
-	}
-	return s.arm(ctx, t, t)
 }
 
 func (s *Service) disarm(had Trigger) { s.place(had, Trigger{}, nil) }
@@ -215,10 +234,6 @@ func (s *Service) mend(ctx context.Context) {
 	s.stale = map[string]string{}
 	s.mu.Unlock()
 	for id, space := range stale {
-		if err := s.again(ctx, space, id); err != nil {
-			s.mu.Lock()
-			s.stale[id] = space
-			s.mu.Unlock()
-		}
+		s.again(ctx, space, id)
 	}
 }

@@ -35,7 +35,9 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, l := range s.lanes {
 		parts.Go(func() { s.runLane(ctx, l) })
 	}
-	return s.runEngine(ctx, values)
+	asks, rolls := make(chan string, 1), make(chan roll)
+	parts.Go(func() { s.runRolls(ctx, asks, rolls) })
+	return s.runEngine(ctx, values, asks, rolls)
 }
 
 // runValues fetches the values that are followed.
@@ -57,19 +59,17 @@ func (s *Service) runValues(ctx context.Context, to chan<- []series.Tapped) {
 	}
 }
 
-func (s *Service) runEngine(ctx context.Context, values <-chan []series.Tapped) error {
+func (s *Service) runEngine(ctx context.Context, values <-chan []series.Tapped, asks chan<- string, rolls <-chan roll) error {
 	comings := s.comings
 	defer comings.Close()
-	w := &watch{s: s, pending: map[presence]*due{}, revisions: map[string]int64{}, start: s.now()}
-	if err := w.lookAtAll(ctx); err != nil {
-		return err
-	}
-	looked := s.now()
+	w := &watch{s: s, pending: map[presence]*due{}, revisions: map[string]int64{}, want: map[string]bool{}, later: map[string]time.Time{}, start: s.now()}
+	w.wantAll()
 	clock := time.NewTicker(s.tick)
 	defer clock.Stop()
 	var swept time.Time
 	done, seen := s.position, s.position
 	for {
+		w.ask(asks)
 		var err error
 		select {
 		case <-ctx.Done():
@@ -84,7 +84,11 @@ func (s *Service) runEngine(ctx context.Context, values <-chan []series.Tapped) 
 		case c := <-comings.C():
 			err = w.heard(ctx, drain(comings, c))
 		case id := <-s.fresh:
-			err = w.lookAt(ctx, s.current(id))
+			w.renew(s.current(id))
+		case r := <-rolls:
+			w.take(ctx, r)
+		case <-w.more():
+			err = w.next(ctx)
 		case <-clock.C:
 			s.mend(ctx)
 			if now := s.now(); now.Sub(swept) > time.Hour {
@@ -93,12 +97,10 @@ func (s *Service) runEngine(ctx context.Context, values <-chan []series.Tapped) 
 					s.needs.Log.ErrorContext(ctx, "deliveries that ended long ago are still there; trying again", "err", err)
 				}
 			}
-			if comings.Lost() > 0 || s.now().Sub(looked) >= lookAgain {
-				looked = s.now()
-				err = w.lookAtAll(ctx)
-			}
-			if err == nil {
-				err = w.ring(ctx)
+			w.turn()
+			err = w.ring(ctx)
+			if d := s.decision(); err == nil && s.amend(d, seen) {
+				err = s.keep(ctx, d)
 			}
 			if err == nil && seen > done {
 				err = s.remember(ctx, seen)

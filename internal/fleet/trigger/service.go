@@ -102,7 +102,7 @@ type Needs struct {
 	// Comings are the Changes of devices.
 	Comings *feed.Feed[device.Change]
 	// Tap begins to follow values behind a commit: series.Service.Tap.
-	Tap func(ctx context.Context, after int64, watched func(series string) bool) (*series.Tap, error)
+	Tap func(ctx context.Context, after, floor int64, watched func(series string) bool) (*series.Tap, error)
 	// Letter sends one to a person: post.Service.Send.
 	Letter func(ctx context.Context, l post.Letter) error
 	// Role is what somebody is in a space; access.NoRole for who is no member.
@@ -160,8 +160,10 @@ type Service struct {
 	index  map[string][]*rule          // guarded by mu; by series; lists never change
 	homes  map[string]map[string]*rule // guarded by mu; those on devices, by space and trigger
 	linked map[string]int              // guarded by mu; triggers by property, armed or not
+	begun  []beginning                 // guarded by mu; in order
 	stale  map[string]string           // guarded by mu; triggers that could not be armed, with their space
 
+	arming   sync.Mutex  // held while a trigger is read whose actions have changed, so that the newest is armed last
 	making   sync.Mutex  // held from counting what a space has until there is more
 	fresh    chan string // triggers on devices whose devices are to be looked at
 	lanes    []*lane
@@ -275,7 +277,8 @@ func (s *Service) Create(ctx context.Context, who access.Actor, t Trigger) (Trig
 	if err := s.needs.Store.add(ctx, t, first, s.entry(who, "trigger:create", "trigger", t.ID, nil)); err != nil {
 		return Trigger{}, err
 	}
-	return t, s.arm(ctx, Trigger{}, t)
+	s.arm(ctx, Trigger{}, t)
+	return t, nil
 }
 
 // first finds what t watches, makes sure that it can be watched, and says what it knows at first:
@@ -287,10 +290,10 @@ func (s *Service) first(ctx context.Context, who access.Actor, t *Trigger) (m me
 		if err != nil {
 			return m, err
 		}
-		known := map[string]bool{}
+		known, has := map[string]bool{}, t.Status.among()
 		for _, d := range all {
 			known[d.ID] = true
-			if d.Status == device.Online && t.Status.has(d.ID) {
+			if d.Status == device.Online && has(d.ID) {
 				m.online = append(m.online, d.ID)
 			}
 		}
@@ -422,7 +425,8 @@ func (s *Service) Update(ctx context.Context, who access.Actor, id string, fn fu
 		if err != nil {
 			return Trigger{}, err
 		}
-		return after, s.arm(ctx, had, after)
+		s.arm(ctx, had, after)
+		return after, nil
 	}
 }
 

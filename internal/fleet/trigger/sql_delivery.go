@@ -30,10 +30,10 @@ type deliveryStore interface {
 	revive(ctx context.Context, space, action string, at int64, e journal.Entry) (int64, error)
 }
 
-const deliveryColumns = `id, trigger, action, space, part, kind, target, sealed, at, stamp, next_at, tries`
+const deliveryColumns = `id, trigger, action, space, part, kind, target, sealed, at, since, stamp, next_at, tries`
 
 func scanDelivery(from db.Row) (r delivery, err error) {
-	err = from.Scan(&r.id, &r.trigger, &r.action, &r.space, &r.part, &r.kind, &r.target, &r.sealed, &r.at, &r.stamp, &r.next, &r.tries)
+	err = from.Scan(&r.id, &r.trigger, &r.action, &r.space, &r.part, &r.kind, &r.target, &r.sealed, &r.at, &r.from, &r.stamp, &r.next, &r.tries)
 	return r, err
 }
 
@@ -143,7 +143,7 @@ func (s sqlStore) delivered(ctx context.Context, space, action string, most int)
 
 func (s sqlStore) revive(ctx context.Context, space, action string, at int64, e journal.Entry) (n int64, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		done, err := tx.Exec(ctx, `update trigger_delivery set at = $3, next_at = $3, tries = 0, ended_at = 0, outcome = '', answer = 0
+		done, err := tx.Exec(ctx, `update trigger_delivery set since = $3, next_at = $3, tries = 0, ended_at = 0, outcome = '', answer = 0
 			where action = $1 and space = $2 and outcome = $4`, action, space, at, dead)
 		if err != nil {
 			return err

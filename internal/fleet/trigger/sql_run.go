@@ -63,33 +63,37 @@ func (s sqlStore) position(ctx context.Context) (seq int64, err error) {
 
 func (s sqlStore) decide(ctx context.Context, d *decision) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
-		good := map[string]bool{}
-		for r, w := range d.states {
+		type revision struct {
+			trigger string
+			number  int64
+		}
+		good := map[revision]bool{}
+		for _, w := range d.works {
 			done, err := tx.Exec(ctx, `update trigger_state set holds = $3, seen_mac = $4, fired_at = $5, free_at = $6, tell_at = $7 where trigger = $1 and revision = $2`,
-				r.id, r.revision, w.holds, w.seen, w.firedAt, w.freeAt, w.tellAt)
+				w.trigger, w.revision, w.holds, w.seen, w.firedAt, w.freeAt, w.tellAt)
 			if err != nil {
-				return fmt.Errorf("what trigger %s remembers: %w", r.id, err)
+				return fmt.Errorf("what trigger %s remembers: %w", w.trigger, err)
 			}
 			n, err := done.RowsAffected()
 			if err != nil {
 				return err
 			}
-			good[r.id] = n > 0
-		}
-		for p, online := range d.online {
-			if !good[p.trigger] {
+			if n == 0 {
 				continue
 			}
-			text := `delete from trigger_online where trigger = $1 and device = $2`
-			if online {
-				text = `insert into trigger_online (trigger, device) values ($1, $2) on conflict (trigger, device) do nothing`
-			}
-			if _, err := tx.Exec(ctx, text, p.trigger, p.device); err != nil {
-				return fmt.Errorf("devices of trigger %s: %w", p.trigger, err)
+			good[revision{w.trigger, w.revision}] = true
+			for id, online := range w.told {
+				text := `delete from trigger_online where trigger = $1 and device = $2`
+				if online {
+					text = `insert into trigger_online (trigger, device) values ($1, $2) on conflict (trigger, device) do nothing`
+				}
+				if _, err := tx.Exec(ctx, text, w.trigger, id); err != nil {
+					return fmt.Errorf("devices of trigger %s: %w", w.trigger, err)
+				}
 			}
 		}
 		for i := range d.rows {
-			if good[d.rows[i].trigger] {
+			if good[revision{d.rows[i].trigger, d.rows[i].revision}] {
 				if err := insertDelivery(ctx, tx, &d.rows[i]); err != nil {
 					return err
 				}
@@ -117,9 +121,9 @@ func (s sqlStore) decide(ctx context.Context, d *decision) error {
 
 func insertDelivery(ctx context.Context, tx *db.Tx, r *delivery) error {
 	if _, err := tx.Exec(ctx, `
-		insert into trigger_delivery (id, trigger, action, space, part, kind, target, sealed, at, stamp, next_at, tries, taken, ended_at, outcome, answer)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, 0, false, 0, '', 0) on conflict (id) do nothing`,
-		r.id, r.trigger, r.action, r.space, r.part, string(r.kind), r.target, r.sealed, r.at, r.next); err != nil {
+		insert into trigger_delivery (id, trigger, action, space, part, kind, target, sealed, at, since, stamp, next_at, tries, taken, ended_at, outcome, answer)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, false, 0, '', 0) on conflict (id) do nothing`,
+		r.id, r.trigger, r.action, r.space, r.part, string(r.kind), r.target, r.sealed, r.at, r.from, r.next); err != nil {
 		return fmt.Errorf("delivery of trigger %s: %w", r.trigger, err)
 	}
 	return nil

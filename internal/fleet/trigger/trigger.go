@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -82,14 +83,16 @@ func (s *Status) grace(online bool) (time.Duration, bool) {
 	return time.Duration(*seconds) * time.Second, true
 }
 
-// has says whether a device's status counts.
-func (s *Status) has(device string) bool {
+// has says whether a device's status counts. Who asks often asks among.
+func (s *Status) has(device string) bool { return slices.Contains(s.Devices, device) != s.Exclude }
+
+// among is has for many devices.
+func (s *Status) among() func(device string) bool {
+	listed := make(map[string]bool, len(s.Devices))
 	for _, id := range s.Devices {
-		if id == device {
-			return !s.Exclude
-		}
+		listed[id] = true
 	}
-	return s.Exclude
+	return func(device string) bool { return listed[device] != s.Exclude }
 }
 
 func (s *Status) check() error {

@@ -130,9 +130,24 @@ func TestWebhooksAreTriedUntilTaken(t *testing.T) {
 		}
 		h.settled()
 		calls = h.hooks.all("/hook")
-		if last := calls[len(calls)-1]; last.head.Get("Idempotency-Key") != all[0].ID {
+		last := calls[len(calls)-1]
+		if last.head.Get("Idempotency-Key") != all[0].ID {
 			t.Errorf("the key is another: %s, want %s", last.head.Get("Idempotency-Key"), all[0].ID)
 		}
+		var e wireEvent
+		if err := json.Unmarshal(last.body, &e); err != nil || !e.Timestamp.Equal(all[0].At) {
+			t.Errorf("it fired at %v, want %v; %v", e.Timestamp, all[0].At, err)
+		}
+		// Another day of tries begins with that.
+		h.hooks.answers(func(string, int) int { return http.StatusInternalServerError })
+		h.report(th, "lamp", "false")
+		h.report(th, "lamp", "true")
+		h.passing(time.Hour, "that it is given up", func() bool { return h.Counts().Dead == 2 && h.waiting() == 0 })
+		h.pass(2 * tryFor)
+		h.want(200, "editor", "POST", path+"/retry", nil, nil)
+		failed := h.Counts().Failed
+		eventually(t, "a try", func() bool { return h.Counts().Failed > failed })
+		h.passing(time.Hour, "that it is given up again", func() bool { return h.Counts().Dead == 3 && h.waiting() == 0 })
 	})
 }
 

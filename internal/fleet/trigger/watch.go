@@ -3,14 +3,10 @@ package trigger
 import (
 	"container/heap"
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
-	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
-	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 // A watch looks at the status of devices. It belongs to the engine's goroutine.
@@ -25,6 +21,12 @@ type watch struct {
 	queue   dues
 	// revisions are those of the rules that were looked at, by trigger.
 	revisions map[string]int64
+
+	want   map[string]bool      // spaces whose devices are to be looked at
+	later  map[string]time.Time // and when, those for which that failed
+	look   *look                // under way; nil for none
+	looked time.Time            // when a look last began or got its roll
+	lost   bool                 // comings were lost since
 }
 
 // A due is a device whose status is to be told at a time.
@@ -62,12 +64,21 @@ func (s *Service) rulesIn(space string) []*rule {
 // heard takes comings and goings, in order.
 func (w *watch) heard(ctx context.Context, all []device.Change) error {
 	d := w.s.decision()
+	rules := map[string][]*rule{}
 	for _, c := range all {
 		if c.What != device.Connected && c.What != device.Disconnected {
 			continue
 		}
-		for _, r := range w.s.rulesIn(c.Space) {
-			if !r.status.has(c.Device) {
+		if w.look != nil && w.look.space == c.Space {
+			w.look.heard[c.Device] = true
+		}
+		in, known := rules[c.Space]
+		if !known {
+			in = w.s.rulesIn(c.Space)
+			rules[c.Space] = in
+		}
+		for _, r := range in {
+			if !r.has(c.Device) {
 				continue
 			}
 			if err := w.now(ctx, d, r, c.Device, c.What == device.Connected, c.At, time.Time{}); err != nil {
@@ -88,11 +99,7 @@ func (w *watch) keep(ctx context.Context, d *decision) error {
 // now says what the status of a device is since a time. It is told at earliest when says.
 func (w *watch) now(ctx context.Context, d *decision, r *rule, id string, online bool, since, earliest time.Time) error {
 	p := presence{r.id, id}
-	told, undecided := d.online[p]
-	if !undecided {
-		told = r.state.online[id]
-	}
-	had := w.pending[p]
+	told, had := d.online(r, id), w.pending[p]
 	if told == online {
 		if had != nil {
 			had.gone = true
@@ -109,8 +116,7 @@ func (w *watch) now(ctx context.Context, d *decision, r *rule, id string, online
 		next.at = earliest
 	}
 	if !counts {
-		d.work(r)
-		d.online[p] = online
+		d.work(r).told[id] = online
 		return nil
 	}
 	if next.at.After(w.s.now()) {
@@ -123,8 +129,7 @@ func (w *watch) now(ctx context.Context, d *decision, r *rule, id string, online
 
 // tell has a rule fire about a device.
 func (w *watch) tell(ctx context.Context, d *decision, r *rule, x *due) error {
-	d.work(r)
-	d.online[x.presence] = x.online
+	d.work(r).told[x.device] = x.online
 	e := event{At: x.since, Device: x.device, Online: x.online}
 	key := x.device + "/" + strconv.FormatBool(x.online) + "/" + strconv.FormatInt(x.since.UnixMicro(), 10)
 	return w.s.fire(ctx, d, r, e, "device:"+x.device, key)
@@ -140,86 +145,12 @@ func (w *watch) ring(ctx context.Context) error {
 		}
 		delete(w.pending, x.presence)
 		r := w.s.current(x.trigger)
-		if r == nil || r.status == nil || !r.status.has(x.device) || r.state.online[x.device] == x.online {
+		if r == nil || r.status == nil || !r.has(x.device) || d.online(r, x.device) == x.online {
 			continue
 		}
 		if err := w.tell(ctx, d, r, x); err != nil {
 			return err
 		}
-	}
-	return w.keep(ctx, d)
-}
-
-// lookAtAll compares the status of all devices that rules are about with what was told.
-func (w *watch) lookAtAll(ctx context.Context) error {
-	w.s.mu.RLock()
-	var all []*rule
-	for _, r := range w.s.rules {
-		if r.status != nil {
-			all = append(all, r)
-		}
-	}
-	w.s.mu.RUnlock()
-	for _, r := range all {
-		if err := w.lookAt(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookAt is lookAtAll for one rule, or for none when r is nil. What was pending for an older rule of its trigger is not any more.
-func (w *watch) lookAt(ctx context.Context, r *rule) error {
-	if r == nil || r.status == nil {
-		return nil
-	}
-	if known, ok := w.revisions[r.id]; ok && known != r.revision {
-		for p, x := range w.pending {
-			if p.trigger == r.id {
-				x.gone = true
-				delete(w.pending, p)
-			}
-		}
-	}
-	w.revisions[r.id] = r.revision
-	d := w.s.decision()
-	err := w.s.insist(ctx, "the status of devices cannot be looked at; trying again", func() error {
-		all, err := w.s.needs.Devices.List(ctx, access.Actor{Kind: access.System, Space: r.space}, r.space, device.Filter{})
-		if errors.Is(err, keys.ErrErased) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("devices of space %s: %w", r.space, err)
-		}
-		there := make(map[string]bool, len(all))
-		for _, one := range all {
-			if !r.status.has(one.ID) || one.Status == device.Unknown {
-				continue
-			}
-			there[one.ID] = true
-			online := one.Status == device.Online
-			since, earliest := one.LastActivityAt, time.Time{}
-			if since.IsZero() || online {
-				since = w.s.now()
-			}
-			if !online {
-				// After a start nobody is online, and everybody comes back.
-				earliest = w.start.Add(w.s.cfg.Settle)
-			}
-			if err := w.now(ctx, d, r, one.ID, online, since, earliest); err != nil {
-				return err
-			}
-		}
-		for id := range r.state.online {
-			if !there[id] { // it was removed, or is not the trigger's business any more
-				d.work(r)
-				d.online[presence{r.id, id}] = false
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	return w.keep(ctx, d)
 }

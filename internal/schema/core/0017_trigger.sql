@@ -67,6 +67,7 @@ create table trigger_delivery (
 	target   text   not null, -- id of one subscription, for push; else ''
 	sealed   bytea,           -- what happened; null when it has ended well
 	at       bigint not null,
+	since    bigint not null, -- it is given up when it was tried for a day since then
 	stamp    bigint not null, -- the time that a value is written with; 0: not chosen yet
 	next_at  bigint not null, -- not before then, also because somebody is at it until then
 	tries    bigint not null,

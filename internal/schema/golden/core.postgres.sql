@@ -797,6 +797,7 @@ CREATE TABLE trigger_delivery (
 	target text NOT NULL,
 	sealed bytea,
 	at bigint NOT NULL,
+	since bigint NOT NULL,
 	stamp bigint NOT NULL,
 	next_at bigint NOT NULL,
 	tries bigint NOT NULL,

@@ -729,6 +729,7 @@ CREATE TABLE trigger_delivery (
 	target text not null,
 	sealed bytea,
 	at bigint not null,
+	since bigint not null,
 	stamp bigint not null,
 	next_at bigint not null,
 	tries bigint not null,
