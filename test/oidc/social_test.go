@@ -363,8 +363,11 @@ func (w *town) bothSides(t *testing.T) {
 	if v.post("/signin/password", url.Values{"password": {"a wrong one, surely"}}); v.code != 401 {
 		t.Errorf("a wrong password: %d %s", v.code, v.path)
 	}
-	if v.post("/signin/password", url.Values{"password": {socialWords}}); v.path != "/account/links" || !strings.Contains(v.body, "It is linked") {
+	if v.post("/signin/password", url.Values{"password": {socialWords}}); v.path != "/account" {
 		t.Fatalf("after both proofs: %d %s %s", v.code, v.path, v.body)
+	}
+	if v.get("/account/links"); !strings.Contains(v.body, `action="/account/links/remove"`) {
+		t.Fatalf("after both proofs, no link: %s", v.body)
 	}
 	v = w.visitor()
 	if v.by("google", ""); !v.in("both@example.org") {

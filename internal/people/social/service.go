@@ -204,10 +204,10 @@ func (s *Service) Find(ctx context.Context, c Claim) (user, link string, err err
 }
 
 // drop removes the link of an account that is not there: a crash came between the link and the account that was to
-// be made for it. ErrProvider while it may be under way.
+// be made for it. ErrBusy while it may be under way.
 func (s *Service) drop(ctx context.Context, r row) error {
 	if s.needs.Now().Sub(micro(r.madeAt)) < unmade {
-		return ErrProvider
+		return ErrBusy
 	}
 	return s.abandon(ctx, r.account)
 }

@@ -20,6 +20,8 @@ import (
 var (
 	// ErrProvider is a provider that does not answer, or not as providers do.
 	ErrProvider = problem.New(problem.Unavailable, "social-provider", "The other service does not answer as it should. Try again later, or sign in another way.")
+	// ErrBusy is somebody of a provider for whom an account is being made at this moment.
+	ErrBusy = problem.New(problem.Unavailable, "social-busy", "An account is being made with this at the moment. Try again in a minute.")
 	// ErrAnswer is an answer that cannot be believed. What is wrong with it is in the log and the journal.
 	ErrAnswer = problem.New(problem.Unauthenticated, "social-answer", "What came back from the other service cannot be trusted, so nobody was signed in. Begin again.")
 	// ErrLate is an answer that took too long.

@@ -557,7 +557,7 @@ func TestLinks(t *testing.T) {
 		// An account that a crash kept from being made.
 		gone[anna] = true
 		h.Pass(59 * time.Second)
-		if _, _, err := s.Find(ctx, one); !errors.Is(err, social.ErrProvider) {
+		if _, _, err := s.Find(ctx, one); !errors.Is(err, social.ErrBusy) {
 			t.Errorf("while the account may be under way: %v", err)
 		}
 		h.Pass(time.Second)
@@ -637,7 +637,7 @@ func TestLinksOfNobodyAreSwept(t *testing.T) {
 		if err := s.Forget(ctx, berta); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Link(ctx, self(berta), berta, third); !errors.Is(err, social.ErrProvider) {
+		if err := s.Link(ctx, self(berta), berta, third); !errors.Is(err, social.ErrBusy) {
 			t.Errorf("while the account may be under way: %v", err)
 		}
 		h.Pass(time.Minute)
