@@ -1,10 +1,8 @@
 package dashboard
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +27,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/door/doortest"
 )
 
 const (
@@ -257,41 +256,13 @@ func (h *house) board(name string, widgets ...Widget) Dashboard {
 
 func (h *house) do(as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
-	var in []byte
-	switch body := body.(type) {
-	case nil:
-	case string:
-		in = []byte(body)
-	case []byte:
-		in = body
-	default:
-		var err error
-		if in, err = json.Marshal(body); err != nil {
-			h.t.Fatal(err)
-		}
-	}
-	r := httptest.NewRequest(method, path, bytes.NewReader(in))
-	if as != "" {
-		r.Header.Set("Authorization", "Bearer "+as)
-	}
-	w := httptest.NewRecorder()
-	h.http.ServeHTTP(w, r)
-	if out != nil && w.Code < 300 {
-		if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
-			h.t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
-		}
-	}
-	return w
+	return doortest.Do(h.t, h.http, as, method, path, body, out)
 }
 
 // want is do that fails the test when the status is another one.
 func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
-	w := h.do(as, method, path, body, out)
-	if w.Code != status {
-		h.t.Fatalf("%s %s as %q = %d %s, want %d", method, path, as, w.Code, w.Body, status)
-	}
-	return w
+	return doortest.Want(h.t, h.http, status, as, method, path, body, out)
 }
 
 func board2(format string, args ...any) string {

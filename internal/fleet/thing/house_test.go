@@ -1,7 +1,6 @@
 package thing
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +24,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/door/doortest"
 )
 
 const (
@@ -273,39 +273,13 @@ func (h *house) value(t Thing, name string) string {
 // do makes a request as the actor of that name, and reads the answer into out if it is not nil.
 func (h *house) do(as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
-	var in []byte
-	switch b := body.(type) {
-	case nil:
-	case string:
-		in = []byte(b)
-	default:
-		var err error
-		if in, err = json.Marshal(b); err != nil {
-			h.t.Fatal(err)
-		}
-	}
-	r := httptest.NewRequest(method, path, bytes.NewReader(in))
-	if as != "" {
-		r.Header.Set("Authorization", "Bearer "+as)
-	}
-	w := httptest.NewRecorder()
-	h.http.ServeHTTP(w, r)
-	if out != nil && w.Code < 300 {
-		if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
-			h.t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
-		}
-	}
-	return w
+	return doortest.Do(h.t, h.http, as, method, path, body, out)
 }
 
 // want is do that fails the test when the status is another one.
 func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
-	w := h.do(as, method, path, body, out)
-	if w.Code != status {
-		h.t.Fatalf("%s %s = %d %s, want %d", method, path, w.Code, w.Body, status)
-	}
-	return w
+	return doortest.Want(h.t, h.http, status, as, method, path, body, out)
 }
 
 // eventually waits until ok says true.
