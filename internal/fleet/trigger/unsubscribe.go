@@ -32,7 +32,7 @@ func (s *Service) unsubscribeToken(trigger, user string) string {
 // readToken is what unsubscribeToken was given; ErrToken for anything else.
 func (s *Service) readToken(token string) (trigger, user string, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != 32+tokenMAC {
+	if err != nil || len(b) != 32+tokenMAC || base64.RawURLEncoding.EncodeToString(b) != token { // Go skips ends of lines
 		return "", "", ErrToken
 	}
 	trigger, user = uuid.UUID(b[:16]).String(), uuid.UUID(b[16:32]).String()
