@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -661,9 +662,17 @@ func FuzzRoutes(f *testing.F) {
 	h := servertest.Start(f)
 	c := newCaller(f, h)
 	table := door.Table(h.Server.Routes())
+	if len(table) > 1<<8 {
+		f.Fatalf("%d routes: a byte does not tell them apart any more", len(table))
+	}
+	// A fuzzer finds what is refused by itself, and has its time for more than looking at where it begins.
+	fuzzing := flag.Lookup("test.fuzz").Value.String() != ""
 	for i, d := range table {
 		for _, s := range samplesOf(d) {
 			f.Add(uint8(i), uint8(0), "", s.query, s.kind, []byte(s.body))
+		}
+		if fuzzing {
+			continue
 		}
 		f.Add(uint8(i), uint8(1), "../%2e", "limit=-1&from=x&force=maybe", isForm, []byte("{"))
 		f.Add(uint8(i), uint8(2), "", "", isJSON, []byte(`{"name":"\u0000","type":null,"value":1e999,"properties":[{}],"requests":[null]}`))
