@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -146,7 +147,7 @@ func open(w http.ResponseWriter) {
 func (s *Service) httpShared(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
 	open(w)
 	view, err := s.Shared(r.Context(), r.PathValue("token"), door.Address(r))
-	if lang := language(r.Header.Get("Accept-Language")); reads(r) {
+	if lang := tongue.Choose(r.Header.Get("Accept-Language")); reads(r) {
 		if err != nil {
 			return s.page.refuse(w, lang, err)
 		}

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 )
 
@@ -23,45 +23,22 @@ import (
 //go:embed page/shared.html page/en.json page/it.json
 var pageFiles embed.FS
 
-// languages are those of the page, the first for whoever reads none of them.
-var languages = []string{"en", "it"}
-
 // A page is how a public dashboard is painted.
 type page struct {
 	paint *template.Template
-	texts map[string]map[string]string // by language
+	texts tongue.Texts
 }
 
 func newPage() (page, error) {
-	p := page{texts: map[string]map[string]string{}}
+	var p page
 	var err error
 	if p.paint, err = template.ParseFS(pageFiles, "page/shared.html"); err != nil {
 		return p, fmt.Errorf("page of a public dashboard: %w", err)
 	}
-	for _, lang := range languages {
-		text, err := pageFiles.ReadFile("page/" + lang + ".json")
-		if err != nil {
-			return p, err
-		}
-		texts := map[string]string{}
-		if err := json.Unmarshal(text, &texts); err != nil {
-			return p, fmt.Errorf("texts in %s of a public dashboard: %w", lang, err)
-		}
-		p.texts[lang] = texts
+	if p.texts, err = tongue.Read(pageFiles, "page"); err != nil {
+		return p, fmt.Errorf("page of a public dashboard: %w", err)
 	}
 	return p, nil
-}
-
-// language is the first of ours that an Accept-Language header names (RFC 9110, section 12.5.4).
-func language(accept string) string {
-	for part := range strings.SplitSeq(accept[:min(len(accept), 256)], ",") {
-		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		tag, _, _ = strings.Cut(tag, "-")
-		if slices.Contains(languages, strings.ToLower(tag)) {
-			return strings.ToLower(tag)
-		}
-	}
-	return languages[0]
 }
 
 // reads says whether who asks is a browser, which reads HTML before anything else.

@@ -3,55 +3,28 @@ package trigger
 import (
 	"bytes"
 	"embed"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"html/template"
 	"net/http"
-	"strings"
+
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
 
 //go:embed page/*.html text/*.json
 var pageFiles embed.FS
 
-// languages are those of the page, the first for whoever reads none of them.
-var languages = []string{"en", "it"}
-
 // pages is the page behind a link of a letter, in each language.
 type pages struct {
-	texts map[string]map[string]string
+	texts tongue.Texts
 	form  *template.Template
 }
 
 func readPages() (p pages, err error) {
-	p.texts = map[string]map[string]string{}
-	for _, lang := range languages {
-		text, err := pageFiles.ReadFile("text/" + lang + ".json")
-		if err != nil {
-			return p, err
-		}
-		all := map[string]string{}
-		if err := json.Unmarshal(text, &all); err != nil {
-			return p, fmt.Errorf("texts in %s: %w", lang, err)
-		}
-		p.texts[lang] = all
+	if p.texts, err = tongue.Read(pageFiles, "text"); err != nil {
+		return p, err
 	}
 	p.form, err = template.ParseFS(pageFiles, "page/unsubscribe.html")
 	return p, err
-}
-
-// language is the best of ours for an Accept-Language header; browsers write the languages in order.
-func language(accept string) string {
-	for part := range strings.SplitSeq(accept[:min(len(accept), 256)], ",") {
-		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		tag, _, _ = strings.Cut(tag, "-")
-		for _, lang := range languages {
-			if strings.EqualFold(tag, lang) {
-				return lang
-			}
-		}
-	}
-	return languages[0]
 }
 
 // A view is the page in one state: "ask", "done" or "again"; "bad" for a link that is not good.
@@ -66,7 +39,7 @@ func (p pages) show(w http.ResponseWriter, r *http.Request, state string, failed
 	if failed != nil {
 		state, status = "bad", http.StatusNotFound
 	}
-	lang := language(r.Header.Get("Accept-Language"))
+	lang := tongue.Choose(r.Header.Get("Accept-Language"))
 	t := p.texts[lang]
 	v := view{Lang: lang, Title: t[state+".title"], Text: t[state+".text"], Button: t[state+".button"], Again: state == "done"}
 	var body bytes.Buffer

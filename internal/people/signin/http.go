@@ -18,6 +18,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
@@ -51,14 +52,14 @@ func readPages(texts catalogue) (pageSet, error) {
 		return nil, err
 	}
 	all := pageSet{}
-	for _, lang := range languages {
+	for _, lang := range tongue.Languages {
 		all[lang] = map[string]*template.Template{}
 		words := template.FuncMap{
-			"t":       func(key string, args ...any) string { return texts.text(lang, key, args...) },
-			"told":    func(key string, args []any) string { return texts.text(lang, key, args...) },
+			"t":       func(key string, args ...any) string { return texts.Text(lang, key, args...) },
+			"told":    func(key string, args []any) string { return texts.Text(lang, key, args...) },
 			"initial": initial, "count": func(n int) string { return counted(lang, n) }, "high": func(most int) int { return most * 9 / 10 },
 			"scope": func(name string) string {
-				if text, ok := texts[lang]["scope."+name]; ok {
+				if text, ok := texts.Texts[lang]["scope."+name]; ok {
 					return text
 				}
 				return name
@@ -315,8 +316,8 @@ var formsOn = map[string]string{
 func clientOf(r *http.Request) Client {
 	c := Client{Agent: describe(r.UserAgent()), Browser: cookieOf(r, cookieFlow), Device: cookieOf(r, cookieDevice), Lang: cookieOf(r, cookieLang)}
 	c.Addr = rest.Client(r)
-	if !spoken(c.Lang) {
-		c.Lang = choose(r.Header.Get("Accept-Language"))
+	if !tongue.Spoken(c.Lang) {
+		c.Lang = tongue.Choose(r.Header.Get("Accept-Language"))
 	}
 	return c
 }
@@ -396,7 +397,7 @@ func (s *Service) show(v *visit, name string, p view, told error) error {
 	if told != nil {
 		p.Error = s.texts.problem(v.lang, told)
 	}
-	for _, code := range languages {
+	for _, code := range tongue.Languages {
 		p.Langs = append(p.Langs, langView{code, langNames[code], code == v.lang})
 	}
 	var body bytes.Buffer

@@ -112,7 +112,7 @@ func (s *Service) tell(v *visit, all []Deed) ([]toldDeed, error) {
 			names[m.ID] = m.Name
 		}
 		if v.user.Space != "" {
-			names[v.user.Space] = s.texts.text(v.lang, "spaces.private")
+			names[v.user.Space] = s.texts.Text(v.lang, "spaces.private")
 		}
 	}
 	keys, err := s.needs.APIKeys.List(v.r.Context(), v.user.ID)
@@ -124,7 +124,7 @@ func (s *Service) tell(v *visit, all []Deed) ([]toldDeed, error) {
 	}
 	out := make([]toldDeed, 0, len(all))
 	for _, d := range all {
-		told := toldDeed{Deed: d, Text: s.Say(v.lang, d.Action), ByWho: s.texts.text(v.lang, "by."+d.By), Where: names[d.Space]}
+		told := toldDeed{Deed: d, Text: s.Say(v.lang, d.Action), ByWho: s.texts.Text(v.lang, "by."+d.By), Where: names[d.Space]}
 		if d.Resource == "apikey" {
 			told.What = names[d.ID]
 		}
@@ -135,7 +135,7 @@ func (s *Service) tell(v *visit, all []Deed) ([]toldDeed, error) {
 
 // Say is an action of the journal in a person's words; the action itself where there are none.
 func (s *Service) Say(lang, action string) string {
-	if text, ok := s.texts[lang]["act."+action]; ok {
+	if text, ok := s.texts.Texts[lang]["act."+action]; ok {
 		return text
 	}
 	return action
@@ -174,9 +174,9 @@ func (s *Service) getActivity(v *visit) error {
 	if d.Deeds, err = s.tell(v, all); err != nil {
 		return err
 	}
-	d.Kinds = append(d.Kinds, kindView{"", s.texts.text(v.lang, "kind.all"), d.Kind == ""})
+	d.Kinds = append(d.Kinds, kindView{"", s.texts.Text(v.lang, "kind.all"), d.Kind == ""})
 	for _, k := range kinds {
-		d.Kinds = append(d.Kinds, kindView{k.Key, s.texts.text(v.lang, "kind."+k.Key), k.Key == d.Kind})
+		d.Kinds = append(d.Kinds, kindView{k.Key, s.texts.Text(v.lang, "kind."+k.Key), k.Key == d.Kind})
 	}
 	if next > 0 {
 		at := url.Values{"before": {strconv.FormatInt(next, 10)}}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
 
@@ -71,7 +72,7 @@ func (s *Service) getSignIn(v *visit) error {
 	p := s.signInView(to)
 	p.Form = map[string]string{"email": bounded(q.Get("email"))}
 	if key := q.Get("done"); key == "verify" || key == "reset" || key == "signout" {
-		p.Notice = s.texts.text(v.lang, "done."+key)
+		p.Notice = s.texts.Text(v.lang, "done."+key)
 	}
 	return s.show(v, "signin", p, nil)
 }
@@ -374,7 +375,7 @@ func (s *Service) postLang(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	if lang := v.r.PostForm.Get("lang"); spoken(lang) {
+	if lang := v.r.PostForm.Get("lang"); tongue.Spoken(lang) {
 		v.setCookie(cookieLang, lang, deviceLife)
 	}
 	v.redirect(orElse(local(v.r.PostForm.Get("to")), "/signin"))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
 
@@ -102,7 +103,7 @@ var notices = map[string]bool{
 
 func (s *Service) notice(v *visit) string {
 	if done := v.r.URL.Query().Get("done"); notices[done] {
-		return s.texts.text(v.lang, "done."+done)
+		return s.texts.Text(v.lang, "done."+done)
 	}
 	return ""
 }
@@ -158,7 +159,7 @@ func (s *Service) showProfile(v *visit, name string, p account.Profile, told err
 		return err
 	}
 	d := profileData{Name: name, Profile: p, Picture: image != nil, Zones: strings.Fields(zones)}
-	for _, code := range languages {
+	for _, code := range tongue.Languages {
 		d.Langs = append(d.Langs, langView{code, langNames[code], code == p.Lang})
 	}
 	return s.home(v, "profile", d, told)
@@ -183,7 +184,7 @@ func (s *Service) postProfile(v *visit) error {
 		}
 		return err
 	}
-	if spoken(p.Lang) {
+	if tongue.Spoken(p.Lang) {
 		v.setCookie(cookieLang, p.Lang, deviceLife)
 	}
 	v.redirect("/account/profile?done=saved")

@@ -109,7 +109,7 @@ func (s *Service) allows(in inSpace, action access.Action) bool {
 // nameOf is what pages call a space: nobody named their private one unless they renamed it.
 func (s *Service) nameOf(v *visit, sp org.Space) string {
 	if sp.Kind == org.Private && (sp.Name == privateName || sp.Name == "") {
-		return s.texts.text(v.lang, "spaces.private")
+		return s.texts.Text(v.lang, "spaces.private")
 	}
 	return sp.Name
 }

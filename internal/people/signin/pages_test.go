@@ -20,6 +20,8 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/schema"
+
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
 
 // sees says what of texts the page that is shown lacks, or has although it should not ("!text").
@@ -168,7 +170,7 @@ func TestAPersonChoosesWhoSeesWhat(t *testing.T) {
 		b.signIn(u.Email, good)
 		b.get("/account/privacy")
 		for _, k := range kept {
-			b.sees(h.texts.text("en", "kept."+k.Key+".what"))
+			b.sees(h.texts.Text("en", "kept."+k.Key+".what"))
 		}
 		b.sees("/account/data", "once I have one")
 		b.post("/account/profile", url.Values{"name": {"Anna"}, "username": {"annab"}})
@@ -711,35 +713,35 @@ func TestRightsHaveWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lang := range languages {
+	for _, lang := range tongue.Languages {
 		for _, r := range access.Rights() {
-			if texts[lang][rightKey(r)] == "" {
+			if texts.Texts[lang][rightKey(r)] == "" {
 				t.Errorf("no text in %s for %q", lang, r.Words)
 			}
 		}
 		for _, role := range access.Roles() {
-			if texts[lang]["role."+string(role)] == "" || texts[lang]["role."+string(role)+".text"] == "" {
+			if texts.Texts[lang]["role."+string(role)] == "" || texts.Texts[lang]["role."+string(role)+".text"] == "" {
 				t.Errorf("no text in %s for the role %s", lang, role)
 			}
 		}
 		for _, q := range org.Quotas() {
-			if texts[lang]["quota."+string(q)] == "" {
+			if texts.Texts[lang]["quota."+string(q)] == "" {
 				t.Errorf("no text in %s for the quota %s", lang, q)
 			}
 		}
 		for _, l := range org.Levels() {
-			if texts[lang]["level."+string(l)] == "" {
+			if texts.Texts[lang]["level."+string(l)] == "" {
 				t.Errorf("no text in %s for the level %s", lang, l)
 			}
 		}
 		for done := range notices {
-			if texts[lang]["done."+done] == "" {
+			if texts.Texts[lang]["done."+done] == "" {
 				t.Errorf("no text in %s for %s", lang, done)
 			}
 		}
 		for _, k := range kept {
 			for _, part := range []string{"", ".what", ".until"} {
-				if texts[lang]["kept."+k.Key+part] == "" {
+				if texts.Texts[lang]["kept."+k.Key+part] == "" {
 					t.Errorf("no text in %s for what is kept: %s%s", lang, k.Key, part)
 				}
 			}

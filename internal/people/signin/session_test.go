@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/social"
 )
@@ -343,16 +344,6 @@ func FuzzDescribe(f *testing.F) {
 	})
 }
 
-func TestLanguagesAreChosenAsTheBrowserSays(t *testing.T) {
-	for accept, want := range map[string]string{
-		"it-IT,it;q=0.9,en;q=0.8": "it", "de-DE,de;q=0.9,it;q=0.5": "it", "fr": "en", "": "en", "EN-us": "en", strings.Repeat(",", 1<<16) + "it": "en",
-	} {
-		if got := choose(accept); got != want {
-			t.Errorf("choose(%.40q) = %q, want %q", accept, got, want)
-		}
-	}
-}
-
 // Every text is there in every language, takes as many words in each, and every text
 // that a page asks for is there.
 func TestTextsAreComplete(t *testing.T) {
@@ -361,16 +352,16 @@ func TestTextsAreComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	verbs := regexp.MustCompile(`%[a-z]`)
-	first := texts[languages[0]]
-	for _, lang := range languages[1:] {
+	first := texts.Texts[tongue.Languages[0]]
+	for _, lang := range tongue.Languages[1:] {
 		for key, text := range first {
-			got, ok := texts[lang][key]
+			got, ok := texts.Texts[lang][key]
 			if !ok || len(verbs.FindAllString(got, -1)) != len(verbs.FindAllString(text, -1)) {
 				t.Errorf("%s in %s: %q", key, lang, got)
 			}
 		}
-		if len(texts[lang]) != len(first) {
-			t.Errorf("%s has %d texts, %s %d", lang, len(texts[lang]), languages[0], len(first))
+		if len(texts.Texts[lang]) != len(first) {
+			t.Errorf("%s has %d texts, %s %d", lang, len(texts.Texts[lang]), tongue.Languages[0], len(first))
 		}
 	}
 	asked, used := regexp.MustCompile(`\bt "([a-z0-9.-]+)"`), 0

@@ -2,15 +2,13 @@ package signin
 
 import (
 	"embed"
-	"encoding/json"
-	"fmt"
-	"io/fs"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
 
 // Texts of all pages: of each language the files LANG.json and LANG.PART.json, which
@@ -19,51 +17,12 @@ import (
 //go:embed text/*.json
 var textFiles embed.FS
 
-// languages are those of the pages, the first for whoever reads none of them.
-var languages = []string{"en", "it"}
-
-// A catalogue is the texts by language and key.
-type catalogue map[string]map[string]string
+// A catalogue is the texts of all pages.
+type catalogue struct{ tongue.Texts }
 
 func readTexts() (catalogue, error) {
-	all := catalogue{}
-	for _, lang := range languages {
-		names, err := fs.Glob(textFiles, "text/"+lang+"*.json")
-		if err != nil {
-			return nil, err
-		}
-		texts := map[string]string{}
-		for _, name := range names {
-			text, err := textFiles.ReadFile(name)
-			if err != nil {
-				return nil, err
-			}
-			part := map[string]string{}
-			if err := json.Unmarshal(text, &part); err != nil {
-				return nil, fmt.Errorf("texts in %s: %w", name, err)
-			}
-			for key, words := range part {
-				if _, twice := texts[key]; twice {
-					return nil, fmt.Errorf("texts in %s: %s is there twice", name, key)
-				}
-				texts[key] = words
-			}
-		}
-		all[lang] = texts
-	}
-	return all, nil
-}
-
-// text is the one with a key. A key that nobody wrote a text for is shown itself.
-func (c catalogue) text(lang, key string, args ...any) string {
-	text, ok := c[lang][key]
-	if !ok {
-		return key
-	}
-	if len(args) > 0 {
-		return fmt.Sprintf(text, args...)
-	}
-	return text
+	texts, err := tongue.Read(textFiles, "text")
+	return catalogue{texts}, err
 }
 
 // problem is what an error says to people: the text of its code where there is one, else
@@ -73,39 +32,14 @@ func (c catalogue) problem(lang string, err error) string {
 	if p.Kind == problem.Limited {
 		minutes := max(1, int(math.Ceil(p.Retry.Minutes())))
 		if minutes == 1 {
-			return c.text(lang, "problem.limited-1")
+			return c.Text(lang, "problem.limited-1")
 		}
-		return c.text(lang, "problem.limited", strconv.Itoa(minutes))
+		return c.Text(lang, "problem.limited", strconv.Itoa(minutes))
 	}
-	if text, ok := c[lang]["problem."+p.Code]; ok {
+	if text, ok := c.Texts[lang]["problem."+p.Code]; ok {
 		return text
 	}
 	return p.Detail
-}
-
-// choose is the best of our languages for an Accept-Language header (RFC 9110, section 12.5.4).
-// Weights are not weighed: browsers write the languages in order.
-func choose(accept string) string {
-	if len(accept) > 256 {
-		accept = accept[:256]
-	}
-	for part := range strings.SplitSeq(accept, ",") {
-		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		tag, _, _ = strings.Cut(tag, "-")
-		if spoken(strings.ToLower(tag)) {
-			return strings.ToLower(tag)
-		}
-	}
-	return languages[0]
-}
-
-func spoken(lang string) bool {
-	for _, l := range languages {
-		if l == lang {
-			return true
-		}
-	}
-	return false
 }
 
 // Day is a date, and Moment a date with its time, both in the person's time zone, as programs and people read them.
