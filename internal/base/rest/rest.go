@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 )
@@ -21,7 +22,22 @@ var (
 	ErrBody = problem.New(problem.Invalid, "invalid-body", "The request's body is not the JSON that this route expects.")
 	// ErrTooLarge is a body above the route's bound.
 	ErrTooLarge = problem.New(problem.TooLarge, "body-too-large", "The request's body is larger than this route accepts.")
+	// ErrQuery is a parameter of the query that cannot be read; its detail says which.
+	ErrQuery = problem.New(problem.Invalid, "invalid-query", "A parameter of the query cannot be read.")
 )
+
+// Flag reads a boolean parameter of the query, in whichever case: Python writes True. Absent is false.
+func Flag(r *http.Request, name string) (bool, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return false, nil
+	}
+	v, err := strconv.ParseBool(strings.ToLower(text))
+	if err != nil {
+		return false, ErrQuery.With("The parameter \"" + name + "\" is true or false.")
+	}
+	return v, nil
+}
 
 // Read decodes the JSON body of r into v. Fields that v does not have are
 // skipped, because official clients send more than we use. Anything after the

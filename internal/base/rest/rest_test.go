@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +89,15 @@ func TestFail(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "password of the disk") || !strings.Contains(log.String(), "r-1") {
 		t.Errorf("our own fault is not in the log with its ID: %s", log.String())
+	}
+}
+
+func TestFlag(t *testing.T) {
+	for query, want := range map[string]string{"": "false", "force=": "false", "force=True": "true", "force=1": "true", "force=FALSE": "false", "force=maybe": "error", "other=true": "false"} {
+		got, err := Flag(httptest.NewRequest(http.MethodGet, "/?"+query, nil), "force")
+		switch {
+		case want == "error" && !errors.Is(err, ErrQuery), want != "error" && (err != nil || strconv.FormatBool(got) != want):
+			t.Errorf("%s: %v, %v, want %s", query, got, err, want)
+		}
 	}
 }

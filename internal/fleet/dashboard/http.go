@@ -6,14 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
-
-// ErrQuery is a query parameter that cannot be read.
-var ErrQuery = problem.New(problem.Invalid, "invalid-query", "A parameter of the query cannot be read.")
 
 // maxBody is enough for a dashboard of the largest size with every quote escaped, in bytes.
 const maxBody = 2 << 20
@@ -98,14 +94,14 @@ func (s *Service) httpList(v version, w http.ResponseWriter, r *http.Request, wh
 func filterOf(q url.Values) (Filter, error) {
 	f := Filter{Name: q.Get("name"), Thing: strings.ToLower(q.Get("thing_id")), Owner: strings.ToLower(q.Get("user_id"))}
 	if f.Name != "" && checkName(f.Name) != nil {
-		return f, ErrQuery.With("The parameter \"name\" is a part of a dashboard's name.")
+		return f, rest.ErrQuery.With("The parameter \"name\" is a part of a dashboard's name.")
 	}
 	if f.Thing != "" && !isUUID(f.Thing) || f.Owner != "" && !isUUID(f.Owner) {
-		return f, ErrQuery.With("The parameters \"thing_id\" and \"user_id\" are UUIDs.")
+		return f, rest.ErrQuery.With("The parameters \"thing_id\" and \"user_id\" are UUIDs.")
 	}
 	f.Sort, f.Desc = strings.CutPrefix(q.Get("sort"), "-")
 	if !slices.Contains(Sorts(), f.Sort) {
-		return f, ErrQuery.With("The parameter \"sort\" is one of name, created_at, updated_at; with a hyphen before it, the other way round.")
+		return f, rest.ErrQuery.With("The parameter \"sort\" is one of name, created_at, updated_at; with a hyphen before it, the other way round.")
 	}
 	return f, nil
 }
@@ -163,13 +159,9 @@ func (s *Service) httpChange(v version, w http.ResponseWriter, r *http.Request, 
 }
 
 func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	hard := false
-	switch strings.ToLower(r.URL.Query().Get("force")) { // Python writes True
-	case "", "false", "0":
-	case "true", "1":
-		hard = true
-	default:
-		return ErrQuery.With("The parameter \"force\" is true or false.")
+	hard, err := rest.Flag(r, "force")
+	if err != nil {
+		return err
 	}
 	return done(w, http.StatusOK, s.Delete(r.Context(), who, pathID(r), hard))
 }

@@ -189,7 +189,7 @@ func (s *Service) httpPast(w http.ResponseWriter, r *http.Request, _ access.Acto
 		if text := r.URL.Query().Get(name); text != "" {
 			at, err := time.Parse(time.RFC3339, text)
 			if err != nil {
-				return ErrQuery.With("The parameter \"" + name + "\" is a date and time as in RFC 3339.")
+				return rest.ErrQuery.With("The parameter \"" + name + "\" is a date and time as in RFC 3339.")
 			}
 			*to = at
 		}

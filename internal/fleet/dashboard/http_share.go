@@ -177,7 +177,7 @@ func (s *Service) httpImport(w http.ResponseWriter, r *http.Request, who access.
 	for _, one := range r.URL.Query()["override"] {
 		slug, id, ok := strings.Cut(one, "=")
 		if !ok || slug == "" || !isUUID(strings.ToLower(id)) {
-			return ErrQuery.With("The parameter \"override\" is written THING=ID: how the template names a thing, and the ID of the one that stands for it.")
+			return rest.ErrQuery.With("The parameter \"override\" is written THING=ID: how the template names a thing, and the ID of the one that stands for it.")
 		}
 		overrides[slug] = strings.ToLower(id)
 	}

@@ -10,14 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
-
-// ErrQuery is a query that cannot be read.
-var ErrQuery = problem.New(problem.Invalid, "invalid-query", "A parameter of the request is not valid.")
 
 // Routes are the addresses of this room; cloud-api reference, sections 6.1, 6.3, 6.4 and 6.14.
 // Paths and wire names are those of the API that we are compatible with: PUT creates
@@ -81,7 +77,7 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	f := Filter{Serial: q.Get("serial"), HardwareID: strings.ToLower(q.Get("unique_hardware_id"))}
 	// across_user_ids changes nothing: a space's devices are all of its members'.
 	var err error
-	if f.Deleted, err = flag(q, "show_deleted"); err != nil {
+	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
 	for _, text := range q["tags"] {
@@ -132,7 +128,7 @@ func (s *Service) httpClaim(w http.ResponseWriter, r *http.Request, who access.A
 }
 
 func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	deleted, err := flag(r.URL.Query(), "show_deleted")
+	deleted, err := rest.Flag(r, "show_deleted")
 	if err != nil {
 		return err
 	}
@@ -159,7 +155,7 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 }
 
 func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	hard, err := flag(r.URL.Query(), "force")
+	hard, err := rest.Flag(r, "force")
 	if err != nil {
 		return err
 	}
@@ -198,7 +194,7 @@ func (s *Service) httpStatus(w http.ResponseWriter, r *http.Request, who access.
 	if start := r.URL.Query().Get("start"); start != "" {
 		// The plus of an offset that a client did not escape has become a space.
 		if before, err = time.Parse(time.RFC3339, strings.ReplaceAll(start, " ", "+")); err != nil {
-			return ErrQuery.With("start is a time such as 2026-11-24T12:00:00Z; older events follow.")
+			return rest.ErrQuery.With("start is a time such as 2026-11-24T12:00:00Z; older events follow.")
 		}
 	}
 	all, err := s.Statuses(r.Context(), who, who.Space, pathID(r), before, limit)
@@ -217,7 +213,7 @@ func (s *Service) httpStatus(w http.ResponseWriter, r *http.Request, who access.
 }
 
 func (s *Service) httpProperties(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	deleted, err := flag(r.URL.Query(), "show_deleted")
+	deleted, err := rest.Flag(r, "show_deleted")
 	if err != nil {
 		return err
 	}
@@ -281,7 +277,7 @@ func (s *Service) httpHistory(w http.ResponseWriter, r *http.Request, who access
 const passMedia = "devicev2.pass"
 
 func (s *Service) httpSecret(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	suggest, err := flag(r.URL.Query(), "suggested_password")
+	suggest, err := rest.Flag(r, "suggested_password")
 	if err != nil {
 		return err
 	}
@@ -401,19 +397,6 @@ func (s *Service) wire(ctx context.Context, who access.Actor, all []Device) ([]w
 	return wire, nil
 }
 
-// flag reads a boolean parameter; none is false.
-func flag(q url.Values, name string) (bool, error) {
-	text := q.Get(name)
-	if text == "" {
-		return false, nil
-	}
-	v, err := strconv.ParseBool(strings.ToLower(text)) // the Python client writes "True"
-	if err != nil {
-		return false, ErrQuery.With(name + " is true or false.")
-	}
-	return v, nil
-}
-
 // number reads a parameter that counts; more than most is most, and 0, which
 // clients send who have no wish, is standard.
 func number(q url.Values, name string, standard, most int) (int, error) {
@@ -424,7 +407,7 @@ func number(q url.Values, name string, standard, most int) (int, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil || n < 0:
-		return 0, ErrQuery.With(name + " is a whole number that is not negative.")
+		return 0, rest.ErrQuery.With(name + " is a whole number that is not negative.")
 	case n == 0:
 		return standard, nil
 	}

@@ -23,8 +23,6 @@ import (
 var (
 	// ErrForm is an upload that is no form with a file.
 	ErrForm = problem.New(problem.Invalid, "ota-form", "The body is a form (multipart/form-data) with the file in its field ota_file.")
-	// ErrQuery is a parameter that cannot be read.
-	ErrQuery = problem.New(problem.Invalid, "invalid-query", "A parameter of the request is not valid.")
 )
 
 const (
@@ -319,7 +317,7 @@ func filter(q url.Values, space string) (Filter, error) {
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
-			return f, ErrQuery.With("limit is a number.")
+			return f, rest.ErrQuery.With("limit is a number.")
 		}
 		f.Limit = n
 	}
@@ -328,7 +326,7 @@ func filter(q url.Values, space string) (Filter, error) {
 	case "asc":
 		f.OldestFirst = true
 	default:
-		return f, ErrQuery.With("order is asc or desc.")
+		return f, rest.ErrQuery.With("order is asc or desc.")
 	}
 	return f, nil
 }

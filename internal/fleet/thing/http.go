@@ -9,16 +9,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
-
-// ErrQuery is a query parameter that cannot be read.
-var ErrQuery = problem.New(problem.Invalid, "invalid-query", "A parameter of the query cannot be read.")
 
 // maxThingBody is enough for a thing with 100 properties and 256 tags, in bytes.
 const maxThingBody = 256 << 10
@@ -69,19 +65,6 @@ func (s *Service) resource(r *http.Request, who access.Actor) (access.Resource, 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }
 
 func pathProperty(r *http.Request) string { return strings.ToLower(r.PathValue("pid")) }
-
-// asked reads a boolean of the query; absent is false.
-func asked(r *http.Request, name string) (bool, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return false, nil
-	}
-	v, err := strconv.ParseBool(strings.ToLower(text)) // Python writes True
-	if err != nil {
-		return false, ErrQuery.With("The parameter \"" + name + "\" is true or false.")
-	}
-	return v, nil
-}
 
 // present collects what the answer about things needs beside them.
 func (s *Service) present(r *http.Request, who access.Actor, all []Thing, properties bool) (func(t Thing) wireThing, error) {
@@ -144,10 +127,10 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	// across_user_ids changes nothing: a space's things are all of its members'.
 	var f Filter
 	var err error
-	if f.Properties, err = asked(r, "show_properties"); err != nil {
+	if f.Properties, err = rest.Flag(r, "show_properties"); err != nil {
 		return err
 	}
-	if f.Deleted, err = asked(r, "show_deleted"); err != nil {
+	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
 	q := r.URL.Query()
@@ -161,12 +144,12 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		key, value, ok := strings.Cut(text, ":")
 		tag := Tag{key, value}
 		if !ok || tag.check() != nil {
-			return ErrQuery.With("A filter on tags is written key:value.")
+			return rest.ErrQuery.With("A filter on tags is written key:value.")
 		}
 		f.Tags = append(f.Tags, tag)
 	}
 	if len(f.IDs)+len(f.Tags) > maxFilter {
-		return ErrQuery.With("A list can be filtered by at most " + strconv.Itoa(maxFilter) + " IDs and tags.")
+		return rest.ErrQuery.With("A list can be filtered by at most " + strconv.Itoa(maxFilter) + " IDs and tags.")
 	}
 	all, err := s.List(r.Context(), who, f)
 	if err != nil {
@@ -193,7 +176,7 @@ func given(values []string) []string {
 const maxFilter = 1000
 
 func (s *Service) httpCreate(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	steal, err := asked(r, "force")
+	steal, err := rest.Flag(r, "force")
 	if err != nil {
 		return err
 	}
@@ -259,7 +242,7 @@ func (in *inThing) apply(t *Thing) error {
 }
 
 func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	deleted, err := asked(r, "show_deleted")
+	deleted, err := rest.Flag(r, "show_deleted")
 	if err != nil {
 		return err
 	}
@@ -271,7 +254,7 @@ func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Ac
 }
 
 func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	steal, err := asked(r, "force")
+	steal, err := rest.Flag(r, "force")
 	if err != nil {
 		return err
 	}
@@ -303,7 +286,7 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 }
 
 func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	hard, err := asked(r, "force")
+	hard, err := rest.Flag(r, "force")
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
@@ -61,7 +62,7 @@ func (s *Service) httpDownload(w http.ResponseWriter, r *http.Request, who acces
 	format := r.URL.Query().Get("format")
 	kind := map[string]string{"": "text/csv; charset=utf-8", "csv": "text/csv; charset=utf-8", "json": "application/json"}[format]
 	if kind == "" {
-		return ErrQuery.With("The parameter \"format\" is csv or json.")
+		return rest.ErrQuery.With("The parameter \"format\" is csv or json.")
 	}
 	if format == "" {
 		format = "csv"

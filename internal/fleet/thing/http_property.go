@@ -42,7 +42,7 @@ func (s *Service) propertyRoutes() []door.Route {
 var noTime time.Time
 
 func (s *Service) httpProperties(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	deleted, err := asked(r, "show_deleted")
+	deleted, err := rest.Flag(r, "show_deleted")
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *Service) httpProperties(w http.ResponseWriter, r *http.Request, who acc
 }
 
 func (s *Service) httpProperty(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	deleted, err := asked(r, "show_deleted")
+	deleted, err := rest.Flag(r, "show_deleted")
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Service) httpUpdateProperty(w http.ResponseWriter, r *http.Request, who
 }
 
 func (s *Service) httpDeleteProperty(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	hard, err := asked(r, "force")
+	hard, err := rest.Flag(r, "force")
 	if err != nil {
 		return err
 	}

@@ -414,7 +414,7 @@ func (s *Service) httpTimeseries(w http.ResponseWriter, r *http.Request, who acc
 		return err
 	}
 	a := aggregate{limit: timeseriesLimit}
-	if a.desc, err = asked(r, "desc"); err != nil {
+	if a.desc, err = rest.Flag(r, "desc"); err != nil {
 		return err
 	}
 	if a.to, err = moment(r, "to", s.now()); err != nil {
@@ -430,7 +430,7 @@ func (s *Service) httpTimeseries(w http.ResponseWriter, r *http.Request, who acc
 	if text := r.URL.Query().Get("interval"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || n < 1 {
-			return ErrQuery.With("The parameter \"interval\" is a whole number of seconds, at least 1.")
+			return rest.ErrQuery.With("The parameter \"interval\" is a whole number of seconds, at least 1.")
 		}
 		a.interval = time.Duration(n) * time.Second
 	}
@@ -460,7 +460,7 @@ func moment(r *http.Request, name string, otherwise time.Time) (time.Time, error
 	}
 	t, err := readMoment(text)
 	if err != nil {
-		return time.Time{}, ErrQuery.With("The parameter \"" + name + "\" is a date and time as in RFC 3339.")
+		return time.Time{}, rest.ErrQuery.With("The parameter \"" + name + "\" is a date and time as in RFC 3339.")
 	}
 	return t, nil
 }

@@ -3,7 +3,6 @@ package trigger
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
@@ -68,32 +67,19 @@ func (s *Service) actionResource(r *http.Request, who access.Actor) (access.Reso
 	return access.Resource{Type: "Action", ID: id, Space: a.Space, Owner: a.Owner}, nil
 }
 
-// asked reads a boolean of the query; absent is false.
-func asked(r *http.Request, name string) (bool, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return false, nil
-	}
-	v, err := strconv.ParseBool(strings.ToLower(text)) // Python writes True
-	if err != nil {
-		return false, ErrQuery.With("The parameter \"" + name + "\" is true or false.")
-	}
-	return v, nil
-}
-
 func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	q := r.URL.Query()
 	f := Filter{Device: strings.ToLower(q.Get("device_id")), Property: strings.ToLower(q.Get("property_id")), Source: q.Get("source_type")}
 	if f.Source != "" && !slices.Contains([]string{SourceProperty, SourceInclude, SourceExclude}, f.Source) {
-		return ErrQuery.With("The parameter \"source_type\" is one of PROPERTY, DEVICE_INCLUDE, DEVICE_EXCLUDE.")
+		return rest.ErrQuery.With("The parameter \"source_type\" is one of PROPERTY, DEVICE_INCLUDE, DEVICE_EXCLUDE.")
 	}
 	for name, id := range map[string]string{"device_id": f.Device, "property_id": f.Property} {
 		if id != "" && !topic.IsID(id) {
-			return ErrQuery.With("The parameter \"" + name + "\" is a UUID.")
+			return rest.ErrQuery.With("The parameter \"" + name + "\" is a UUID.")
 		}
 	}
 	var err error
-	if f.Deleted, err = asked(r, "show_deleted"); err != nil {
+	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
 	all, err := s.List(r.Context(), who, f)
@@ -175,7 +161,7 @@ func (s *Service) httpUpdate(w http.ResponseWriter, r *http.Request, who access.
 }
 
 func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	hard, err := asked(r, "force")
+	hard, err := rest.Flag(r, "force")
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ var (
 	ErrSource   = problem.New(problem.Invalid, "invalid-trigger-source", "A trigger watches either a property (property_id) or the status of devices (device_status_source).")
 	ErrStatus   = problem.New(problem.Invalid, "invalid-device-status-source", "A device status source has the criteria INCLUDE or EXCLUDE, at most 1000 devices, and grace periods of 0 to 1209600 seconds.")
 	ErrFull     = problem.New(problem.Precondition, "trigger-limit", "The space has as many triggers as it may have.")
-	ErrQuery    = problem.New(problem.Invalid, "invalid-query", "A parameter of the query cannot be read.")
 )
 
 const (
