@@ -9,6 +9,7 @@ import (
 	"time"
 
 	virtual "github.com/descope/virtualwebauthn"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
@@ -76,11 +77,22 @@ func TestAPasskeyIsMadeAndUsedInTheHouse(t *testing.T) {
 }
 
 // takesBack checks that of what was added to an account only that is taken away which is younger than a time: the
-// passkey "my key", and a link and an API key that are made here.
+// passkey "my key", and a link, an app and an API key that are made here.
 func takesBack(t *testing.T, s *Server, user string) {
 	t.Helper()
 	ctx, self := t.Context(), access.Actor{Kind: access.User, ID: user}
 	if err := s.social.Link(ctx, self, user, social.Claim{Provider: "google", Issuer: "https://accounts.google.com", Subject: "thief"}); err != nil {
+		t.Fatal(err)
+	}
+	app, err := s.factors.BeginTOTP(ctx, self, user, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(app.Secret.Reveal(), s.world.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.factors.ConfirmTOTP(ctx, self, user, code); err != nil {
 		t.Fatal(err)
 	}
 	k, _, err := s.apikeys.Make(ctx, self, apikey.Wish{Account: user, Name: "script"})
@@ -90,14 +102,14 @@ func takesBack(t *testing.T, s *Server, user string) {
 	if got, err := s.takeBack(ctx, user, s.world.Now().Add(time.Minute)); err != nil || !reflect.DeepEqual(got, signin.Added{}) {
 		t.Errorf("what is older: %+v, %v", got, err)
 	}
-	want := signin.Added{Links: []string{"https://accounts.google.com"}, Passkeys: []string{"my key"}, Keys: []string{"script"}}
+	want := signin.Added{Links: []string{"https://accounts.google.com"}, App: true, Passkeys: []string{"my key"}, Keys: []string{"script"}}
 	if got, err := s.takeBack(ctx, user, s.world.Now().Add(-time.Hour)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("what is younger: %+v, %v, want %+v", got, err, want)
 	}
 	links, err := s.social.Of(ctx, user)
 	have, err2 := s.factors.Of(ctx, user)
 	left, err3 := s.apikeys.Get(ctx, user, k.ID)
-	if err := errors.Join(err, err2, err3); err != nil || len(links) != 0 || len(have.Passkeys) != 0 || left.RevokedAt.IsZero() {
+	if err := errors.Join(err, err2, err3); err != nil || len(links) != 0 || len(have.Passkeys) != 0 || have.TOTP || left.RevokedAt.IsZero() {
 		t.Errorf("left: %v, %v, %+v; %v", links, have.Passkeys, left, err)
 	}
 	if got, err := s.takeBack(ctx, user, s.world.Now().Add(-time.Hour)); err != nil || !reflect.DeepEqual(got, signin.Added{}) {

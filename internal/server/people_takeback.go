@@ -9,7 +9,7 @@ import (
 )
 
 // takeBack takes away with what somebody could come in that was added to a person's account after a time: links to
-// other services, passkeys and API keys. The account is frozen meanwhile, and gets a password at the end, so no way in is the last.
+// other services, an authenticator app, passkeys and API keys. The account is frozen meanwhile, and gets a password at the end, so no way in is the last.
 func (s *Server) takeBack(ctx context.Context, user string, since time.Time) (signin.Added, error) {
 	var added signin.Added
 	who := access.Actor{Kind: access.User, ID: user}
@@ -29,6 +29,12 @@ func (s *Server) takeBack(ctx context.Context, user string, since time.Time) (si
 	have, err := s.factors.Of(ctx, user)
 	if err != nil {
 		return added, err
+	}
+	if have.TOTP && have.TOTPSince.After(since) {
+		if err := s.factors.RemoveTOTP(ctx, who, user); err != nil {
+			return added, err
+		}
+		added.App = true
 	}
 	for _, k := range have.Passkeys {
 		if !k.CreatedAt.After(since) {

@@ -82,8 +82,10 @@ func ParseLevel(text string) (Level, error) {
 
 // A Set is what a person has.
 type Set struct {
-	TOTP     bool
-	Passkeys []Passkey // the oldest first
+	TOTP bool
+	// TOTPSince is when the app was confirmed; zero without one.
+	TOTPSince time.Time
+	Passkeys  []Passkey // the oldest first
 	// RecoveryLeft is how many of the ten codes were not used. One that was issued in
 	// exchange is good too, and not counted: nobody knows whether it was written down.
 	RecoveryLeft int

@@ -132,7 +132,9 @@ func (s *Service) Of(ctx context.Context, user string) (Set, error) {
 	var set Set
 	switch r, err := s.needs.Store.totp(ctx, user); {
 	case err == nil:
-		set.TOTP = r.secret != nil
+		if set.TOTP = r.secret != nil; set.TOTP {
+			set.TOTPSince = time.UnixMicro(r.sinceAt).UTC()
+		}
 	case !errors.Is(err, ErrNotFound):
 		return Set{}, fmt.Errorf("app of %s: %w", user, err)
 	}

@@ -92,7 +92,7 @@ var rules = map[Kind]rule{
 	AddressAdded:    {0, "when", "place device link"},
 	AddressRemoved:  {0, "when", "place device link"},
 	AddressProof:    {24 * time.Hour, "link who", "when place device"},
-	TakenBack:       {0, "when since", "services addresses passkeys keys"},
+	TakenBack:       {0, "when since", "services addresses factor passkeys keys"},
 	ManyFailures:    {0, "count", "when place link"},
 	SocialLinked:    {0, "provider when", "place device link"},
 	SocialUnlinked:  {0, "provider when", "place device link"},

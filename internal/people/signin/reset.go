@@ -19,6 +19,7 @@ var ErrYoung = problem.New(problem.Precondition, "signin-young-address", "This a
 // Added is what a person, or somebody else, added to an account after a time, by name.
 type Added struct {
 	Links    []string // names of providers
+	App      bool     // the authenticator app
 	Passkeys []string
 	Keys     []string // API keys
 }
@@ -144,6 +145,9 @@ func (s *Service) tellTaken(ctx context.Context, u account.User, c Client, added
 		if len(all) > 0 {
 			fields[name] = strings.Join(all, ", ")
 		}
+	}
+	if added.App {
+		fields["factor"] = "authenticator app"
 	}
 	if len(fields) == 0 {
 		return

@@ -117,7 +117,7 @@ func TestAnAccountIsTakenBack(t *testing.T) {
 						t.Fatalf("the link went to %q", to)
 					}
 					_, tok := token(t, l.Fields["link"])
-					h.added = Added{Links: []string{"Google"}, Passkeys: []string{"K1", "K2"}, Keys: []string{"script"}}
+					h.added = Added{Links: []string{"Google"}, App: true, Passkeys: []string{"K1", "K2"}, Keys: []string{"script"}}
 					if _, err := h.Reset(ctx, tab, tok, "weak"); !errors.Is(err, account.ErrWeak) || !h.since.IsZero() {
 						t.Errorf("a weak password: %v; asked to take back since %v", err, h.since)
 					}
@@ -129,7 +129,7 @@ func TestAnAccountIsTakenBack(t *testing.T) {
 					if err := errors.Join(err, err2); err != nil || now.Email != u.Email || len(further) != 0 || now.Frozen() {
 						t.Errorf("now %+v with %v, %v", now, further, err)
 					}
-					if l := h.letter("taken-back"); l.To != u.ID || l.Address != "" || l.Fields["addresses"] != "thief@example.net" || l.Fields["services"] != "Google" || l.Fields["passkeys"] != "K1, K2" || l.Fields["keys"] != "script" {
+					if l := h.letter("taken-back"); l.To != u.ID || l.Address != "" || l.Fields["addresses"] != "thief@example.net" || l.Fields["services"] != "Google" || l.Fields["factor"] == "" || l.Fields["passkeys"] != "K1, K2" || l.Fields["keys"] != "script" {
 						t.Errorf("the letter says %+v", l)
 					}
 					if _, err := h.walk(tab, "thief@example.net", other, ""); !errors.Is(err, account.ErrCredentials) {
@@ -327,5 +327,5 @@ func TestAFrozenPageNamesWhatIsTakenAway(t *testing.T) {
 	b := h.browser()
 	b.get(path + "?token=" + tok)
 	b.submit(path, url.Values{})
-	b.sees("Your account is frozen", "other services, addresses, passkeys and API keys")
+	b.sees("Your account is frozen", "other services, addresses, an authenticator app, passkeys and API keys")
 }
