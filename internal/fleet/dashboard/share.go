@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 	"unicode/utf8"
 
@@ -167,9 +168,15 @@ func (s *Service) find(ctx context.Context, who access.Actor, g Guest) (string, 
 
 // tell sends a letter about what is on disk already.
 func (s *Service) tell(ctx context.Context, l Letter) {
-	if err := s.needs.Tell(ctx, l); err != nil {
-		s.needs.Log.WarnContext(ctx, "a letter about a dashboard was not written", "dashboard", l.Dashboard, "account", l.To, "err", err)
+	err := s.needs.Tell(ctx, l)
+	if err == nil {
+		return
 	}
+	level := slog.LevelWarn
+	if p := problem.Of(err); p != nil && p.Kind == problem.Limited {
+		level = slog.LevelInfo // this person got enough letters for now
+	}
+	s.needs.Log.Log(ctx, level, "a letter about a dashboard was not written", "dashboard", l.Dashboard, "account", l.To, "err", err)
 }
 
 // Shares tells with whom a dashboard of who's space is shared, the first guest first.
