@@ -6,12 +6,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/command"
@@ -173,29 +176,71 @@ func TestSilentServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var asks atomic.Int64
-			s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, asks.Add(1)) }))
-			defer s.Close()
-			board := &firmware{}
-			client, err := New(Config{Host: "localhost", DeviceID: "x", SecretKey: "secret", Now: time.Now, Firmware: board, HTTP: s.Client(), Timing: Timing{Stall: 100 * time.Millisecond}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			err = client.replace(ctx, command.OtaUpdate{URL: s.URL + "/file", FinalSHA: sha256.Sum256(image)})
-			var coded *UpdateError
-			switch {
-			case ctx.Err() != nil:
-				t.Error("it waits for ever")
-			case c.code == 0 && (err != nil || !bytes.Equal(board.Bytes(), image)):
-				t.Errorf("%d bytes, %v", board.Len(), err)
-			case c.code != 0 && (!errors.As(err, &coded) || coded.Code != c.code || !errors.Is(err, errStalled)):
-				t.Errorf("%v, want code %d", err, c.code)
-			}
-			if got := asks.Load(); got != c.asks {
-				t.Errorf("the server was asked %d times, want %d", got, c.asks)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				var asks atomic.Int64
+				wire := wire{make(chan net.Conn), make(chan struct{}), new(sync.Once)}
+				s := &httptest.Server{Listener: wire, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, asks.Add(1)) })}}
+				s.StartTLS()
+				defer s.Close()
+				over := s.Client()
+				over.Transport.(*http.Transport).DialContext = wire.dial
+				board := &firmware{}
+				client, err := New(Config{Host: "localhost", DeviceID: "x", SecretKey: "secret", Now: time.Now, Firmware: board, HTTP: over})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				err = client.replace(ctx, command.OtaUpdate{URL: s.URL + "/file", FinalSHA: sha256.Sum256(image)})
+				var coded *UpdateError
+				switch {
+				case ctx.Err() != nil:
+					t.Error("it waits for ever")
+				case c.code == 0 && (err != nil || !bytes.Equal(board.Bytes(), image)):
+					t.Errorf("%d bytes, %v", board.Len(), err)
+				case c.code != 0 && (!errors.As(err, &coded) || coded.Code != c.code || !errors.Is(err, errStalled)):
+					t.Errorf("%v, want code %d", err, c.code)
+				}
+				if got := asks.Load(); got != c.asks {
+					t.Errorf("the server was asked %d times, want %d", got, c.asks)
+				}
+			})
 		})
 	}
 }
+
+// A wire is a listener without a network, so that time can be the test's.
+type wire struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (w wire) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case w.conns <- there:
+		return here, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (w wire) Accept() (net.Conn, error) {
+	select {
+	case c := <-w.conns:
+		return c, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (w wire) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return nil
+}
+
+// Addr is one that the certificate of httptest names.
+func (w wire) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443} }

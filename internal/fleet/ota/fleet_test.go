@@ -159,6 +159,13 @@ func (l *light) send(payload []byte) {
 	}
 }
 
+// told says whether u is over: a board that came in the moment when its wave began may be told twice, and has done by
+// the second time what there was to do.
+func (l *light) told(u command.OtaUpdate) bool {
+	got, _, err := l.h.Get(l.h.t.Context(), editor, space, uuid.UUID(u.ID).String())
+	return err == nil && got.Status.Over()
+}
+
 // update is true when the board starts anew.
 func (l *light) update(u command.OtaUpdate) bool {
 	var stored bytes.Buffer
@@ -175,6 +182,9 @@ func (l *light) update(u command.OtaUpdate) bool {
 			continue
 		}
 		file, err := l.h.download(u, Credential{l.id, password})
+		if errors.Is(err, ErrNoFile) && l.told(u) {
+			return false
+		}
 		if err != nil {
 			l.h.t.Errorf("board %s: %v", l.id, err)
 			return false

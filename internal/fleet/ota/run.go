@@ -313,7 +313,7 @@ func (s *Service) apply(ctx context.Context, u *Update, e event, news *[]Line, o
 		if err != nil || reach.Generation == 0 || !reach.Capable {
 			return err
 		}
-		if u.Status == Pending && reach.SHA == u.Final {
+		if reach.SHA == u.Final {
 			u.runs(reach.SHA, at, news) // it has it already
 			return nil
 		}

@@ -144,8 +144,8 @@ func TestWebhooksAreTriedUntilTaken(t *testing.T) {
 		h.report(th, "lamp", "true")
 		h.passing(time.Hour, "that it is given up", func() bool { return h.Counts().Dead == 2 && h.waiting() == 0 })
 		h.pass(2 * tryFor)
-		h.want(200, "editor", "POST", path+"/retry", nil, nil)
 		failed := h.Counts().Failed
+		h.want(200, "editor", "POST", path+"/retry", nil, nil)
 		eventually(t, "a try", func() bool { return h.Counts().Failed > failed })
 		h.passing(time.Hour, "that it is given up again", func() bool { return h.Counts().Dead == 3 && h.waiting() == 0 })
 	})

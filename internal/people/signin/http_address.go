@@ -12,7 +12,7 @@ import (
 )
 
 // ErrOtherAccount is a link that adds an address to another account than that of who is signed in.
-var ErrOtherAccount = problem.New(problem.Forbidden, "signin-other-account", "This link adds an e-mail address to another account than the one you are signed in to. If you did not ask for it, leave it. If you did, sign out, sign in to that account and follow the link again.")
+var ErrOtherAccount = problem.New(problem.Forbidden, "signin-other-account", "This link brings an e-mail address into another account than the one you are signed in to. If you did not ask for it, leave it. If you did, sign out, sign in to that account and follow the link again.")
 
 func (s *Service) addressPages() map[string]func(v *visit) error {
 	return map[string]func(v *visit) error{
@@ -21,8 +21,11 @@ func (s *Service) addressPages() map[string]func(v *visit) error {
 		"POST /account/addresses/prefer": s.fresh(s.postPrefer),
 		"POST /account/addresses/remove": s.fresh(s.postDropAddress),
 
-		"GET /account/addresses/confirm":  s.getAdded,
-		"POST /account/addresses/confirm": s.postAdded,
+		"GET /account/addresses/confirm":  s.getProof("also", account.LinkAddress),
+		"POST /account/addresses/confirm": s.postProof(s.Added, "further", "/account/addresses"),
+
+		"GET /account/email/confirm":  s.getProof("move", account.LinkEmail),
+		"POST /account/email/confirm": s.postProof(s.Moved, "moved", "/account"),
 	}
 }
 
@@ -35,38 +38,39 @@ func (s *Service) Also(ctx context.Context, c Client, in Session, email string) 
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
 		return account.ErrEmail
 	}
-	u, err := s.needs.Accounts.Get(ctx, in.Account)
-	if err != nil {
-		return err
-	}
-	l := Letter{Kind: "address-proof", Fields: map[string]string{"who": u.Name}}
-	return s.proveAddress(ctx, c, in, email, account.LinkAddress, "/account/addresses/confirm", l)
+	return s.proveAddress(ctx, c, in, email, account.LinkAddress, "/account/addresses/confirm")
 }
 
-// ownLink is a link of Also, in the hands of the person whose address it adds: ErrOtherAccount for anybody else, who may
-// have been sent it to add their address to an account that is not theirs.
-func (s *Service) ownLink(ctx context.Context, in Session, token string) error {
-	l, err := s.needs.Accounts.Link(ctx, account.LinkAddress, token)
+// ownLink is a link of Also or Move, in the hands of the person whose address it proves: ErrOtherAccount for anybody else, who
+// may have been sent it to bring their address into an account that is not theirs.
+func (s *Service) ownLink(ctx context.Context, in Session, purpose account.Purpose, token string) error {
+	l, err := s.needs.Accounts.Link(ctx, purpose, token)
 	if err == nil && l.Account != in.Account {
 		err = ErrOtherAccount
 	}
 	return err
 }
 
-// Added uses the link of Also up, for the person who is signed in. The person is told at the first address.
-func (s *Service) Added(ctx context.Context, c Client, in Session, token string) error {
-	if err := s.ownLink(ctx, in, token); err != nil {
-		return err
+// proved uses such a link up.
+func (s *Service) proved(ctx context.Context, in Session, purpose account.Purpose, token string) (account.User, string, error) {
+	if err := s.ownLink(ctx, in, purpose, token); err != nil {
+		return account.User{}, "", err
 	}
-	l, err := s.needs.Accounts.Redeem(ctx, account.LinkAddress, token)
+	l, err := s.needs.Accounts.Redeem(ctx, purpose, token)
 	if err != nil {
-		return err
+		return account.User{}, "", err
 	}
 	u, err := s.needs.Accounts.Get(ctx, l.Account)
+	return u, l.Text, err
+}
+
+// Added uses the link of Also up, for the person who is signed in. The person is told at the first address.
+func (s *Service) Added(ctx context.Context, c Client, in Session, token string) error {
+	u, email, err := s.proved(ctx, in, account.LinkAddress, token)
 	if err != nil {
 		return err
 	}
-	if err := s.needs.Accounts.AddAddress(ctx, person(u.ID), u.ID, l.Text); err != nil {
+	if err := s.needs.Accounts.AddAddress(ctx, person(u.ID), u.ID, email); err != nil {
 		return err
 	}
 	s.warn(ctx, "address-added", u, c, "", nil)
@@ -145,21 +149,27 @@ func (s *Service) Dropped(ctx context.Context, c Client, u account.User, id stri
 	return nil
 }
 
-// getAdded shows what a link from a mail would do, and to whose account.
-func (s *Service) getAdded(v *visit) error {
-	token := v.r.URL.Query().Get("token")
-	if err := s.ownLink(v.r.Context(), v.session, token); err != nil {
-		return err
+// getProof shows what a link from a mail would do, and to whose account. Looking at it does nothing: programs that check
+// mail look at links, too.
+func (s *Service) getProof(key string, purpose account.Purpose) func(v *visit) error {
+	return func(v *visit) error {
+		token := v.r.URL.Query().Get("token")
+		if err := s.ownLink(v.r.Context(), v.session, purpose, token); err != nil {
+			return err
+		}
+		return s.show(v, "confirm", view{Key: key, Action: v.r.URL.Path, Token: token, Data: v.user.Name}, nil)
 	}
-	return s.show(v, "confirm", view{Key: "also", Action: "/account/addresses/confirm", Token: token, Data: v.user.Name}, nil)
 }
 
-func (s *Service) postAdded(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
+// postProof does it, says so in the message key, and goes on to the page next.
+func (s *Service) postProof(do func(context.Context, Client, Session, string) error, key, next string) func(v *visit) error {
+	return func(v *visit) error {
+		if err := v.form(); err != nil {
+			return err
+		}
+		if err := do(v.r.Context(), v.client, v.session, v.r.PostForm.Get("token")); err != nil {
+			return err
+		}
+		return s.message(v, key, next, nil)
 	}
-	if err := s.Added(v.r.Context(), v.client, v.session, v.r.PostForm.Get("token")); err != nil {
-		return err
-	}
-	return s.message(v, "further", "/account/addresses", nil)
 }

@@ -48,9 +48,6 @@ func (s *Service) gatePages() map[string]func(v *visit) error {
 		"GET /reset/new":  s.getNewPassword,
 		"POST /reset/new": s.postNewPassword,
 
-		"GET /account/email/confirm":  s.confirm("move", "/account/email/confirm", account.LinkEmail, false),
-		"POST /account/email/confirm": s.postMoved,
-
 		"GET /frozen":  s.confirm("freeze", "/frozen", account.LinkFreeze, true),
 		"POST /frozen": s.postFrozen,
 
@@ -486,16 +483,6 @@ func (s *Service) postVerify(v *visit) error {
 	}
 	v.redirect("/signin?done=verify")
 	return nil
-}
-
-func (s *Service) postMoved(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
-	if err := s.Moved(v.r.Context(), v.client, v.r.PostForm.Get("token")); err != nil {
-		return err
-	}
-	return s.message(v, "moved", "/account", nil)
 }
 
 func (s *Service) postFrozen(v *visit) error {

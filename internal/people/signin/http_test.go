@@ -472,11 +472,20 @@ func TestAPersonChangesPasswordAndAddress(t *testing.T) {
 		h.post()
 		b.get("/account/email")
 		b.submit("/account/email", url.Values{"email": {"anna@example.net"}})
-		l := h.letter("verify")
-		if l.Address != "anna@example.net" {
-			t.Errorf("the proof went to %q", l.Address)
+		l := h.letter("address-proof")
+		if l.Address != "anna@example.net" || l.Fields["who"] != u.Name {
+			t.Errorf("the proof went to %q and names %q", l.Address, l.Fields["who"])
 		}
 		path, tok := token(t, l.Fields["link"])
+		// A link that was sent to somebody else's address does nothing in their hands.
+		mallory := h.person("mallory@example.org")
+		stranger := h.browser()
+		stranger.signIn(mallory.Email, good)
+		for _, code := range []int{stranger.get(path + "?token=" + tok).StatusCode, stranger.post(path, url.Values{"token": {tok}}).StatusCode} {
+			if code != http.StatusForbidden {
+				t.Errorf("a stranger with the link: %d, want 403", code)
+			}
+		}
 		b.get(path + "?token=" + tok)
 		if got, _ := h.accounts.Get(t.Context(), u.ID); got.Email != u.Email {
 			t.Errorf("looking at the link changed the address to %s", got.Email)

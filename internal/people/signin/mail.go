@@ -100,13 +100,17 @@ func (s *Service) Move(ctx context.Context, c Client, in Session, email string) 
 	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > maxTyped {
 		return account.ErrEmail
 	}
-	return s.proveAddress(ctx, c, in, email, account.LinkEmail, "/account/email/confirm", Letter{Kind: "verify"})
+	return s.proveAddress(ctx, c, in, email, account.LinkEmail, "/account/email/confirm")
 }
 
-// proveAddress sends a link of purpose p in the letter l to an address that a person would like to have. Whether
-// somebody has it is not told here either.
-func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email string, p account.Purpose, path string, l Letter) error {
-	_, err := s.guarded(ctx, s.try(ActReset, email, in.Account, c, true), func() (bool, error) {
+// proveAddress sends a link of purpose p to an address that a person would like to have. Whether somebody has it is
+// not told.
+func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email string, p account.Purpose, path string) error {
+	u, err := s.needs.Accounts.Get(ctx, in.Account)
+	if err != nil {
+		return err
+	}
+	_, err = s.guarded(ctx, s.try(ActReset, email, in.Account, c, true), func() (bool, error) {
 		if err := s.needs.Accounts.CheckEmail(ctx, email); errors.Is(err, account.ErrTaken) {
 			return true, nil
 		} else if err != nil {
@@ -116,28 +120,19 @@ func (s *Service) proveAddress(ctx context.Context, c Client, in Session, email 
 		if err != nil {
 			return false, err
 		}
-		l.To, l.Address, l.Lang = in.Account, email, c.Lang
-		if l.Fields == nil {
-			l.Fields = map[string]string{}
-		}
-		l.Fields["link"] = s.link(path, token.Reveal())
-		s.send(ctx, l)
+		s.send(ctx, Letter{Kind: "address-proof", To: in.Account, Address: email, Lang: c.Lang, Fields: map[string]string{"who": u.Name, "link": s.link(path, token.Reveal())}})
 		return true, nil
 	})
 	return err
 }
 
-// Moved uses the link of Move up. The old address is told.
-func (s *Service) Moved(ctx context.Context, c Client, token string) error {
-	l, err := s.needs.Accounts.Redeem(ctx, account.LinkEmail, token)
+// Moved uses the link of Move up, for the person who is signed in. The old address is told.
+func (s *Service) Moved(ctx context.Context, c Client, in Session, token string) error {
+	u, email, err := s.proved(ctx, in, account.LinkEmail, token)
 	if err != nil {
 		return err
 	}
-	u, err := s.needs.Accounts.Get(ctx, l.Account)
-	if err != nil {
-		return err
-	}
-	if err := s.needs.Accounts.SetEmail(ctx, person(u.ID), u.ID, l.Text); err != nil {
+	if err := s.needs.Accounts.SetEmail(ctx, person(u.ID), u.ID, email); err != nil {
 		return err
 	}
 	s.warn(ctx, "email-changed", u, c, u.Email, nil)
