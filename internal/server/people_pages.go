@@ -58,7 +58,7 @@ func (s *Server) noticeKey(ctx context.Context, k apikey.Key) error {
 	if !k.ExpiresAt.IsZero() {
 		fields["until"] = k.ExpiresAt.UTC().Format(time.RFC3339)
 	}
-	return s.signin.Warn(ctx, string(post.KeyAdded), k.Account, fields)
+	return s.signin.Warn(ctx, keyLetter(k), string(post.KeyAdded), k.Account, "", fields)
 }
 
 // keysEvery is how late a key whose time is over ends the sessions that it has opened.

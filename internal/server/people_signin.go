@@ -28,7 +28,7 @@ func (s *Server) peopleSignIn() (err error) {
 	s.signin, err = signin.New(signin.Needs{
 		Store: signin.SQL(s.data.core), Keys: s.data.ring, Accounts: s.accounts, APIKeys: s.apikeys,
 		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Arrived: s.arrived, Factors: proofs{s.factors}, Enrolment: proofs{s.factors}, Social: s.social,
-		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, Spaces: s.orgs, Policy: s.policy, Deeds: s.deeds, TakeBack: s.takeBack, MayLeave: s.mayLeave, Send: s.sendLetter,
+		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, Spaces: s.orgs, Policy: s.policy, Deeds: s.deeds, TakeBack: s.takeBack, Deed: s.deedOf, MayLeave: s.mayLeave, Send: s.sendLetter,
 		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, SignUp: s.cfg.SignUp != "closed",
 	})
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *Server) sendLetter(ctx context.Context, l signin.Letter) error {
 		}
 		l.Lang = orElse(said.Lang, l.Lang)
 	}
-	return s.letters.Send(ctx, post.Letter{Kind: kind, To: l.To, Address: l.Address, Lang: l.Lang, Fields: fields})
+	return s.letters.Send(ctx, post.Letter{Kind: kind, To: l.To, Key: l.Key, Address: l.Address, Lang: l.Lang, Fields: fields})
 }
 
 // runNotices writes to people of what the guard and their second steps have seen, and ends
@@ -223,6 +223,7 @@ func (s *Server) runNotices(ctx context.Context) error {
 	defer steps.Close()
 	defer ends.Close()
 	defer made.Close()
+	s.makeUp(ctx)
 	for {
 		var err error
 		select {
@@ -239,11 +240,15 @@ func (s *Server) runNotices(ctx context.Context) error {
 		case id := <-ends.C():
 			err = s.tokens.SessionEnded(ctx, id)
 		}
-		// Whose account is gone, or who got enough letters, needs none.
-		if err != nil && ctx.Err() == nil && problem.Of(err).Kind != problem.NotFound && !errors.Is(err, post.ErrTooMany) {
+		if err != nil && ctx.Err() == nil && !needless(err) {
 			s.log.ErrorContext(ctx, "somebody was not told of what happened", "err", err)
 		}
 	}
+}
+
+// needless says of a letter that was not written that nobody misses it: the account is gone, or its person got enough letters.
+func needless(err error) bool {
+	return problem.Of(err).Kind == problem.NotFound || errors.Is(err, post.ErrTooMany)
 }
 
 func (s *Server) noticeGuard(ctx context.Context, e guard.Event) error {

@@ -81,21 +81,34 @@ func (s *Service) addressesOf(ctx context.Context, u User) ([]Mailbox, error) {
 	if !u.Frozen() {
 		return all, nil
 	}
-	rows, err := s.needs.Store.former(ctx, u.ID)
+	former, err := s.Former(ctx, u.ID, s.since(u))
 	if err != nil {
-		return nil, fmt.Errorf("former addresses of account %s: %w", u.ID, err)
+		return nil, err
 	}
+	for _, f := range former {
+		if !slices.ContainsFunc(all, func(a Mailbox) bool { return Normal(a.Email) == Normal(f.Email) }) {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// Former are the addresses that were removed from an account, or replaced, since then.
+func (s *Service) Former(ctx context.Context, id string, since time.Time) ([]Mailbox, error) {
+	rows, err := s.needs.Store.former(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("former addresses of account %s: %w", id, err)
+	}
+	var all []Mailbox
 	for _, r := range rows {
-		if at(r.removedAt).Before(s.since(u)) {
+		if at(r.removedAt).Before(since) {
 			continue
 		}
-		text, err := s.unseal(ctx, u.ID, r.sealed, addressPlace(r.id))
+		text, err := s.unseal(ctx, id, r.sealed, addressPlace(r.id))
 		if err != nil {
-			return nil, fmt.Errorf("former address %s of account %s: %w", r.id, u.ID, err)
+			return nil, fmt.Errorf("former address %s of account %s: %w", r.id, id, err)
 		}
-		if !slices.ContainsFunc(all, func(a Mailbox) bool { return Normal(a.Email) == Normal(string(text)) }) {
-			all = append(all, Mailbox{Email: string(text), ProvedAt: at(r.provedAt), Former: true})
-		}
+		all = append(all, Mailbox{Email: string(text), ProvedAt: at(r.provedAt), Former: true})
 	}
 	return all, nil
 }

@@ -24,6 +24,8 @@ type Store interface {
 	// add queues a letter, or says ErrTooMany when more than limit were queued for who in that hour. A letter
 	// with an id that there is already is nothing to do.
 	add(ctx context.Context, r row, who []byte, hour, limit int64) error
+	// has says whether a letter was queued under this id, and not swept yet.
+	has(ctx context.Context, id string) (bool, error)
 	// claim takes the letter whose turn it is at now, and lets nobody else have it until then. It counts the try.
 	claim(ctx context.Context, now, until int64) (r row, found bool, err error)
 	// later puts a letter back.
@@ -195,6 +197,11 @@ func (s *Service) Send(ctx context.Context, l Letter) error {
 	s.queued.Add(1)
 	s.poke()
 	return nil
+}
+
+// Has says whether a letter with a key was queued in the last 30 days or still waits.
+func (s *Service) Has(ctx context.Context, key string) (bool, error) {
+	return s.needs.Store.has(ctx, idOf(key))
 }
 
 // idOf is the id of the letter with a key.

@@ -40,6 +40,16 @@ func (s sqlStore) add(ctx context.Context, r row, who []byte, hour, limit int64)
 	})
 }
 
+func (s sqlStore) has(ctx context.Context, id string) (found bool, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		var n int64
+		err := tx.QueryRow(ctx, `select count(*) from post where id = $1`, id).Scan(&n)
+		found = n > 0
+		return err
+	})
+	return found, err
+}
+
 func (s sqlStore) claim(ctx context.Context, now, until int64) (r row, found bool, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		r, found = row{}, false

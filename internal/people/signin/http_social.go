@@ -39,7 +39,8 @@ func (s *Service) providers() []social.Config {
 	return s.needs.Social.Providers()
 }
 
-func (s *Service) providerName(id string) string {
+// ProviderName is how people know a provider; its id, when this server does not have it any more.
+func (s *Service) ProviderName(id string) string {
 	for _, p := range s.providers() {
 		if p.ID == id {
 			return p.Name
@@ -119,7 +120,7 @@ func (s *Service) depart(v *visit, ref Ref, provider string, fail func(told erro
 	// Not a redirect: browsers hold the policy of forms against every address on the way of one, and
 	// which those are the provider alone knows. A page that leads on by itself ends the form's way here.
 	v.w.Header().Set("Refresh", "0; url="+address)
-	return s.show(v, "away", view{Data: awayData{s.providerName(provider), template.URL(address)}}, nil)
+	return s.show(v, "away", view{Data: awayData{s.ProviderName(provider), template.URL(address)}}, nil)
 }
 
 // maxReturned bounds what a provider's answer has in an address, in bytes.
@@ -221,7 +222,7 @@ type vouchedData struct {
 }
 
 func (s *Service) vouchedOf(f Flow) vouchedData {
-	return vouchedData{Provider: s.providerName(f.Claim.Provider), Email: f.Claim.Email, Name: f.Claim.Name}
+	return vouchedData{Provider: s.ProviderName(f.Claim.Provider), Email: f.Claim.Email, Name: f.Claim.Name}
 }
 
 func (s *Service) getVouched(v *visit) error {

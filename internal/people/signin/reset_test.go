@@ -320,7 +320,7 @@ func TestSecondProofsAreCountedForTheAccount(t *testing.T) {
 func TestAFrozenPageNamesWhatIsTakenAway(t *testing.T) {
 	h := embedded(t)
 	u := h.person("anna@example.org")
-	if err := h.Warn(t.Context(), "address-added", u.ID, nil); err != nil {
+	if err := h.Warn(t.Context(), "", "address-added", u.ID, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	path, tok := token(t, h.letter("address-added").Fields["link"])

@@ -68,6 +68,7 @@ type Verdict struct {
 type Letter struct {
 	Kind    string // verify, reset, new-device, password-changed, email-changed, frozen, delete-scheduled, delete-cancelled, recovery-used, factor-added, factor-removed, address-proof, address-added, address-removed, taken-back, social-linked, social-unlinked, code
 	To      string // user id
+	Key     string // letters with one key are one letter; "" for none
 	Address string // instead of the account's own address; "" for that
 	Lang    string
 	Fields  map[string]string // link, device, place, when, until, since, left, factor, provider, code, who, services, passkeys, keys, addresses
@@ -167,6 +168,9 @@ type Needs struct {
 	MayLeave func(ctx context.Context, user string) error
 	// Send hands a letter to the post; nil says that it will not be lost.
 	Send func(ctx context.Context, l Letter) error
+	// Deed names what a person has just done that a letter of this kind tells of, so that the letter can be made up for
+	// when this server stops before it is queued; "" for none. It may be nil.
+	Deed func(ctx context.Context, kind, user string) string
 	// Wait returns after d, or when ctx ends.
 	Wait func(ctx context.Context, d time.Duration)
 	Now  func() time.Time
@@ -338,6 +342,14 @@ func (s *Service) send(ctx context.Context, l Letter) {
 // warn tells a person of something that somebody else may have done, with a link that
 // freezes the account. fields are further ones of the letter.
 func (s *Service) warn(ctx context.Context, kind string, u account.User, c Client, address string, fields map[string]string) {
+	key := ""
+	if s.needs.Deed != nil {
+		key = s.needs.Deed(ctx, kind, u.ID)
+	}
+	s.warnOnce(ctx, key, kind, u, c, address, fields)
+}
+
+func (s *Service) warnOnce(ctx context.Context, key, kind string, u account.User, c Client, address string, fields map[string]string) {
 	token, err := s.needs.Accounts.Invite(ctx, access.Actor{Kind: access.System}, account.Link{Purpose: account.LinkFreeze, Account: u.ID})
 	if err != nil {
 		s.needs.Log.ErrorContext(ctx, "a letter was not sent", "kind", kind, "user", u.ID, "err", err)
@@ -346,16 +358,25 @@ func (s *Service) warn(ctx context.Context, kind string, u account.User, c Clien
 	all := s.fieldsOf(c)
 	all["link"] = s.link("/frozen", token.Reveal())
 	maps.Copy(all, fields)
-	s.send(ctx, Letter{Kind: kind, To: u.ID, Address: address, Lang: c.Lang, Fields: all})
+	s.send(ctx, Letter{Kind: kind, To: u.ID, Key: KeyAt(key, address), Address: address, Lang: c.Lang, Fields: all})
 }
 
-// Warn tells a person of something that somebody may have done in their name elsewhere than in a browser.
-func (s *Service) Warn(ctx context.Context, kind, user string, fields map[string]string) error {
+// KeyAt is the key of the letter that a deed makes at an address, "" being the person's first: there may be one at each.
+func KeyAt(key, address string) string {
+	if key == "" || address == "" {
+		return key
+	}
+	return key + " at " + address
+}
+
+// Warn tells a person of something that somebody may have done in their name, and that is known by its key: elsewhere than
+// in a browser, or before this server stopped. address is another than the person's first, or "".
+func (s *Service) Warn(ctx context.Context, key, kind, user, address string, fields map[string]string) error {
 	u, err := s.needs.Accounts.Get(ctx, user)
 	if err != nil {
 		return err
 	}
-	s.warn(ctx, kind, u, Client{}, "", fields)
+	s.warnOnce(ctx, key, kind, u, Client{}, address, fields)
 	return nil
 }
 

@@ -229,7 +229,7 @@ func (s *Service) linkTo(ctx context.Context, c Client, u account.User, claim so
 	if err := s.needs.Social.Link(ctx, person(u.ID), u.ID, claim); err != nil {
 		return err
 	}
-	s.warn(ctx, "social-linked", u, c, "", map[string]string{"provider": s.providerName(claim.Provider)})
+	s.warn(ctx, "social-linked", u, c, "", map[string]string{"provider": s.ProviderName(claim.Provider)})
 	return nil
 }
 
