@@ -39,7 +39,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "PUT " + one + "/tags", Action: "thing:tag", Resource: s.resource, In: wireTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "thing:tag", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "GET /iot/v1/property_types", Action: "propertytype:list", Out: []wireType{}, Do: s.httpTypes},
-	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes())...)
+	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes(), s.fillRoutes())...)
 }
 
 // resource finds the thing that a request is about, living or deleted.
