@@ -151,10 +151,15 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	if len(f.IDs)+len(f.Tags) > maxFilter {
 		return rest.ErrQuery.With("A list can be filtered by at most " + strconv.Itoa(maxFilter) + " IDs and tags.")
 	}
+	listing, err := rest.ReadListing(r, "name", "timezone", "created_at", "updated_at")
+	if err != nil {
+		return err
+	}
 	all, err := s.List(r.Context(), who, f)
 	if err != nil {
 		return err
 	}
+	all = rest.Listed(listing, all, sortKey)
 	show, err := s.present(r, who, all, f.Properties)
 	if err != nil {
 		return err
@@ -164,6 +169,18 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		out[i] = show(t)
 	}
 	return rest.Write(w, http.StatusOK, rest.Collection("thing"), out)
+}
+
+func sortKey(t *Thing, name string) rest.SortKey {
+	switch name {
+	case "name":
+		return rest.SortKey{Text: t.Name}
+	case "timezone":
+		return rest.SortKey{Text: t.Timezone}
+	case "updated_at":
+		return rest.SortKey{At: t.UpdatedAt}
+	}
+	return rest.SortKey{At: t.CreatedAt}
 }
 
 // given are the values of a repeated parameter. An empty one is a form's field that
