@@ -431,6 +431,44 @@ func TestImportIsKilled(t *testing.T) {
 		t.Errorf("without the state file: %+v, %v", lost, err)
 	}
 	compare(t, src, dst)
+
+	// What the source had all the time and the target has not is found: by count, and value by value.
+	for name, types := range map[string]string{"Greenhouse 0": "CHARSTRING", "Greenhouse 1": "TEMPERATURE"} {
+		one := src.things()[name]
+		src.want("POST", "/v1/things/"+id(one)+"/properties/"+property(one, types)+"/history", object{"times": []time.Time{src.Now().Add(-time.Hour)}, "values": []any{samples[types](1)}}, nil)
+	}
+	if found, err := copyOver(t, src, dst, 0, keep); err != nil || len(found.Verified.Wrong) != 2 || found.Failures() != 2 {
+		t.Errorf("what is missing: %+v, %v", found.Verified, err)
+	}
+}
+
+// The full size: a hundred things with a year of values each, one every ten minutes, copied in one go by a process that is killed
+// now and then.
+func TestImportOfAYear(t *testing.T) {
+	if os.Getenv("ARDESIA_SOAK") == "" {
+		t.Skip("set ARDESIA_SOAK=1")
+	}
+	src, dst := newSide(t), newSide(t)
+	const things, n = 100, 365 * 24 * 6
+	types := slices.Sorted(maps.Keys(samples))
+	for i := range things {
+		src.thing(fmt.Sprintf("House %d", i), "", []string{types[i%len(types)]}, n, 10*time.Minute)
+	}
+	state := filepath.Join(t.TempDir(), "state.json")
+	keep := func(c *transfer.Config) { c.State = state }
+	began := time.Now()
+	for range 5 {
+		if _, err := copyOver(t, src, dst, 50+rand.N(100), keep); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	report, err := copyOver(t, src, dst, 0, keep)
+	if err != nil || report.Failures() > 0 || report.History.Complete != things || report.Verified.Values != things*n {
+		text, _ := json.MarshalIndent(report, "", " ")
+		t.Errorf("%s, %v", text, err)
+	}
+	t.Logf("%d values in %v, kills and verification included", report.History.Read, time.Since(began))
+	compare(t, src, dst)
 }
 
 // As a person types it: from the person's own space to a shared one, on one server.

@@ -456,6 +456,8 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 	return d.Fill(func(name string) string {
 		own := c.own["thing"]
 		switch {
+		case name == "key" && strings.Contains(d.Path, "/tags/"):
+			own = "room"
 		case strings.Contains(d.Path, "/dashboards/"), strings.HasPrefix(d.Path, "/v1/shared/"):
 			own = c.dashboardPart(name, d.Path)
 		case strings.HasPrefix(d.Path, "/ota/v1/"):
@@ -476,7 +478,7 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["joined"]
 		case strings.HasPrefix(d.Path, "/v1/spaces/"):
 			own = c.own["space"]
-		case strings.HasPrefix(d.Path, "/iot/v1/triggers/"):
+		case strings.HasPrefix(d.Path, "/iot/v1/triggers/"), strings.HasPrefix(d.Path, "/v1/triggers/"):
 			own = c.own["trigger"]
 		case strings.HasPrefix(d.Path, "/iot/v1/actions/"), strings.HasPrefix(d.Path, "/v1/actions/"):
 			own = c.own["action"]
@@ -486,8 +488,6 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["property"]
 		case name == "cid":
 			own = c.own["cid"]
-		case name == "key":
-			own = "room"
 		case name == "type":
 			own = "mkrwifi1010"
 		case name == "sketch":
