@@ -34,7 +34,7 @@ func (t *Transfer) copyDashboard(ctx context.Context, d *cloud.Dashboard, c *Cou
 	}
 	_, there := t.there.dashboards.of(d.ID)
 	if t.cfg.DryRun || there {
-		t.count(Dashboards, d.ID, there, c)
+		t.count(d.ID, c)
 		return nil
 	}
 	in := map[string]any{"name": d.Name, "pages": append([]cloud.Page{}, d.Pages...), "tags": tags(d.Tags, d.ID)}
@@ -60,7 +60,7 @@ func (t *Transfer) copyDashboard(ctx context.Context, d *cloud.Dashboard, c *Cou
 	if err != nil {
 		return err
 	}
-	t.count(Dashboards, d.ID, true, c)
+	t.count(d.ID, c)
 	if lost > 0 {
 		c.note(d.ID, d.Name, fmt.Sprintf("%d variables of its widgets were not copied, and are not linked", lost))
 	}

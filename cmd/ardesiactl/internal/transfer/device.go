@@ -51,7 +51,7 @@ func (t *Transfer) copyDevice(ctx context.Context, d *cloud.Device, c *Count) er
 	}
 	have, there := t.there.devices.of(d.ID)
 	if t.cfg.DryRun {
-		t.count(Devices, d.ID, there, c)
+		t.count(d.ID, c)
 		t.needsCertificate(d, "")
 		return nil
 	}
@@ -73,7 +73,7 @@ func (t *Transfer) copyDevice(ctx context.Context, d *cloud.Device, c *Count) er
 		}
 		have = made
 	}
-	t.count(Devices, d.ID, true, c)
+	t.count(d.ID, c)
 	if !byKey(d) {
 		t.needsCertificate(d, have.ID)
 		return nil
@@ -123,14 +123,12 @@ func (t *Transfer) needsCertificate(d *cloud.Device, id string) {
 	t.report.Reprovision = append(t.report.Reprovision, Line{d.ID, d.Name, what})
 }
 
-// count puts a copy into the report: made by this transfer, or there already. In a dry run what is not there would be made.
-func (t *Transfer) count(part, source string, there bool, c *Count) {
-	_, ours := t.state.Made[part][source]
-	switch {
-	case ours || !there:
-		c.Copied++
-	default:
+// count puts a copy into the report: made by this transfer, in this run or an earlier one, or there before.
+func (t *Transfer) count(source string, c *Count) {
+	if t.state.Before[source] {
 		c.There++
+	} else {
+		c.Copied++
 	}
 }
 

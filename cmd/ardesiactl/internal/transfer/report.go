@@ -33,7 +33,7 @@ type Report struct {
 }
 
 // A Count is what became of objects of one kind. Copied are all copies that this transfer made, in whichever run; There
-// those that are known by their tag alone. In a dry run the former are those that would be made.
+// those that were there before it began. In a dry run the former are those that would be made.
 type Count struct {
 	Found   int    `json:"found" yaml:"found"`
 	Copied  int    `json:"copied" yaml:"copied"`

@@ -28,6 +28,8 @@ type State struct {
 	Space        string    `json:"space,omitempty"`
 	Until        time.Time `json:"until"` // of history
 
+	Looked   bool                         `json:"looked"`   // Before is known
+	Before   map[string]bool              `json:"before"`   // IDs of sources that had a copy when this began
 	Made     map[string]map[string]string `json:"made"`     // by part, IDs of copies by those of their sources
 	Finished map[string]bool              `json:"finished"` // IDs of sources of whose copies nothing is missing
 	Past     map[string]*Past             `json:"past"`     // by IDs of copied properties
@@ -96,6 +98,9 @@ func load(cfg Config) (*State, error) {
 		if s.Made[part] == nil {
 			s.Made[part] = map[string]string{}
 		}
+	}
+	if s.Before == nil {
+		s.Before = map[string]bool{}
 	}
 	if s.Finished == nil {
 		s.Finished = map[string]bool{}

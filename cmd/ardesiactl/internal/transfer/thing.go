@@ -30,7 +30,7 @@ func (t *Transfer) copyThing(ctx context.Context, one *cloud.Thing, c *Count) er
 	props.Found += len(one.Properties)
 	have, there := t.there.things.of(one.ID)
 	if t.cfg.DryRun {
-		t.count(Things, one.ID, there, c)
+		t.count(one.ID, c)
 		for _, p := range one.Properties {
 			if _, known := t.ids[p.ID]; known && !t.ours(one) {
 				props.There++
@@ -55,7 +55,7 @@ func (t *Transfer) copyThing(ctx context.Context, one *cloud.Thing, c *Count) er
 		have = made
 		t.know(one, have)
 	}
-	t.count(Things, one.ID, true, c)
+	t.count(one.ID, c)
 	if !t.state.Finished[one.ID] {
 		if err := t.complete(ctx, one, have, c); err != nil {
 			return err
@@ -79,10 +79,7 @@ func (t *Transfer) copyThing(ctx context.Context, one *cloud.Thing, c *Count) er
 	return nil
 }
 
-func (t *Transfer) ours(one *cloud.Thing) bool {
-	_, made := t.state.Made[Things][one.ID]
-	return made
-}
+func (t *Transfer) ours(one *cloud.Thing) bool { return !t.state.Before[one.ID] }
 
 func hasLine(all []Line, id string) bool {
 	for _, l := range all {

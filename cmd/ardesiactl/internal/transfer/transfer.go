@@ -171,6 +171,17 @@ func (t *Transfer) look(ctx context.Context) error {
 	if t.there.triggers, err = t.index(ctx, "/iot/v1/triggers", t.state.Made[Triggers]); err != nil {
 		return err
 	}
+	if !t.state.Looked {
+		for _, i := range []*index{t.there.devices, t.there.things, t.there.dashboards, t.there.triggers} {
+			for source := range i.copies {
+				t.state.Before[source] = true
+			}
+		}
+		t.state.Looked = true
+		if err := t.state.save(); err != nil {
+			return err
+		}
+	}
 	for _, d := range src.devices {
 		if have, ok := t.there.devices.of(d.ID); ok {
 			t.ids[d.ID] = have.ID

@@ -26,7 +26,7 @@ func (t *Transfer) copyTriggers(ctx context.Context) error {
 			if err := t.told(one); err != nil {
 				return err
 			}
-			t.count(Triggers, one.ID, there, c)
+			t.count(one.ID, c)
 			continue
 		}
 		if people == nil {
@@ -103,7 +103,7 @@ func (t *Transfer) copyTrigger(ctx context.Context, one *cloud.Trigger, people *
 	if err != nil {
 		return err
 	}
-	t.count(Triggers, one.ID, true, c)
+	t.count(one.ID, c)
 	for _, a := range one.Actions {
 		if secret, kept := t.state.Secrets[a.ID]; kept {
 			secret.ID = made.ID
