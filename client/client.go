@@ -90,7 +90,14 @@ func New(cfg Config, now func() time.Time) (*Client, error) {
 	return &Client{
 		cfg: cfg, base: base, now: now,
 		http: &http.Client{
-			Timeout:   time.Minute,
+			Timeout: time.Minute,
+			// What is sent is for this server alone: a key's secret, a token, values.
+			CheckRedirect: func(r *http.Request, via []*http.Request) error {
+				if len(via) >= 10 || r.URL.Host != base.Host || r.URL.Scheme != base.Scheme {
+					return http.ErrUseLastResponse
+				}
+				return nil
+			},
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust, ForceAttemptHTTP2: true},
 		},
 	}, nil
@@ -231,6 +238,9 @@ func (c *Client) send(r *http.Request, out any) error {
 		e := &Error{}
 		_ = json.Unmarshal(text, e) // some answers have no body; the status says enough
 		e.Status, e.Retry = answer.StatusCode, answer.Header.Get("Retry-After")
+		if to := answer.Header.Get("Location"); e.Status < 400 && e.Detail == "" && to != "" {
+			e.Detail = fmt.Sprintf("%s sends on to %.200q, where nothing is sent; if that is right, give that address", c.base.Host, to)
+		}
 		return e
 	}
 	if out == nil {

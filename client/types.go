@@ -98,6 +98,7 @@ type Dashboard struct {
 	ID        string            `json:"id"`
 	Name      string            `json:"name"`
 	UpdatedAt time.Time         `json:"updated_at"`
+	Tags      map[string]string `json:"tags,omitempty"`
 	Widgets   []DashboardWidget `json:"widgets"`
 }
 
@@ -122,4 +123,21 @@ type DashboardShare struct {
 	Username string    `json:"username"`
 	Access   string    `json:"access"` // read, write
 	SharedAt time.Time `json:"shared_at"`
+}
+
+// A Trigger does something by itself when a value or a device's status changes.
+type Trigger struct {
+	ID         string            `json:"id" yaml:"id"`
+	Name       string            `json:"name" yaml:"name"`
+	Active     bool              `json:"active" yaml:"active"`
+	PropertyID string            `json:"property_id,omitempty" yaml:"property_id,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	Actions    []TriggerAction   `json:"actions" yaml:"actions"`
+}
+
+// A TriggerAction is what a trigger does.
+type TriggerAction struct {
+	ID   string `json:"id" yaml:"id"`
+	Kind string `json:"kind" yaml:"kind"`
+	Name string `json:"name" yaml:"name"`
 }

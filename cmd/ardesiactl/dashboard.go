@@ -22,33 +22,24 @@ func dashboardRow(d client.Dashboard) []string {
 }
 
 func (a *app) dashboard() *cobra.Command {
-	return group("dashboard", "What people see of their things, and with whom it is shared", a.dashboardList(), a.dashboardExtract(), a.dashboardCreate(), a.dashboardDelete(),
+	return group("dashboard", "What people see of their things, and with whom it is shared", a.dashboardList(), a.dashboardExtract(), a.dashboardCreate(), a.tag(dashboards),
+		a.deletes(dashboards, "Delete dashboards; their things stay as they are", ""),
 		a.dashboardShare(), a.dashboardPublish())
 }
 
 func (a *app) dashboardList() *cobra.Command {
 	var name string
-	c := &cobra.Command{Use: "list", Short: "All dashboards of the space, and those that others share with you", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
+	return listing(a, dashboards, "All dashboards of the space, and those that others share with you", dashboardColumns, dashboardRow, func(c *cobra.Command) func(url.Values) {
+		c.Flags().StringVar(&name, "name", "", "as --filter")
+		return func(q url.Values) {
+			if name != "" {
+				q.Set("name", name)
+			}
+			if !q.Has("sort") {
+				q.Set("sort", "name")
+			}
 		}
-		q := url.Values{"sort": {"name"}}
-		if name != "" {
-			q.Set("name", name)
-		}
-		all := []client.Dashboard{}
-		if err := s.Do(c.Context(), "GET", "/iot/v3/dashboards"+query(q), nil, &all); err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, d := range all {
-			rows = append(rows, dashboardRow(d))
-		}
-		return a.print(c, all, dashboardColumns, rows)
-	}}
-	c.Flags().StringVar(&name, "name", "", "only those with this in their name")
-	return c
+	})
 }
 
 func (a *app) dashboardExtract() *cobra.Command {
@@ -130,19 +121,6 @@ func (a *app) dashboardCreate() *cobra.Command {
 	c.Flags().StringSliceVar(&override, "override", nil, "THING=ID, repeated or with commas: which thing stands for one that the template names")
 	_ = c.MarkFlagRequired("template")
 	return c
-}
-
-func (a *app) dashboardDelete() *cobra.Command {
-	return &cobra.Command{Use: "delete ID", Short: "Delete a dashboard; its things stay as they are", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, given []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
-		}
-		if err := a.confirm(c, "dashboard "+given[0]); err != nil {
-			return err
-		}
-		return s.Do(c.Context(), "DELETE", "/iot/v2/dashboards/"+url.PathEscape(given[0]), nil, nil)
-	}}
 }
 
 func (a *app) dashboardShare() *cobra.Command {

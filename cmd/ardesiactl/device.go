@@ -29,28 +29,12 @@ func ago(t *time.Time) string {
 }
 
 func (a *app) device() *cobra.Command {
-	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceCertify(), a.deviceDelete())
+	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceCertify(), a.tag(devices),
+		a.deletes(devices, "Delete devices; their connections are closed", ""))
 }
 
 func (a *app) deviceList() *cobra.Command {
-	var tags []string
-	c := &cobra.Command{Use: "list", Short: "All devices of the space", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
-		}
-		devices := []client.Device{}
-		if err := s.Do(c.Context(), "GET", "/iot/v2/devices"+query(url.Values{"tags": tags}), nil, &devices); err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, d := range devices {
-			rows = append(rows, deviceRow(d))
-		}
-		return a.print(c, devices, deviceColumns, rows)
-	}}
-	c.Flags().StringSliceVar(&tags, "tags", nil, "only those with all of these, key:value")
-	return c
+	return listing(a, devices, "All devices of the space", deviceColumns, deviceRow, nil)
 }
 
 func (a *app) deviceShow() *cobra.Command {
@@ -152,19 +136,6 @@ printed is the certificate in PEM; --format json has the fields of a secure elem
 	c.Flags().StringVar(&csr, "csr", "", "file with the certificate request, PEM")
 	_ = c.MarkFlagRequired("csr")
 	return c
-}
-
-func (a *app) deviceDelete() *cobra.Command {
-	return &cobra.Command{Use: "delete ID", Short: "Delete a device; its connection is closed", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, given []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
-		}
-		if err := a.confirm(c, "device "+given[0]); err != nil {
-			return err
-		}
-		return s.Do(c.Context(), "DELETE", "/iot/v2/devices/"+url.PathEscape(given[0]), nil, nil)
-	}}
 }
 
 // query is "?" and what is set, or nothing.

@@ -159,20 +159,4 @@ func (a *app) logout() *cobra.Command {
 }
 
 // confirm asks before something is lost; without a terminal it wants --yes.
-func (a *app) confirm(c *cobra.Command, what string) error {
-	if a.yes {
-		return nil
-	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return usage{fmt.Errorf("this would delete %s: say --yes", what)}
-	}
-	fmt.Fprintf(c.ErrOrStderr(), "Delete %s? [y/N] ", what)
-	text, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
-	if err != nil {
-		return err
-	}
-	if t := strings.ToLower(strings.TrimSpace(text)); t != "y" && t != "yes" {
-		return fmt.Errorf("nothing was deleted")
-	}
-	return nil
-}
+func (a *app) confirm(c *cobra.Command, what string) error { return a.agree(c, "delete", what) }

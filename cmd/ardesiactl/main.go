@@ -166,7 +166,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.yes, "yes", "y", false, "do not ask before something is deleted")
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(output.Formats, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
-	root.AddCommand(a.login(), a.logout(), a.device(), a.thing(), a.dashboard(), a.property(), a.ota(), a.space(), a.trust(),
+	root.AddCommand(a.login(), a.logout(), a.device(), a.thing(), a.dashboard(), a.trigger(), a.property(), a.ota(), a.space(), a.imports(), a.trust(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Args: args(cobra.NoArgs), Run: func(c *cobra.Command, _ []string) { fmt.Fprint(c.OutOrStdout(), exitHelp) }})
 	return root
 }
@@ -194,6 +194,10 @@ func (a *app) server() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return clientOf(l)
+}
+
+func clientOf(l store.Login) (*client.Client, error) {
 	cfg := client.Config{URL: l.URL, ID: l.ID, Secret: l.Secret, Space: l.Space, CAFile: l.CAFile}
 	if l.Person {
 		cfg.Source = renewer()

@@ -17,6 +17,7 @@ import (
 	"github.com/zalando/go-keyring"
 
 	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
@@ -50,12 +51,12 @@ func callUntil(ctx context.Context, in string, out, errs interface {
 }
 
 // home logs a person of a new house in, with the secret in a file.
-func home(t *testing.T) *servertest.House {
+func home(t *testing.T, change ...func(*server.Config)) *servertest.House {
 	t.Helper()
 	keyring.MockInitWithError(errors.New("no key ring here"))
 	t.Setenv("ARDESIACTL_CONFIG", filepath.Join(t.TempDir(), "ctl.json"))
 	t.Setenv("ARDESIA_CLIENT_SECRET", "")
-	h := servertest.Start(t)
+	h := servertest.Start(t, change...)
 	_, key := h.Person("ann@example.org")
 	if r := call(t, key.Secret+"\n", "login", h.URL(), "--client-id", key.ID, "--secret-stdin", "--ca", h.CA()); r.code != exitOK {
 		t.Fatalf("login: %+v", r)

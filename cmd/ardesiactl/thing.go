@@ -18,28 +18,26 @@ func thingRow(t client.Thing) []string {
 }
 
 func (a *app) thing() *cobra.Command {
-	return group("thing", "What devices are for: properties and a time zone", a.thingList(), a.thingShow(), a.thingCreate(), a.thingBind(), a.thingDelete())
+	return group("thing", "What devices are for: properties and a time zone", a.thingList(), a.thingShow(), a.thingCreate(), a.thingBind(), a.thingUpdate(), a.tag(things),
+		a.deletes(things, "Delete things with their properties", " with its properties"))
 }
 
 func (a *app) thingList() *cobra.Command {
-	var tags []string
-	c := &cobra.Command{Use: "list", Short: "All things of the space", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
-		}
-		things := []client.Thing{}
-		if err := s.Do(c.Context(), "GET", "/iot/v2/things"+query(url.Values{"tags": tags}), nil, &things); err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, t := range things {
-			rows = append(rows, thingRow(t))
-		}
-		return a.print(c, things, thingColumns, rows)
-	}}
-	c.Flags().StringSliceVar(&tags, "tags", nil, "only those with all of these, key:value")
-	return c
+	return listing(a, things, "All things of the space", thingColumns, thingRow, nil)
+}
+
+func (a *app) thingUpdate() *cobra.Command {
+	var timezone, webhook string
+	var active bool
+	return a.updates(things, "POST", "Change the same of many things", "  ardesiactl thing update --tag room=attic --timezone Europe/Rome --yes",
+		func(c *cobra.Command) {
+			c.Flags().StringVar(&timezone, "timezone", "", "IANA time zone")
+			c.Flags().StringVar(&webhook, "webhook-uri", "", "address that hears of values; empty for none")
+			c.Flags().BoolVar(&active, "webhook-active", true, "whether it is called")
+		},
+		func(c *cobra.Command) map[string]any {
+			return changed(c, map[string]any{"timezone": timezone, "webhook-uri": webhook, "webhook-active": active})
+		})
 }
 
 func (a *app) thingShow() *cobra.Command {
@@ -119,17 +117,4 @@ func (a *app) thingBind() *cobra.Command {
 	c.Flags().StringVar(&device, "device", "", "id of the device")
 	_ = c.MarkFlagRequired("device")
 	return c
-}
-
-func (a *app) thingDelete() *cobra.Command {
-	return &cobra.Command{Use: "delete ID", Short: "Delete a thing with its properties", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, given []string) error {
-		s, err := a.server()
-		if err != nil {
-			return err
-		}
-		if err := a.confirm(c, "thing "+given[0]+" with its properties"); err != nil {
-			return err
-		}
-		return s.Do(c.Context(), "DELETE", "/iot/v2/things/"+url.PathEscape(given[0]), nil, nil)
-	}}
 }

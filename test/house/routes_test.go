@@ -75,7 +75,8 @@ var samples = map[string][]sample{
 	"POST /iot/v2/series/batch_query_raw/lastvalue":          {{"", isJSON, `{"requests":[{"thing_id":"{thing}","property_id":"{property}"}]}`}},
 	"POST /iot/v2/series/batch_query_sampling":               {{"", isJSON, `{"resp_version":1,"requests":[{"q":"property.{property}","from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","interval":60}]}`}},
 	"POST /iot/v2/series/historic_data":                      {{"", isJSON, `{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","properties":["{property}"]}`}},
-	"GET /iot/v2/things":                                     {{}, {query: "show_properties=true&show_deleted=1&tags=room:hall&ids={thing}&device_id={device}"}},
+	"POST /v1/things/{id}/properties/{pid}/history":          {{"", isJSON, `{"times":["2026-01-02T03:04:05Z","2026-01-02T03:04:06.5+01:00"],"values":[1.5,2]}`}},
+	"GET /iot/v2/things":                                     {{}, {query: "show_properties=true&show_deleted=1&tags=room:hall&ids={thing}&device_id={device}&q=h&sort=-updated_at"}},
 	"PUT /iot/v2/things":                                     {{"force=true", isJSON, `{"name":"new","timezone":"Europe/Rome","assistant":"ALEXA","webhook_uri":"https://example.org/hook","webhook_active":true,"tags":[{"key":"a","value":"b"}],"properties":[{"name":"t","type":"TEMPERATURE","permission":"READ_ONLY","update_strategy":"TIMED","update_parameter":60,"min_value":-40,"max_value":85,"persist":true,"tag":3},{"name":"l","type":"HOME_COLORED_LIGHT","permission":"READ_WRITE","update_strategy":"ON_CHANGE","variable_name":"light"}]}`}},
 	"DELETE /iot/v2/things/{id}":                             {{}, {query: "force=true"}},
 	"POST /iot/v2/things/{id}":                               {{"force=true", isJSON, `{"name":"renamed","device_id":"{device}","timezone":"America/New_York","properties":[{"name":"canary","type":"FLOAT","permission":"READ_WRITE","update_strategy":"ON_CHANGE"}]}`}, {"", isJSON, `{"soft_deleted":true}`}},
@@ -92,7 +93,7 @@ var samples = map[string][]sample{
 	"PUT /iot/v2/things/{id}/sketch/{sketch}":                {{}, {"", isJSON, `{"sketch_version":"v1"}`}},
 	"PUT /iot/v2/things/{id}/tags":                           {{"", isJSON, `{"key":"floor","value":"2"}`}},
 
-	"GET /iot/v2/dashboards":                                 {{}, {query: "name=board&thing_id={thing}&user_id={fresh}&sort=-name"}},
+	"GET /iot/v2/dashboards":                                 {{}, {query: "name=board&thing_id={thing}&user_id={fresh}&sort=-name&q=o&tags=a:b"}},
 	"POST /iot/v2/dashboards":                                {{"", isJSON, dashboardSample}},
 	"PUT /iot/v2/dashboards/{id}":                            {{"", isJSON, dashboardSample}},
 	"PATCH /iot/v2/dashboards/{id}":                          {{"", isJSON, `{"name":"renamed"}`}, {"", isJSON, `{"soft_deleted":true}`}},
@@ -110,8 +111,10 @@ var samples = map[string][]sample{
 	"PUT /v1/dashboards/{id}/link":                           {{"", isJSON, `{"days":30}`}, {"", isJSON, `{}`}},
 	"POST /v1/dashboards/{id}/images":                        {{"", "image/png", onePixel}},
 	"PUT /v1/dashboards/{id}/cover":                          {{"", "image/png", onePixel}},
+	"PUT /v1/dashboards/{id}/tags":                           {{"", isJSON, `{"key":"floor","value":"2"}`}},
+	"PUT /v1/triggers/{id}/tags":                             {{"", isJSON, `{"key":"floor","value":"2"}`}},
 	"GET /v1/shared/{token}/variables/{variable}":            {{}, {query: "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"}},
-	"GET /iot/v1/triggers":                                   {{}, {query: "show_deleted=True&property_id={property}&device_id={device}&source_type=PROPERTY"}},
+	"GET /iot/v1/triggers":                                   {{}, {query: "show_deleted=True&property_id={property}&device_id={device}&source_type=PROPERTY&q=x&sort=-name&tags=a:b"}},
 	"PUT /iot/v1/triggers":                                   {{"", isJSON, `{"name":"new","property_id":"{property}","condition":{"operator":"GT","value":30,"hysteresis":1},"actions":[{"kind":"SET-PROPERTY","name":"set","set_property":{"property_id":"{property}","value":1}}]}`}, {"", isJSON, `{"name":"away","active":false,"device_status_source":{"criteria":"EXCLUDE","device_ids":["{device}"],"grace_period_offline":60}}`}},
 	"POST /iot/v1/triggers/{id}":                             {{"", isJSON, `{"name":"renamed","active":true}`}, {"", isJSON, `{"soft_deleted":true}`}},
 	"PATCH /iot/v1/triggers/{id}":                            {{"", isJSON, `{"active":false}`}},
@@ -453,6 +456,8 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 	return d.Fill(func(name string) string {
 		own := c.own["thing"]
 		switch {
+		case name == "key" && strings.Contains(d.Path, "/tags/"):
+			own = "room"
 		case strings.Contains(d.Path, "/dashboards/"), strings.HasPrefix(d.Path, "/v1/shared/"):
 			own = c.dashboardPart(name, d.Path)
 		case strings.HasPrefix(d.Path, "/ota/v1/"):
@@ -473,7 +478,7 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["joined"]
 		case strings.HasPrefix(d.Path, "/v1/spaces/"):
 			own = c.own["space"]
-		case strings.HasPrefix(d.Path, "/iot/v1/triggers/"):
+		case strings.HasPrefix(d.Path, "/iot/v1/triggers/"), strings.HasPrefix(d.Path, "/v1/triggers/"):
 			own = c.own["trigger"]
 		case strings.HasPrefix(d.Path, "/iot/v1/actions/"), strings.HasPrefix(d.Path, "/v1/actions/"):
 			own = c.own["action"]
@@ -483,8 +488,6 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["property"]
 		case name == "cid":
 			own = c.own["cid"]
-		case name == "key":
-			own = "room"
 		case name == "type":
 			own = "mkrwifi1010"
 		case name == "sketch":

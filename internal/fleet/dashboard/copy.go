@@ -44,7 +44,7 @@ func (s *Service) Clone(ctx context.Context, who access.Actor, id string, overri
 	if d.Cover, err = copies.address(ctx, from.Cover); err != nil {
 		return Dashboard{}, err
 	}
-	d.Name = copyName(from.Name)
+	d.Name, d.Tags = copyName(from.Name), nil
 	pages := map[string]string{MainPage: MainPage}
 	for i := range d.Pages {
 		fresh := uuid.NewString()

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 )
 
@@ -57,6 +58,7 @@ type Dashboard struct {
 	Cover   string // address of a picture; "" for none
 	Pages   []Page // by position
 	Widgets []Widget
+	Tags    device.Tags // ours: the compatible API has none on dashboards
 
 	CreatedAt, UpdatedAt time.Time
 	DeletedAt            time.Time // zero while it lives
@@ -123,6 +125,9 @@ func (d *Dashboard) Check() error {
 	}
 	if !printable(d.Cover, maxCover) {
 		return ErrCover
+	}
+	if err := d.Tags.Check(); err != nil {
+		return err
 	}
 	if len(d.Pages) > maxPages {
 		return ErrPage

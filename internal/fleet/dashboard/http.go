@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -35,7 +36,10 @@ func (s *Service) Routes() []door.Route {
 		)
 	}
 	const one = "/iot/v2/dashboards/{id}"
+	const tags = "/v1/dashboards/{id}/tags"
 	return append(all, slices.Concat([]door.Route{
+		{Pattern: "PUT " + tags, Action: "dashboard:update", Resource: s.resource, In: inTag{}, Do: s.httpSetTag},
+		{Pattern: "DELETE " + tags + "/{key}", Action: "dashboard:update", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "DELETE " + one, Action: "dashboard:delete", Resource: s.resource, Do: s.httpDelete},
 		{Pattern: "PUT " + one + "/widgets/{widget}/variables", Action: "dashboard:update", Resource: s.resource, In: inLinks{}, Out: wireLinks{}, Do: s.httpLink},
 		{Pattern: "GET /v1/dashboards/{id}/health", Action: "dashboard:read", Resource: s.resource, Out: []wireFinding{}, Do: s.httpHealth},
@@ -90,7 +94,10 @@ func (s *Service) httpList(v version, w http.ResponseWriter, r *http.Request, wh
 	return rest.Write(w, http.StatusOK, rest.Collection(media[v]), out)
 }
 
-// filterOf reads what is asked of a list. sort is ours: a name of Sorts, with a hyphen for the other way round.
+// maxSearch is how long a text is that names are searched for, in characters.
+const maxSearch = 256
+
+// filterOf reads what is asked of a list. q, tags and sort are ours; the last is a name of Sorts, with a hyphen for the other way round.
 func filterOf(q url.Values) (Filter, error) {
 	f := Filter{Name: q.Get("name"), Thing: strings.ToLower(q.Get("thing_id")), Owner: strings.ToLower(q.Get("user_id"))}
 	if f.Name != "" && checkName(f.Name) != nil {
@@ -98,6 +105,14 @@ func filterOf(q url.Values) (Filter, error) {
 	}
 	if f.Thing != "" && !isUUID(f.Thing) || f.Owner != "" && !isUUID(f.Owner) {
 		return f, rest.ErrQuery.With("The parameters \"thing_id\" and \"user_id\" are UUIDs.")
+	}
+	f.Text = q.Get("q")
+	if !printable(f.Text, maxSearch) {
+		return f, rest.ErrQuery.With("The parameter \"q\" is a part of a name, of at most 256 characters.")
+	}
+	var err error
+	if f.Tags, err = device.ReadTags(q["tags"]); err != nil {
+		return f, err
 	}
 	f.Sort, f.Desc = strings.CutPrefix(q.Get("sort"), "-")
 	if !slices.Contains(Sorts(), f.Sort) {
@@ -188,6 +203,18 @@ func (s *Service) httpClone(v version, w http.ResponseWriter, r *http.Request, w
 		return err
 	}
 	return s.answer(v, w, r, who, http.StatusCreated, d)
+}
+
+func (s *Service) httpSetTag(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	var in inTag
+	if err := rest.Read(r, &in); err != nil {
+		return err
+	}
+	return done(w, http.StatusOK, s.Tag(r.Context(), who, pathID(r), func(t device.Tags) device.Tags { return t.With(in.Key, in.Value) }))
+}
+
+func (s *Service) httpDropTag(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	return done(w, http.StatusOK, s.Tag(r.Context(), who, pathID(r), func(t device.Tags) device.Tags { return t.Without(r.PathValue("key")) }))
 }
 
 func (s *Service) httpLink(w http.ResponseWriter, r *http.Request, who access.Actor) error {

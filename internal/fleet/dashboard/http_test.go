@@ -256,7 +256,7 @@ func FuzzDashboard(f *testing.F) {
 			if err := d.Check(); err != nil {
 				continue
 			}
-			text, err := encode(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets})
+			text, err := encode(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets, d.Tags})
 			if err != nil {
 				t.Fatalf("what is good cannot be kept: %v", err)
 			}
@@ -278,4 +278,54 @@ func FuzzDashboard(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Tags of dashboards are ours: members put them on and find by them, guests do not see them, and who replaces a
+// dashboard without a word of them keeps them.
+func TestTagsOfDashboards(t *testing.T) {
+	t.Parallel()
+	h := liteHouse(t)
+	var a, b wireDashboard
+	h.want(201, "editor", "POST", board3(""), map[string]any{"name": "Hall", "tags": []any{map[string]any{"key": "room", "value": "hall"}}}, &a)
+	h.want(201, "editor", "POST", board2(""), map[string]any{"name": "Attic"}, &b)
+	h.want(200, "editor", "PUT", "/v1/dashboards/"+b.ID+"/tags", map[string]any{"key": "room", "value": "attic"}, nil)
+	h.want(200, "editor", "PUT", "/v1/dashboards/"+b.ID+"/tags", map[string]any{"key": "floor", "value": "3"}, nil)
+	h.want(200, "editor", "DELETE", "/v1/dashboards/"+b.ID+"/tags/floor", nil, nil)
+	h.want(200, "editor", "PUT", board3("/%s", a.ID), map[string]any{"name": "The Hall", "widgets": []any{}}, nil)
+	h.want(403, "viewer", "PUT", "/v1/dashboards/"+b.ID+"/tags", map[string]any{"key": "a", "value": "b"}, nil)
+	h.want(404, "another", "DELETE", "/v1/dashboards/"+b.ID+"/tags/room", nil, nil)
+	h.want(400, "editor", "PUT", "/v1/dashboards/"+b.ID+"/tags", map[string]any{"key": "a b", "value": "b"}, nil)
+	h.want(400, "editor", "POST", board3(""), map[string]any{"name": "x", "tags": []any{map[string]any{"key": "a b", "value": "b"}}}, nil)
+	for query, want := range map[string]string{
+		"?tags=room:hall": "The Hall", "?tags=room:attic&tags=floor:3": "", "?q=HALL": "The Hall", "?q=a&sort=-name": "The Hall Attic", "?q=a&name=t&tags=": "Attic The Hall",
+	} {
+		var all []wireDashboard
+		h.want(200, "viewer", "GET", board3("%s", query+map[bool]string{true: "", false: "&sort=name"}[strings.Contains(query, "sort")]), nil, &all)
+		var names []string
+		for _, d := range all {
+			names = append(names, d.Name)
+			if len(d.Tags) != 1 {
+				t.Errorf("%s has the tags %v", d.Name, d.Tags)
+			}
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+	h.want(400, "viewer", "GET", board3("?tags=room"), nil, nil)
+	h.want(200, "editor", "PUT", board2("/%s/shares", a.ID), map[string]any{"user_id": guest.ID}, nil)
+	var shown wireDashboard
+	h.want(200, "guest", "GET", board3("/%s", a.ID), nil, &shown)
+	if shown.Tags != nil {
+		t.Errorf("a guest sees the tags %v", shown.Tags)
+	}
+	var all []wireDashboard
+	h.want(200, "guest", "GET", board3("?tags=room:hall"), nil, &all)
+	if len(all) != 0 {
+		t.Errorf("a guest finds by tags %v", all)
+	}
+	h.want(201, "editor", "PUT", board3("/%s/clone", a.ID), map[string]any{}, &shown)
+	if shown.Tags != nil {
+		t.Errorf("a copy has the tags %v", shown.Tags)
+	}
 }

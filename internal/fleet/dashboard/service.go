@@ -286,6 +286,8 @@ func (s *Service) reach(ctx context.Context, who access.Actor, id string) (Dashb
 // oldest first.
 type Filter struct {
 	Name  string // is part of the name, whatever the case of its letters
+	Text  string // likewise
+	Tags  []device.Tag
 	Thing string // ID of a thing of which something is shown
 	Owner string // user ID of who made it
 	Sort  string // one of Sorts
@@ -316,9 +318,10 @@ func (s *Service) List(ctx context.Context, who access.Actor, f Filter) ([]Dashb
 			return nil, err
 		}
 	}
-	name := strings.ToLower(f.Name)
+	name, text := strings.ToLower(f.Name), strings.ToLower(f.Text)
 	all = slices.DeleteFunc(all, func(d Dashboard) bool {
-		return !strings.Contains(strings.ToLower(d.Name), name) || f.Owner != "" && d.Owner != f.Owner ||
+		return !strings.Contains(strings.ToLower(d.Name), name) || !strings.Contains(strings.ToLower(d.Name), text) ||
+			len(f.Tags) > 0 && (d.Space != who.Space || !d.Tags.Match(f.Tags)) || f.Owner != "" && d.Owner != f.Owner ||
 			f.Thing != "" && !slices.ContainsFunc(d.shown(), func(v string) bool { return properties[v] })
 	})
 	sortBy(all, f)
@@ -445,6 +448,18 @@ func (s *Service) Link(ctx context.Context, who access.Actor, id, widget string,
 		}
 		return err
 	})
+}
+
+// Tag changes the tags of a dashboard by fn, which may run more than once.
+func (s *Service) Tag(ctx context.Context, who access.Actor, id string, fn func(t device.Tags) device.Tags) error {
+	_, err := s.change(ctx, who, id, "dashboard:update", nil, func(d *Dashboard) error {
+		if d.Deleted() {
+			return ErrNotFound
+		}
+		d.Tags = fn(d.Tags)
+		return nil
+	})
+	return err
 }
 
 // Delete hides a dashboard, or removes it for good with hard. A hidden one comes back by Update;

@@ -30,6 +30,8 @@ type sealedDashboard struct {
 	Cover   string   `json:"c,omitempty"`
 	Pages   []Page   `json:"p,omitempty"`
 	Widgets []Widget `json:"w,omitempty"`
+
+	Tags map[string]string `json:"t,omitempty"`
 }
 
 const dashboardColumns = `id, space, owner, sealed, created_at, updated_at, deleted_at`
@@ -65,6 +67,7 @@ func (r row) open(seal keys.Sealer) (Dashboard, error) {
 		return Dashboard{}, fmt.Errorf("dashboard %s: %w", d.ID, err)
 	}
 	d.Name, d.Cover, d.Pages, d.Widgets = private.Name, private.Cover, private.Pages, private.Widgets
+	d.Tags = private.Tags
 	return d, nil
 }
 
@@ -78,7 +81,7 @@ func (s sqlStore) key(ctx context.Context, space string) (keys.Sealer, error) {
 
 // seal is what of d is sealed.
 func seal(with keys.Sealer, d Dashboard) ([]byte, error) {
-	plain, err := encode(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets})
+	plain, err := encode(sealedDashboard{d.Name, d.Cover, d.Pages, d.Widgets, d.Tags})
 	if err != nil {
 		return nil, fmt.Errorf("write dashboard %s: %w", d.ID, err)
 	}

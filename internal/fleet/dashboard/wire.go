@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -23,6 +24,7 @@ type (
 		Pages          *[]wirePage   `json:"pages,omitempty"` // of v3
 		SharedBy       *wirePerson   `json:"shared_by,omitempty"`
 		SharedWith     *[]wirePerson `json:"shared_with,omitempty"`
+		Tags           device.Tags   `json:"tags,omitempty"` // ours; members alone see them
 		UpdatedAt      time.Time     `json:"updated_at"`
 		Widgets        []wireWidget  `json:"widgets"`
 	}
@@ -120,7 +122,13 @@ type (
 		Name        *string     `json:"name" rule:"length=0..64" pattern:"[a-zA-Z0-9_.@-]+"`
 		Pages       *[]inPage   `json:"pages" rule:"items=0..30"` // of v3
 		SoftDeleted *bool       `json:"soft_deleted"`
+		Tags        *[]inTag    `json:"tags" rule:"items=0..256"` // ours; what is not said stays, also where the rest is replaced
 		Widgets     *[]inWidget `json:"widgets" rule:"items=0..300"`
+	}
+
+	inTag struct {
+		Key   string `json:"key" rule:"required,length=1..64"`
+		Value string `json:"value" rule:"required,length=1..64"`
 	}
 
 	inPage struct {
@@ -253,7 +261,7 @@ func (s *Service) present(ctx context.Context, who access.Actor, all []Dashboard
 func (s *Service) wire(d Dashboard, v version, p presentation) wireDashboard {
 	person := func(user string) wirePerson { return wirePerson{UserID: user, Username: p.names[user]} }
 	w := wireDashboard{
-		CoverImage: d.Cover, CreatedBy: person(d.Owner), ID: d.ID, Name: d.Name, OrganizationID: p.organization, UpdatedAt: d.UpdatedAt,
+		CoverImage: d.Cover, CreatedBy: person(d.Owner), ID: d.ID, Name: d.Name, OrganizationID: p.organization, Tags: d.Tags, UpdatedAt: d.UpdatedAt,
 		Widgets: make([]wireWidget, 0, len(d.Widgets)),
 	}
 	if v == v3 {
@@ -261,7 +269,7 @@ func (s *Service) wire(d Dashboard, v version, p presentation) wireDashboard {
 	}
 	if share, guest := p.lent[d.ID]; guest {
 		by := person(share.By)
-		w.SharedBy, w.OrganizationID = &by, ""
+		w.SharedBy, w.OrganizationID, w.Tags = &by, "", nil
 	} else if shares, may := p.shares[d.ID]; may {
 		list := make([]wirePerson, 0, len(shares))
 		for _, one := range shares {
@@ -353,6 +361,12 @@ func (in *inDashboard) apply(d *Dashboard, v version, whole bool) {
 	}
 	if in.CoverImage != nil {
 		d.Cover = *in.CoverImage
+	}
+	if in.Tags != nil {
+		d.Tags = device.Tags{}
+		for _, t := range *in.Tags {
+			d.Tags[t.Key] = t.Value
+		}
 	}
 	if v == v3 && (whole || in.Pages != nil) {
 		d.Pages = nil

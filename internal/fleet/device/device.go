@@ -182,6 +182,9 @@ func (d Device) Check() error {
 	case d.WiFiFW != "" && (len(d.WiFiFW) > maxWiFiFW || !versionForm.MatchString(d.WiFiFW)):
 		return ErrInvalid.With("A device's wifi_fw_version is a version such as \"1.5.0\".")
 	}
+	if err := Tags(d.Tags).Check(); err != nil {
+		return err
+	}
 	if k, known := KindOf(d.Type); !known || !k.Create && d.CreatedAt.IsZero() {
 		var all []string
 		for _, k := range Kinds {
@@ -229,14 +232,7 @@ func ParseTag(text string) (Tag, error) {
 }
 
 // Matches says whether d has all the tags.
-func (d Device) Matches(tags []Tag) bool {
-	for _, t := range tags {
-		if v, has := d.Tags[t.Key]; !has || v != t.Value {
-			return false
-		}
-	}
-	return true
-}
+func (d Device) Matches(tags []Tag) bool { return Tags(d.Tags).Match(tags) }
 
 // Label is the board's name for people.
 func (d Device) Label() string {

@@ -80,25 +80,36 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
-	for _, text := range q["tags"] {
-		if text == "" {
-			continue // a form's field that nobody filled in
-		}
-		tag, err := ParseTag(text)
-		if err != nil {
-			return err
-		}
-		f.Tags = append(f.Tags, tag)
+	if f.Tags, err = ReadTags(q["tags"]); err != nil {
+		return err
+	}
+	listing, err := rest.ReadListing(r, "name", "type", "created_at", "updated_at", "last_activity_at")
+	if err != nil {
+		return err
 	}
 	all, err := s.List(r.Context(), who, who.Space, f)
 	if err != nil {
 		return err
 	}
-	wire, err := s.wire(r.Context(), who, all)
+	wire, err := s.wire(r.Context(), who, rest.Listed(listing, all, sortKey))
 	if err != nil {
 		return err
 	}
 	return rest.Write(w, http.StatusOK, rest.Collection("devicev2"), wire)
+}
+
+func sortKey(d *Device, name string) rest.SortKey {
+	switch name {
+	case "name":
+		return rest.SortKey{Text: d.Name}
+	case "type":
+		return rest.SortKey{Text: d.Type}
+	case "updated_at":
+		return rest.SortKey{At: d.UpdatedAt}
+	case "last_activity_at":
+		return rest.SortKey{At: d.LastActivityAt}
+	}
+	return rest.SortKey{At: d.CreatedAt}
 }
 
 func (s *Service) httpCreate(w http.ResponseWriter, r *http.Request, who access.Actor) error {

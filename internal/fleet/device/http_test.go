@@ -191,14 +191,14 @@ func TestDeviceOverHTTP(t *testing.T) {
 		}
 		for query, want := range map[string]string{
 			"": "GH Dash," + claimed["name"].(string), "?across_user_ids=true&serial=01AB": "GH Dash", "?serial=none": "", "?serial=&tags=&unique_hardware_id=": "GH Dash," + claimed["name"].(string), "?tags=room:kitchen": "GH Dash",
-			"?tags=room:kitchen&tags=floor:1": "", "?unique_hardware_id=" + strings.Repeat("AB", 32): "GH Dash",
+			"?tags=room:kitchen&tags=floor:1": "", "?q=gh+d": "GH Dash", "?q=nobody": "", "?sort=-created_at": claimed["name"].(string) + ",GH Dash", "?unique_hardware_id=" + strings.Repeat("AB", 32): "GH Dash",
 			"?across_user_ids=True": "GH Dash," + claimed["name"].(string),
 		} {
 			if got := ids(query); got != want {
 				t.Errorf("GET %s lists %q, want %q", query, got, want)
 			}
 		}
-		for _, query := range []string{"?tags=nocolon", "?show_deleted=perhaps"} {
+		for _, query := range []string{"?tags=nocolon", "?sort=size", "?show_deleted=perhaps"} {
 			if status, _ := api.call("editor", "GET", devices+query, nil, nil); status != 400 {
 				t.Errorf("GET %s = %d, want 400", query, status)
 			}

@@ -116,12 +116,19 @@ func (w wireFields) apply(d *Device) {
 // wireCreate is CreateDevicesV2Payload.
 type wireCreate struct {
 	wireFields
-	Type string `json:"type" rule:"required"`
+	Type string    `json:"type" rule:"required"`
+	Tags []wireTag `json:"tags" rule:"items=0..256"` // ours, as things have it
 }
 
 func (w wireCreate) device() Device {
 	d := Device{Type: w.Type}
 	w.apply(&d)
+	for _, t := range w.Tags {
+		if d.Tags == nil {
+			d.Tags = make(map[string]string)
+		}
+		d.Tags[t.Key] = t.Value
+	}
 	return d
 }
 

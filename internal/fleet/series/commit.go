@@ -150,7 +150,7 @@ func (c *committer) write(ctx context.Context) error {
 		for j := range b.points {
 			st := c.states[states+j]
 			st.thing.sect.add(st.id, b.points[j].At.UnixMicro(), &b.points[j].Value)
-			if c.s.tap != nil && c.s.tap.follows(st) {
+			if c.s.tap != nil && !b.quiet && c.s.tap.follows(st) {
 				c.follow(st, &b.points[j])
 			}
 		}

@@ -10,6 +10,7 @@ import (
 type entry struct {
 	points []Point
 	text   int // bytes
+	quiet  bool
 	done   func(error)
 	err    error // why it is refused
 }

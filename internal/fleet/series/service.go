@@ -180,8 +180,18 @@ func New(ctx context.Context, n Needs) (*Service, error) {
 // Of two points of a series at one instant the one written later counts, so that
 // sending points again is harmless. Series come to be with their first point.
 func (s *Service) Append(ctx context.Context, points []Point) error {
+	return s.wait(ctx, points, false)
+}
+
+// Fill is Append for points of the past, of which whoever follows the series is not told: what they
+// say happened long ago.
+func (s *Service) Fill(ctx context.Context, points []Point) error {
+	return s.wait(ctx, points, true)
+}
+
+func (s *Service) wait(ctx context.Context, points []Point, quiet bool) error {
 	done := make(chan error, 1)
-	if err := s.enqueue(ctx, points, func(err error) { done <- err }); err != nil {
+	if err := s.enqueue(ctx, entry{points: points, quiet: quiet, done: func(err error) { done <- err }}); err != nil {
 		return err
 	}
 	select {
@@ -200,13 +210,13 @@ func (s *Service) Append(ctx context.Context, points []Point) error {
 // goroutine: it must neither block nor call Enqueue or Append. After the service has stopped, done is
 // called with ErrStopped before Enqueue returns.
 func (s *Service) Enqueue(points []Point, done func(error)) {
-	if err := s.enqueue(context.Background(), points, done); err != nil {
+	if err := s.enqueue(context.Background(), entry{points: points, done: done}); err != nil {
 		done(err)
 	}
 }
 
-func (s *Service) enqueue(ctx context.Context, points []Point, done func(error)) error {
-	e := entry{points: points, done: done}
+func (s *Service) enqueue(ctx context.Context, e entry) error {
+	points := e.points
 	if len(points) > MaxBatch {
 		e.err = ErrBatch
 	}

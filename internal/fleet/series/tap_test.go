@@ -286,3 +286,35 @@ func TestTapFloor(t *testing.T) {
 		t.Errorf("told %v up to %d", got, seq)
 	}
 }
+
+// What is filled in is kept like any point, and no follower is told of it, not after a start either.
+func TestTapIsNotToldOfThePast(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, dbtest.History, func(t *testing.T, d *db.DB) {
+		keys := new(seriestest.Keys)
+		k := openTapped(t, series.SQL(d), keys, 0, series.Config{})
+		if err := k.Append(t.Context(), points("p1", 3, 5)); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Fill(t.Context(), points("p1", 0, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Append(t.Context(), points("p1", 5, 6)); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"p1 3", "p1 4", "p1 5"}
+		if got, _ := k.told(t, 3); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("told %q, want %q", got, want)
+		}
+		all, err := k.Raw(t.Context(), series.Query{Series: "p1", Space: "s"})
+		if err != nil || len(all) != 6 {
+			t.Errorf("%d points are there, %v", len(all), err)
+		}
+		k.stop()
+		k = openTapped(t, series.SQL(d), keys, 0, series.Config{})
+		defer k.stop()
+		if got, _ := k.told(t, 3); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("after a start told %q, want %q", got, want)
+		}
+	})
+}

@@ -11,6 +11,7 @@
 //   - Values are kept by fleet/series only. What people wrote (names, webhook
 //     addresses, tags) is sealed with the thing's own key, which goes with the thing
 //     and with its space, and found by keyed hashes, so that a database file shows none of it.
+//   - History that is imported fills gaps only: what is there stays, and nobody is told.
 //   - A value that a device reports is never refused because of the property's
 //     minimum and maximum: those are for people to read.
 //   - Whoever is no member of a thing's space reaches single properties only, by the routes about one
@@ -24,5 +25,6 @@
 // /a/t/{t}/shadow/o and /shadow/i for the last values of protocol generation 1.
 //
 // Routes: /iot/v2/things…, …/properties…, …/tags…, /iot/v2/series…,
-// /iot/v1/property_types, /v1/things/{id}/history.
+// /iot/v1/property_types, /v1/things/{id}/history,
+// /v1/things/{id}/properties/{pid}/history.
 package thing

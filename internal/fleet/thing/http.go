@@ -39,7 +39,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "PUT " + one + "/tags", Action: "thing:tag", Resource: s.resource, In: wireTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "thing:tag", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "GET /iot/v1/property_types", Action: "propertytype:list", Out: []wireType{}, Do: s.httpTypes},
-	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes())...)
+	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes(), s.fillRoutes())...)
 }
 
 // resource finds the thing that a request is about, living or deleted.
@@ -151,10 +151,15 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	if len(f.IDs)+len(f.Tags) > maxFilter {
 		return rest.ErrQuery.With("A list can be filtered by at most " + strconv.Itoa(maxFilter) + " IDs and tags.")
 	}
+	listing, err := rest.ReadListing(r, "name", "timezone", "created_at", "updated_at")
+	if err != nil {
+		return err
+	}
 	all, err := s.List(r.Context(), who, f)
 	if err != nil {
 		return err
 	}
+	all = rest.Listed(listing, all, sortKey)
 	show, err := s.present(r, who, all, f.Properties)
 	if err != nil {
 		return err
@@ -164,6 +169,18 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		out[i] = show(t)
 	}
 	return rest.Write(w, http.StatusOK, rest.Collection("thing"), out)
+}
+
+func sortKey(t *Thing, name string) rest.SortKey {
+	switch name {
+	case "name":
+		return rest.SortKey{Text: t.Name}
+	case "timezone":
+		return rest.SortKey{Text: t.Timezone}
+	case "updated_at":
+		return rest.SortKey{At: t.UpdatedAt}
+	}
+	return rest.SortKey{At: t.CreatedAt}
 }
 
 // given are the values of a repeated parameter. An empty one is a form's field that

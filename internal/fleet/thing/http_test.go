@@ -93,6 +93,7 @@ func TestListsOverHTTP(t *testing.T) {
 		"?tags=n:0&tags=n:1":                     0,
 		"?ids=" + ids[0] + "&ids=" + ids[1]:      2,
 		"?ids=" + ids[0] + "&tags=n:1":           0,
+		"?q=T3&sort=-name":                       1,
 		"?show_properties=true&show_deleted=1":   6,
 		"?device_id=" + absent:                   0,
 		"?ids=" + url.QueryEscape("' or 1=1 --"): 0,
@@ -116,6 +117,18 @@ func TestListsOverHTTP(t *testing.T) {
 	if w := h.want(200, "stranger", "GET", path(""), nil, &none); strings.TrimSpace(w.Body.String()) != "[]" {
 		t.Errorf("a stranger's list is %s", w.Body)
 	}
+	for sort, want := range map[string]string{"name": "t0 t1 t2 t3 t4 t5", "-name": "t5 t4 t3 t2 t1 t0", "-updated_at": "t5 t4 t3 t2 t1 t0", "timezone": "t0 t1 t2 t3 t4 t5"} {
+		var all []wireThing
+		h.want(200, "editor", "GET", path("?sort=%s", sort), nil, &all)
+		var names []string
+		for _, one := range all {
+			names = append(names, one.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("sorted by %s: %s, want %s", sort, got, want)
+		}
+	}
+	h.want(400, "editor", "GET", path("?sort=size"), nil, nil)
 }
 
 func TestPartsOfThingsOverHTTP(t *testing.T) {

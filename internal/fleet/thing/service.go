@@ -68,6 +68,7 @@ type Filter struct {
 // Series is what this room needs of the room of series: *series.Service.
 type Series interface {
 	Append(ctx context.Context, points []series.Point) error
+	Fill(ctx context.Context, points []series.Point) error
 	Enqueue(points []series.Point, done func(error))
 	Last(series string) (series.Point, bool)
 	Raw(ctx context.Context, q series.Query) ([]series.Point, error)

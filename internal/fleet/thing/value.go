@@ -231,6 +231,16 @@ func quote(v any) ([]byte, error) {
 // can be told: numbers for booleans and fractions for integers are ErrWrongKind;
 // attributes beyond what the type can tell are ErrOutOfRange.
 func (k Kind) Read(raw json.RawMessage, last series.Value, limit int) (series.Value, error) {
+	return k.read(raw, last, limit, false)
+}
+
+// ReadPast is Read for a value that was kept elsewhere: it is told whole, so that missing attributes
+// are initial, and what a device may report may be outside the ranges that people keep to.
+func (k Kind) ReadPast(raw json.RawMessage, limit int) (series.Value, error) {
+	return k.read(raw, series.Value{}, limit, true)
+}
+
+func (k Kind) read(raw json.RawMessage, last series.Value, limit int, past bool) (series.Value, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var in any
@@ -241,7 +251,7 @@ func (k Kind) Read(raw json.RawMessage, last series.Value, limit int) (series.Va
 		return series.Value{}, ErrWrongKind.With("The value is more than one JSON value.")
 	}
 	if k.composite() {
-		return k.readWhole(in, last)
+		return k.readWhole(in, last, past)
 	}
 	if k == Free {
 		return readFree(in, limit)
@@ -284,7 +294,7 @@ func (k Kind) readNumber(n json.Number) (series.Value, error) {
 	return series.Value{}, ErrWrongKind.With("A value of this property is " + k.description() + ".")
 }
 
-func (k Kind) readWhole(in any, last series.Value) (series.Value, error) {
+func (k Kind) readWhole(in any, last series.Value, past bool) (series.Value, error) {
 	object, ok := in.(map[string]any)
 	if !ok {
 		return series.Value{}, ErrWrongKind.With("A value of this property is " + k.description() + ".")
@@ -307,7 +317,7 @@ func (k Kind) readWhole(in any, last series.Value) (series.Value, error) {
 			if f.kind == Bool || (f.kind == Int && n != math.Trunc(n)) {
 				return series.Value{}, ErrWrongKind.With("The attribute " + f.name + " is " + f.kind.description() + ".")
 			}
-			if err != nil || n < f.min || n > f.max {
+			if err != nil || !f.holds(n) || !past && (n < f.min || n > f.max) {
 				return series.Value{}, ErrOutOfRange.With("The attribute " + f.name + " goes from " +
 					string(appendFloat(nil, f.min)) + " to " + string(appendFloat(nil, f.max)) + ".")
 			}

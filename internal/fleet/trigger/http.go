@@ -82,10 +82,18 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
+	if f.Tags, err = device.ReadTags(q["tags"]); err != nil {
+		return err
+	}
+	listing, err := rest.ReadListing(r, "name", "created_at", "updated_at")
+	if err != nil {
+		return err
+	}
 	all, err := s.List(r.Context(), who, f)
 	if err != nil {
 		return err
 	}
+	all = rest.Listed(listing, all, sortKey)
 	organization, err := s.needs.Organization(r.Context(), who.Space)
 	if err != nil {
 		return err
@@ -95,6 +103,16 @@ func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Ac
 		out = append(out, toWire(t, organization))
 	}
 	return rest.Write(w, http.StatusOK, rest.Collection("trigger"), out)
+}
+
+func sortKey(t *Trigger, name string) rest.SortKey {
+	switch name {
+	case "name":
+		return rest.SortKey{Text: t.Name}
+	case "updated_at":
+		return rest.SortKey{At: t.UpdatedAt}
+	}
+	return rest.SortKey{At: t.CreatedAt}
 }
 
 // answer writes a trigger; secrets of the webhooks that are new are told.
@@ -183,7 +201,7 @@ func (s *Service) httpShow(w http.ResponseWriter, r *http.Request, who access.Ac
 	}
 	out := wireLinked{
 		Actions: toWireActions(t.Actions, organization), Active: t.Active, Condition: t.Condition, CreatedBy: t.Owner, Description: t.Description,
-		ID: t.ID, Name: t.Name, OrganizationID: organization,
+		ID: t.ID, Name: t.Name, OrganizationID: organization, Tags: t.Tags,
 	}
 	if t.Status != nil {
 		out.Status, err = s.linkedStatus(r, who, t.Status)

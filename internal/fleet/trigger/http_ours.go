@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 )
@@ -65,10 +66,12 @@ type (
 const shownDeliveries = 100
 
 func (s *Service) ourRoutes() []door.Route {
-	const deliveries = "/v1/actions/{id}/deliveries"
+	const deliveries, tags = "/v1/actions/{id}/deliveries", "/v1/triggers/{id}/tags"
 	return []door.Route{
 		{Pattern: "GET /v1/triggers/usage", Action: "trigger:list", Out: wireUsage{}, Do: s.httpUsage},
 		{Pattern: "POST /v1/triggers/import", Action: "trigger:create", MaxBody: maxTriggerBody, In: inImport{}, Out: wireTrigger{}, Status: http.StatusCreated, Do: s.httpImport},
+		{Pattern: "PUT " + tags, Action: "trigger:update", Resource: s.resource, In: inTag{}, Do: s.httpSetTag},
+		{Pattern: "DELETE " + tags + "/{key}", Action: "trigger:update", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "GET " + deliveries, Action: "action:read", Resource: s.actionResource, Out: []wireDelivery{}, Do: s.httpDeliveries},
 		{Pattern: "POST " + deliveries + "/retry", Action: "action:update", Resource: s.actionResource, Out: wireRetried{}, Do: s.httpRetry},
 		{Pattern: "GET /v1/push/key", Action: "push:list", Resource: own, Out: wirePushKey{}, Do: s.httpPushKey},
@@ -81,6 +84,32 @@ func (s *Service) ourRoutes() []door.Route {
 // own is what belongs to the person who asks.
 func own(_ *http.Request, who access.Actor) (access.Resource, error) {
 	return access.Resource{Type: "Push", ID: who.ID, Space: who.Space, Owner: who.ID}, nil
+}
+
+func (s *Service) httpSetTag(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	var in inTag
+	if err := rest.Read(r, &in); err != nil {
+		return err
+	}
+	return s.tagged(w, r, who, func(t device.Tags) device.Tags { return t.With(in.Key, in.Value) })
+}
+
+func (s *Service) httpDropTag(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	return s.tagged(w, r, who, func(t device.Tags) device.Tags { return t.Without(r.PathValue("key")) })
+}
+
+func (s *Service) tagged(w http.ResponseWriter, r *http.Request, who access.Actor, fn func(device.Tags) device.Tags) error {
+	_, err := s.Update(r.Context(), who, pathID(r), func(t *Trigger) (bool, error) {
+		if t.Deleted() {
+			return false, ErrNotFound
+		}
+		t.Tags = fn(t.Tags)
+		return false, nil
+	})
+	if err == nil {
+		w.WriteHeader(http.StatusOK)
+	}
+	return err
 }
 
 func (s *Service) httpUsage(w http.ResponseWriter, r *http.Request, who access.Actor) error {

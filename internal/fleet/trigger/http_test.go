@@ -186,3 +186,40 @@ func TestTemplates(t *testing.T) {
 		h.want(400, "stranger", "POST", "/v1/triggers/import", map[string]any{"template": hot}, nil)
 	})
 }
+
+// Tags of triggers are ours; so is finding by them, and by name.
+func TestTagsOfTriggers(t *testing.T) {
+	t.Parallel()
+	eachHouse(t, func(t *testing.T, h *house) {
+		lamp := property(h.thing("pond", "", map[string]string{"lamp": "STATUS"}), "lamp")
+		a := h.trigger(map[string]any{"name": "Hot", "property_id": lamp, "tags": []any{map[string]any{"key": "room", "value": "hall"}}})
+		b := h.trigger(map[string]any{"name": "Cold", "property_id": lamp})
+		h.want(200, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "room", "value": "attic"}, nil)
+		h.want(200, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "floor", "value": "3"}, nil)
+		h.want(200, "editor", "DELETE", "/v1/triggers/"+b.ID+"/tags/floor", nil, nil)
+		h.want(200, "editor", "PATCH", "/iot/v1/triggers/"+a.ID, map[string]any{"active": false}, nil)
+		h.want(403, "viewer", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "a", "value": "b"}, nil)
+		h.want(404, "stranger", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "a", "value": "b"}, nil)
+		h.want(400, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "a b", "value": "b"}, nil)
+		for query, want := range map[string]string{
+			"?tags=room:hall": "Hot", "?tags=room:attic&tags=floor:3": "", "?q=hO": "Hot", "?sort=name": "Cold Hot", "?sort=-created_at&q=o": "Cold Hot",
+		} {
+			var all []wireTrigger
+			h.want(200, "viewer", "GET", "/iot/v1/triggers"+query, nil, &all)
+			var names []string
+			for _, one := range all {
+				names = append(names, one.Name)
+				if len(one.Tags) != 1 {
+					t.Errorf("%s has the tags %v", one.Name, one.Tags)
+				}
+			}
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("%s: %q, want %q", query, got, want)
+			}
+		}
+		h.want(400, "viewer", "GET", "/iot/v1/triggers?sort=size", nil, nil)
+		h.want(400, "viewer", "GET", "/iot/v1/triggers?tags=x", nil, nil)
+		h.want(200, "editor", "DELETE", "/iot/v1/triggers/"+b.ID, nil, nil)
+		h.want(404, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "a", "value": "b"}, nil)
+	})
+}

@@ -346,6 +346,7 @@ type Filter struct {
 	Device, Property string // that are about it
 	Source           string // of this kind
 	Deleted          bool   // deleted ones too
+	Tags             []device.Tag
 }
 
 // List tells the triggers of who's space that pass a filter, the oldest first.
@@ -356,7 +357,7 @@ func (s *Service) List(ctx context.Context, who access.Actor, f Filter) ([]Trigg
 	all, err := s.needs.Store.list(ctx, who.Space, f.Deleted)
 	return slices.DeleteFunc(all, func(t Trigger) bool {
 		return f.Property != "" && t.Property != f.Property || f.Source != "" && t.Source() != f.Source ||
-			f.Device != "" && (t.Status == nil || !t.Status.has(f.Device))
+			f.Device != "" && (t.Status == nil || !t.Status.has(f.Device)) || !t.Tags.Match(f.Tags)
 	}), err
 }
 

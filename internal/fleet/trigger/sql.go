@@ -27,6 +27,8 @@ type sealedTrigger struct {
 	Description string     `json:"description,omitempty"`
 	Condition   *Condition `json:"condition,omitempty"`
 	Status      *Status    `json:"status,omitempty"`
+
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 func seal(key keys.Sealer, v any, table, id string) ([]byte, error) {
@@ -82,6 +84,7 @@ func (r *triggerRow) open(key keys.Sealer) (Trigger, error) {
 		return Trigger{}, err
 	}
 	t.Name, t.Description, t.Condition, t.Status = private.Name, private.Description, private.Condition, private.Status
+	t.Tags = private.Tags
 	t.CreatedAt, t.UpdatedAt = fromMicros(r.created), fromMicros(r.updated)
 	if r.deleted.Valid {
 		t.DeletedAt = fromMicros(r.deleted.Int64)
@@ -197,7 +200,7 @@ func (s sqlStore) add(ctx context.Context, t Trigger, first memory, e journal.En
 		return err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
-		sealed, err := seal(key, sealedTrigger{t.Name, t.Description, t.Condition, t.Status}, "trigger", t.ID)
+		sealed, err := seal(key, sealedTrigger{t.Name, t.Description, t.Condition, t.Status, t.Tags}, "trigger", t.ID)
 		if err != nil {
 			return err
 		}
@@ -275,7 +278,7 @@ func (s sqlStore) change(ctx context.Context, space, id string, act func(t *Trig
 				return err
 			}
 		}
-		sealed, err := seal(key, sealedTrigger{t.Name, t.Description, t.Condition, t.Status}, "trigger", t.ID)
+		sealed, err := seal(key, sealedTrigger{t.Name, t.Description, t.Condition, t.Status, t.Tags}, "trigger", t.ID)
 		if err != nil {
 			return err
 		}

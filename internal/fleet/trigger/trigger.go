@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 )
 
 var (
@@ -52,6 +53,7 @@ type Trigger struct {
 	Revision    int64
 	Since       int64 // commits of values up to here are not its business
 	Actions     []Action
+	Tags        device.Tags // ours: the compatible API has none on triggers
 
 	CreatedAt, UpdatedAt time.Time
 	DeletedAt            time.Time // zero while it lives
@@ -127,6 +129,8 @@ func (t *Trigger) Check() error {
 		return ErrName
 	case !readable(t.Description, 0, maxDescription, true):
 		return ErrText
+	case t.Tags.Check() != nil:
+		return t.Tags.Check()
 	case (t.Property == "") == (t.Status == nil):
 		return ErrSource
 	case t.Status != nil && t.Condition != nil:

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 )
 
 // What the API tells of triggers and actions; cloud-api reference, section 6.12. What is ours is left out where it is not used:
-// condition, webhook, set_property.
+// condition, tags, webhook, set_property.
 type (
 	wireTrigger struct {
 		Actions        []wireAction `json:"actions"`
@@ -22,6 +24,7 @@ type (
 		Name           string       `json:"name"`
 		OrganizationID string       `json:"organization_id,omitempty"`
 		PropertyID     string       `json:"property_id,omitempty"`
+		Tags           device.Tags  `json:"tags,omitempty"`
 		UpdatedAt      time.Time    `json:"updated_at"`
 	}
 
@@ -43,6 +46,7 @@ type (
 		Property       *wireLinkedProperty `json:"linked_property,omitempty"`
 		Name           string              `json:"name"`
 		OrganizationID string              `json:"organization_id,omitempty"`
+		Tags           device.Tags         `json:"tags,omitempty"`
 	}
 
 	wireLinkedStatus struct {
@@ -147,6 +151,12 @@ type (
 		Name        *string      `json:"name"`
 		PropertyID  *string      `json:"property_id"`
 		SoftDeleted *bool        `json:"soft_deleted"`
+		Tags        *[]inTag     `json:"tags" rule:"items=0..256"`
+	}
+
+	inTag struct {
+		Key   string `json:"key" rule:"required,length=1..64"`
+		Value string `json:"value" rule:"required,length=1..64"`
 	}
 
 	inCondition struct {
@@ -235,7 +245,7 @@ func toWireActions(all []Action, organization string) []wireAction {
 func toWire(t Trigger, organization string) wireTrigger {
 	w := wireTrigger{
 		Actions: toWireActions(t.Actions, organization), Active: t.Active, Condition: t.Condition, CreatedAt: t.CreatedAt, CreatedBy: t.Owner,
-		Description: t.Description, ID: t.ID, Name: t.Name, OrganizationID: organization, PropertyID: t.Property, UpdatedAt: t.UpdatedAt,
+		Description: t.Description, ID: t.ID, Name: t.Name, OrganizationID: organization, PropertyID: t.Property, Tags: t.Tags, UpdatedAt: t.UpdatedAt,
 	}
 	if t.Deleted() {
 		w.DeletedAt = &t.DeletedAt
@@ -385,6 +395,12 @@ func (in *inTrigger) apply(t *Trigger) (actions bool, err error) {
 	}
 	if in.Condition != nil {
 		t.Condition = in.Condition.condition()
+	}
+	if in.Tags != nil {
+		t.Tags = device.Tags{}
+		for _, one := range *in.Tags {
+			t.Tags[one.Key] = one.Value
+		}
 	}
 	if in.Actions == nil {
 		return false, nil

@@ -17,7 +17,7 @@ var policyText []byte
 var verbs = map[string]string{
 	"read": "read", "list": "read", "query": "read", "export": "read", "watch": "read",
 
-	"write": "write", "create": "write", "update": "write", "delete": "write", "publish": "write",
+	"write": "write", "create": "write", "update": "write", "delete": "write", "publish": "write", "import": "write",
 	"clone": "write", "restore": "write", "tag": "write", "attach": "write", "detach": "write",
 	"claim": "write", "issue": "write", "revoke": "write", "upload": "write", "cancel": "write",
 	"accept": "write", "leave": "write",

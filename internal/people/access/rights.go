@@ -18,7 +18,7 @@ var rights = []Right{
 	{"take the values out as a file", []Action{"series:export"}},
 	{"see the space, its limits, and what roles may do", []Action{"org:read", "org:list", "role:list"}},
 	{"see who the other members are", []Action{"member:list"}},
-	{"write values to things", []Action{"thing:publish", "property:publish"}},
+	{"write values to things", []Action{"thing:publish", "property:publish", "series:import"}},
 	{"make, change and delete things and their properties", []Action{
 		"thing:create", "thing:write", "thing:update", "thing:delete", "thing:clone", "thing:tag", "property:create", "property:update", "property:delete"}},
 	{"see triggers and what became of what they did", []Action{"trigger:read", "trigger:list", "action:read", "action:list"}},

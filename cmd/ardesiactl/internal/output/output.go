@@ -42,15 +42,15 @@ func table(w io.Writer, columns []string, rows [][]string) error {
 	fmt.Fprintln(t, strings.ToUpper(strings.Join(columns, "\t")))
 	for _, r := range rows {
 		for i := range r {
-			r[i] = printable(r[i])
+			r[i] = Printable(r[i])
 		}
 		fmt.Fprintln(t, strings.Join(r, "\t"))
 	}
 	return t.Flush()
 }
 
-// printable keeps what others wrote from moving the cursor of this terminal.
-func printable(s string) string {
+// Printable keeps what others wrote from moving the cursor of this terminal.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || (r >= 0x7f && r < 0xa0) {
 			return '·'
