@@ -29,7 +29,7 @@ func ago(t *time.Time) string {
 }
 
 func (a *app) device() *cobra.Command {
-	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceCertify(), a.deviceDelete())
+	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceOnboard(), a.deviceCertify(), a.deviceDelete())
 }
 
 func (a *app) deviceList() *cobra.Command {
