@@ -29,6 +29,16 @@ func (s *Server) firmware() board.Folder {
 	return board.Folder(cmp.Or(s.cfg.Provisioning, filepath.Join(s.cfg.Data, "provisioning")))
 }
 
+type wireFree struct {
+	HardwareID string `json:"unique_hardware_id"`
+}
+
+// deviceFree makes a board free again that somebody has claimed falsely.
+func (s *Server) deviceFree(ctx context.Context, in wireFree) (any, error) {
+	space, id, err := s.onboarding.Free(ctx, operator, in.HardwareID)
+	return map[string]any{"unique_hardware_id": in.HardwareID, "device": id, "space": space}, err
+}
+
 // onboardMetrics counts boards that come in.
 func onboardMetrics(counter func(name, help string, read func() float64), of *onboard.Service) {
 	counter("onboard_claimed_total", "Boards that were claimed.", func() float64 { return float64(of.Counts().Claimed) })

@@ -29,6 +29,7 @@ type Store interface {
 	moved(ctx context.Context, b board, e *journal.Entry) error                    // its space and device are others
 	idle(ctx context.Context, registered time.Time, after []byte) ([]board, error) // without what is sealed, by index
 	unlearn(ctx context.Context, b board) error
+	free(ctx context.Context, b board, e journal.Entry) error
 
 	onboardings
 }

@@ -680,3 +680,48 @@ func TestRatesOfBoards(t *testing.T) {
 	h.pass(time.Minute)
 	r.provision(b)
 }
+
+// The operator helps who has the true board when somebody has brought a false one in under its number.
+func TestOperatorFreesABoard(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		r, b, impostor := h.start(), newToy(t), newToy(t)
+		impostor.hardware = b.hardware
+		r.bring(other, impostor)
+		wrong := r.provision(impostor)
+		r.complete(impostor)
+		if _, err := r.devices.Update(t.Context(), other, otherSpace, wrong.Device, func(d *device.Device) error { d.Locked = true; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Register(t.Context(), editor, b.registration()); !errors.Is(err, ErrRegistered) {
+			t.Fatalf("Register = %v", err)
+		}
+		if _, _, err := r.Free(t.Context(), other, b.hardware); !errors.Is(err, access.ErrDenied) {
+			t.Errorf("Free by somebody = %v", err)
+		}
+		in, id, err := r.Free(t.Context(), system, strings.ToUpper(b.hardware))
+		if err != nil || in != otherSpace || id != wrong.Device {
+			t.Errorf("Free = %s, %s, %v", in, id, err)
+		}
+		if err := r.counts(wrong); !errors.Is(err, ca.ErrRevoked) {
+			t.Errorf("the false board's certificate: %v", err)
+		}
+		r.bring(editor, b)
+		// One that is only on its way, too.
+		if _, id, err := r.Free(t.Context(), system, b.hardware); err != nil || id != "" {
+			t.Errorf("Free on its way = %s, %v", id, err)
+		}
+		for what, c := range map[string]struct {
+			id   string
+			want error
+		}{"again": {b.hardware, ErrNotFound}, "what is no number": {"x", ErrInvalid}} {
+			if _, _, err := r.Free(t.Context(), system, c.id); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		h.pass(time.Second)
+		r.device(editor, b)
+		if got := h.actions(otherSpace); !strings.HasSuffix(got, "ca:revoke device:update board:free") {
+			t.Errorf("journal: %s", got)
+		}
+	})
+}

@@ -388,6 +388,15 @@ func (s sqlStore) unlearn(ctx context.Context, b board) error {
 	})
 }
 
+func (s sqlStore) free(ctx context.Context, b board, e journal.Entry) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, `delete from onboard_board where hardware_index = $1`, b.index); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, e)
+	})
+}
+
 func (s sqlStore) clear(ctx context.Context, space string) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, `delete from onboard where space = $1`, space); err != nil {

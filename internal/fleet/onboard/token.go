@@ -30,7 +30,7 @@ func readToken(text string) (token, error) {
 		return token{}, ErrToken
 	}
 	t := token{Hardware: form.Issuer, At: form.IssuedAt, text: text}
-	signed, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil || len(signed.Signatures) != 1 || t.claims(signed.UnsafePayloadWithoutVerification()) != nil {
 		return token{}, ErrToken
 	}
@@ -64,7 +64,7 @@ func (t token) verify(key []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the registered key of a board: %w", err)
 	}
-	signed, err := jose.ParseSigned(t.text, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(t.text, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return ErrToken
 	}

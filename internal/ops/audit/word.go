@@ -64,6 +64,7 @@ var words = map[string]string{
 	"audit:restored":  "Restored from a backup, or the database was set back",
 	"audit:truncated": "The audit log was cut off, and filled again",
 
+	"board:free":     "Board made free again by the operator",
 	"board:move":     "Board claimed into another space",
 	"board:register": "Public key of a board registered",
 
