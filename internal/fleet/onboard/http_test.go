@@ -3,6 +3,9 @@ package onboard
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/boardcert"
+	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/door/doortest"
@@ -180,10 +184,33 @@ func TestCallsOfClientAndBoard(t *testing.T) {
 	}
 }
 
+// fixedToy is the same board in each process, as those of one fuzzing must be, with the same token and request each time.
+func fixedToy(t testing.TB) (b *toy, token, csr string) {
+	t.Helper()
+	key := func(text string) *ecdsa.PrivateKey {
+		scalar := sha256.Sum256([]byte(text))
+		k, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	b = &toy{t, strings.Repeat("ab", 32), key("of tokens"), key("of the device")}
+	token, err := boardcert.SignToken(nil, b.key, noon, b.hardware)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := boardcert.MakeCSR(nil, b.device, b.hardware)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, token, string(text)
+}
+
 // Whatever somebody sends as a board's token, it is refused or is in the very form that boards write.
 func FuzzToken(f *testing.F) {
-	b := newToy(f)
-	f.Add(b.token(noon))
+	b, signed, _ := fixedToy(f)
+	f.Add(signed)
 	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3NjA3MDYwMDAsImlzcyI6IjNmMDIwMDY0YTU4ZjA1Y2FmZmQ5NjA0YjVjNTEzNjM3NTA2MWZkNjBkMjc3OTliZjA1ZjJiMDE0ZjUyYTVjOTQifQ.yGUnpSgtJSAh35ru-hduQr5V_XWjdc-eHN4e2A3xVtNhwkku9apDM72TRsA_KVxZ39z-ULYcrwyhzugXuKVCsw")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("..")
@@ -209,36 +236,42 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// Whatever body somebody sends for a certificate, it is refused, or has one request for the board's own name; nothing is
-// certified of a request that its key has not signed.
+// Whatever body somebody sends for a certificate, it is refused, or has one request in the board's own name, for another key than
+// the one that signs tokens, signed by itself.
 func FuzzRequest(f *testing.F) {
-	h := liteHouse(f)
-	r, b := h.start(), newToy(f)
-	r.boards, r.failures = door.NewLimiter(door.Rate{PerMinute: -1}, door.Rate{}, h.clock), door.NewLimiter(door.Rate{PerMinute: -1}, door.Rate{}, h.clock)
-	r.bring(editor, b)
-	h.pass(time.Second)
-	api, token := r.api(), b.token(h.clock())
-	f.Add([]byte(`{"csr":"` + strings.ReplaceAll(string(b.csr()), "\n", `\n`) + `"}`))
+	b, _, request := fixedToy(f)
+	tokensKey, err := b.key.PublicKey.Bytes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	var route door.Route
+	for _, r := range (&Service{}).Routes() {
+		if r.Pattern == "POST "+csrPath {
+			route = r
+		}
+	}
+	f.Add([]byte(`{"csr":"` + strings.ReplaceAll(request, "\n", `\n`) + `"}`))
 	f.Add([]byte(`{"csr":"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"}`))
 	f.Add([]byte(`{"csr":null}`))
 	f.Add([]byte(`{"csr":"","CSR":""}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		q := httptest.NewRequestWithContext(t.Context(), "POST", csrPath, bytes.NewReader(body))
-		q.Header.Set("Authorization", "Bearer "+token)
-		q.RemoteAddr = "192.0.2.1:1"
-		w := httptest.NewRecorder()
-		api.ServeHTTP(w, q)
-		var in inCSR
-		switch {
-		case w.Code == 200:
-			if err := json.Unmarshal(body, &in); err != nil {
-				t.Fatalf("certified %q: %v", body, err)
+		v, err := door.Decode(route, body)
+		if err != nil {
+			if problem.Of(err).Kind != problem.Invalid && problem.Of(err).Kind != problem.TooLarge {
+				t.Fatalf("%q: %v", body, err)
 			}
-			if csr, err := boardcert.ParseCSR([]byte(in.CSR)); err != nil || csr.Name != b.hardware {
-				t.Fatalf("certified %q: %+v, %v", body, csr, err)
+			return
+		}
+		in := v.(*inCSR)
+		csr, _, err := readRequest([]byte(in.CSR), b.hardware, tokensKey)
+		if err != nil {
+			if problem.Of(err).Kind != problem.Invalid {
+				t.Fatalf("%q: %v", body, err)
 			}
-		case w.Code >= 500 || w.Code == 401:
-			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
+			return
+		}
+		if csr.Name != b.hardware || csr.Key.Equal(&b.key.PublicKey) || len(in.CSR) > boardcert.MaxCSR {
+			t.Fatalf("%q was read as %+v", body, csr)
 		}
 	})
 }

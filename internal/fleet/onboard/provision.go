@@ -93,21 +93,10 @@ func (s *Service) Provision(ctx context.Context, address, token string, request 
 	if err != nil {
 		return Identity{}, err
 	}
-	csr, err := boardcert.ParseCSR(request)
+	csr, hash, err := readRequest(request, r.HardwareID, b.key)
 	if err != nil {
 		return Identity{}, err
 	}
-	if csr.Name != r.HardwareID {
-		return Identity{}, ErrName
-	}
-	point, err := csr.Key.Bytes()
-	if err != nil {
-		return Identity{}, boardcert.ErrCSR
-	}
-	if bytes.Equal(point, b.key) {
-		return Identity{}, ca.ErrWeakKey.With("The certificate request is for the key that signs the board's tokens. Let the board make one of its own for the device.")
-	}
-	hash := sha256.Sum256(point)
 	if !r.EndedAt.IsZero() {
 		return s.repeat(ctx, r, hash[:], csr)
 	}
@@ -143,6 +132,25 @@ func (s *Service) Provision(ctx context.Context, address, token string, request 
 		return Identity{}, err
 	}
 	return s.certify(ctx, r, b, request, hash[:])
+}
+
+// readRequest reads the request of a board for a certificate: one that its own key has signed, in the board's name, for another
+// key than tokensKey, which signs its tokens. hash is of the key's point.
+func readRequest(text []byte, hardwareID string, tokensKey []byte) (csr boardcert.CSR, hash [sha256.Size]byte, err error) {
+	if csr, err = boardcert.ParseCSR(text); err != nil {
+		return csr, hash, err
+	}
+	if csr.Name != hardwareID {
+		return csr, hash, ErrName
+	}
+	point, err := csr.Key.Bytes()
+	if err != nil {
+		return csr, hash, boardcert.ErrCSR
+	}
+	if bytes.Equal(point, tokensKey) {
+		return csr, hash, ca.ErrWeakKey.With("The certificate request is for the key that signs the board's tokens. Let the board make one of its own for the device.")
+	}
+	return csr, sha256.Sum256(point), nil
 }
 
 // mayStill says whether who claimed may still bring boards into the space.
