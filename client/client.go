@@ -56,10 +56,11 @@ type Client struct {
 
 // Error is an answer that says no.
 type Error struct {
-	Status int    `json:"status"` // HTTP
-	Code   string `json:"code"`   // for programs
-	Detail string `json:"detail"` // for people
-	ID     string `json:"id"`     // the request's, as in the server's log
+	Status int    `json:"status"`   // HTTP
+	Code   string `json:"code"`     // for programs
+	Detail string `json:"detail"`   // for people
+	ID     string `json:"id"`       // the request's, as in the server's log
+	Number int    `json:"err_code"` // by which boards' claims are refused (1: register the board first); 0 elsewhere
 
 	Retry string `json:"-"` // the Retry-After header
 }

@@ -333,7 +333,14 @@ func device() *cobra.Command {
 	_ = list.MarkFlagRequired("user")
 	sessions := verb("sessions", "Who is connected now", "device.sessions", []string{"kind", "id", "since", "remote", "listener"}, cobra.NoArgs,
 		func(*cobra.Command, []string) (any, error) { return struct{}{}, nil })
-	return group("device", "Boards and programs that connect", list, sessions)
+	free := verb("free HARDWARE-ID", "Let a board be claimed anew, whoever has claimed it", "device.free", []string{"unique_hardware_id", "device", "space"}, cobra.ExactArgs(1),
+		func(_ *cobra.Command, given []string) (any, error) {
+			return map[string]any{"unique_hardware_id": given[0]}, nil
+		})
+	free.Long = `Let a board be claimed anew by whoever has it, when somebody has claimed a false one under its unique hardware id
+(claims are refused with err_code 3, or since it is locked). The device that stands for it stays in its
+space, without the board and its certificates.`
+	return group("device", "Boards and programs that connect", list, free, sessions)
 }
 
 func ca() *cobra.Command {

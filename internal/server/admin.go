@@ -75,6 +75,7 @@ var acts = map[string]act{
 	"client.list":     with((*Server).clientList),
 	"client.remove":   with((*Server).clientRemove),
 	"device.list":     with((*Server).deviceList),
+	"device.free":     with((*Server).deviceFree),
 	"device.sessions": with((*Server).deviceSessions),
 	"ca.status":       with((*Server).caStatus),
 	"ca.rotate":       with((*Server).caRotate),

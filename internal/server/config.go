@@ -63,6 +63,8 @@ type Config struct {
 
 	Social []Social // whom else people can sign in with, in the order of their buttons; only in the TOML file
 
+	Provisioning string // folder of the programs that boards are provisioned with; default Data/provisioning
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // text or json; default text on a terminal
 }

@@ -174,7 +174,10 @@ func (s *Server) empty(ctx context.Context, space, step string) error {
 	if err := s.cut(step + ".2"); err != nil {
 		return err
 	}
-	// .3. Updates with their files, and devices, whose certificates are revoked.
+	// .3. Boards on their way, updates with their files, and devices, whose certificates are revoked.
+	if err := s.onboarding.EraseSpace(ctx, operator, space); err != nil {
+		return err
+	}
 	if err := s.ota.EraseSpace(ctx, operator, space); err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ func newMetrics(s *Server) *metrics {
 	m.guard(s.guard)
 	counter("device_alert_total", "Devices that connected from two places in turns: credentials that seem stolen.", func() float64 { return float64(s.devices.AlertCount()) })
 	updateMetrics(counter, s.ota)
+	onboardMetrics(counter, s.onboarding)
 	counter("thing_value_total", "Values that devices and people sent.", func() float64 { return float64(s.things.Counts().Values) })
 	counter("thing_over_total", "Values that were refused since their space had sent enough that day.", func() float64 { return float64(s.things.Counts().Over) })
 	counter("thing_malformed_total", "Messages that could not be read.", func() float64 { return float64(s.things.Counts().Malformed) })

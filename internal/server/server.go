@@ -23,6 +23,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/onboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -78,6 +79,7 @@ type Server struct {
 	triggers   *trigger.Service
 	dashboards *dashboard.Service
 	ota        *ota.Service
+	onboarding *onboard.Service
 	wall       *edge.Wall
 	audit      *audit.Service
 	refused    refusals
@@ -202,6 +204,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openTriggers(ctx); err != nil {
 		return err
 	}
+	if err := s.openOnboarding(ctx); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -217,6 +222,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 		log.ErrorContext(ctx, "a person is not erased yet; trying again", "err", err)
 	}
 	if err := errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx)); err != nil {
+		return err
+	}
+	if err := s.onboarding.Repair(ctx); err != nil {
 		return err
 	}
 	return s.ota.Repair(ctx, s.devices.Living)
@@ -281,7 +289,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -329,6 +337,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "updates of devices", Run: s.ota.Run},
 		{Name: "updates of devices that went", Run: s.runGone},
 		{Name: "devices", Run: s.devices.Run},
+		{Name: "onboarding", Run: s.onboarding.Run},
 		{Name: "things", Run: s.things.Run},
 		{Name: "triggers", Run: s.triggers.Run},
 		{Name: "erasures", Run: s.runErasures},

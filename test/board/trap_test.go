@@ -399,7 +399,7 @@ func TestTrap09NoSNI(t *testing.T) {
 			}
 			defer conn.Close()
 			leaf := conn.ConnectionState().PeerCertificates[0]
-			for _, host := range []string{"localhost", "mqtts-sa.localhost", "mqtts-up.localhost", "wss.localhost", "api.localhost"} {
+			for _, host := range []string{"localhost", "mqtts-sa.localhost", "mqtts-up.localhost", "boards-v2.localhost", "boards-int.localhost", "wss.localhost", "api.localhost"} {
 				if !slices.Contains(leaf.DNSNames, host) {
 					t.Errorf("the certificate does not name %s", host)
 				}

@@ -2,6 +2,8 @@ package house
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
@@ -21,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/base/boardcert"
 	"github.com/ardesia-iot/ardesia/internal/base/command"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
 	"github.com/ardesia-iot/ardesia/internal/base/otafile"
@@ -132,6 +135,24 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A board is on its way.
+	coming, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.keys["hardware id of a board on its way"] = hexText()
+	public, err := boardcert.PublicKeyPEM(&coming.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := boardcert.SignToken(rand.Reader, coming, time.Now(), c.keys["hardware id of a board on its way"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.keys["token of a board"] = signed
+	do("POST", "/provisioning/v1/boards/register", map[string]any{"pid": "8057", "vid": "2341", "public_key": string(public), "serial": c.word("serial number of a board on its way"),
+		"unique_hardware_id": c.keys["hardware id of a board on its way"]}, nil)
+	do("POST", "/provisioning/v1/onboarding/claim", map[string]any{"board_token": signed, "connection_type": "wifi", "device_name": c.word("name of a board on its way")}, nil)
 	property := func(kind, what string) map[string]any {
 		return map[string]any{"name": c.word("name of a property " + what), "variable_name": c.word("variable " + what), "type": kind, "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}
 	}

@@ -2,6 +2,8 @@ package house
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +14,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +25,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ardesia-iot/ardesia/client"
+	"github.com/ardesia-iot/ardesia/internal/base/boardcert"
 	"github.com/ardesia-iot/ardesia/internal/base/otafile"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
@@ -126,25 +131,31 @@ var samples = map[string][]sample{
 	"POST /v1/triggers/import":                               {{"", isJSON, `{"template":{"name":"imported","linked_property":{"thing_id":"it","property_id":"canary"},"condition":{"operator":"LT","value":3}},"things":{"it":"{thing}"},"prefix_name":"My "}`}},
 	"POST /v1/push":                                          {{"", isJSON, `{"endpoint":"https://push.example.org/{hex}","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`}},
 
-	"POST /v1/spaces":                      {{"", isJSON, `{"name":"another"}`}},
-	"PATCH /v1/spaces/{id}":                {{"", isJSON, `{"name":"renamed","require":"two-step"}`}, {"", isJSON, `{}`}},
-	"PATCH /v1/spaces/{id}/members/{user}": {{"", isJSON, `{"role":"editor"}`}},
-	"POST /v1/spaces/{id}/owner":           {{"", isJSON, `{"user":"{member}"}`}},
-	"POST /v1/spaces/{id}/disband":         {{"", isJSON, `{"name":"School"}`}},
-	"POST /v1/spaces/{id}/invitations":     {{"", isJSON, `{"role":"viewer"}`}, {"", isJSON, `{"role":"editor","uses":20,"days":30,"email":""}`}},
-	"POST /iot/v2/devices/{id}/ota":        {{"", "multipart/form-data; boundary=x", form("a program")}},
-	"PUT /iot/v2/devices/{id}/ota":         {{"", isJSON, `{"binary_key":"{imagekey}","async":true,"expire_in_mins":60}`}},
-	"POST /iot/v2/devices/{id}/ota/url":    {{"", isJSON, `{"binary_key":"{imagekey}"}`}},
-	"GET /ota/v1/ota":                      {{}, {query: "device_id={device}&limit=1&order=desc"}},
-	"GET /ota/v1/ota/{id}":                 {{}, {query: "limit=5&order=asc"}},
-	"POST /v1/ota/images":                  {{"", "multipart/form-data; boundary=x", form("another program")}},
-	"POST /v1/ota/campaigns":               {{"", isJSON, `{"image_id":"{image}","tags":["room:hall"],"wave_size":10,"max_failed_percent":20,"start_at":"{soon}","expire_in_mins":60,"max_retries":1}`}},
-	"PUT /v1/spaces/{id}/logo":             {{"", "image/png", onePixel}},
-	"GET /v1/spaces/{id}/logo":             {{}},
-	"POST /v1/invitations/look":            {{"", isJSON, `{"token":"{token}"}`}},
-	"POST /v1/invitations/accept":          {{"", isJSON, `{"token":"{token}"}`}},
-	"POST /v1/apikeys":                     {{"", isJSON, `{"name":"new"}`}, {"", isJSON, `{"name":"robot","space":"{space}","role":"service"}`}},
-	"PATCH /v1/apikeys/{id}":               {{"", isJSON, `{"name":"renamed","enabled":false}`}, {"", isJSON, `{"enabled":true}`}},
+	"POST /v1/spaces":                                     {{"", isJSON, `{"name":"another"}`}},
+	"PATCH /v1/spaces/{id}":                               {{"", isJSON, `{"name":"renamed","require":"two-step"}`}, {"", isJSON, `{}`}},
+	"PATCH /v1/spaces/{id}/members/{user}":                {{"", isJSON, `{"role":"editor"}`}},
+	"POST /v1/spaces/{id}/owner":                          {{"", isJSON, `{"user":"{member}"}`}},
+	"POST /v1/spaces/{id}/disband":                        {{"", isJSON, `{"name":"School"}`}},
+	"POST /v1/spaces/{id}/invitations":                    {{"", isJSON, `{"role":"viewer"}`}, {"", isJSON, `{"role":"editor","uses":20,"days":30,"email":""}`}},
+	"POST /iot/v2/devices/{id}/ota":                       {{"", "multipart/form-data; boundary=x", form("a program")}},
+	"PUT /iot/v2/devices/{id}/ota":                        {{"", isJSON, `{"binary_key":"{imagekey}","async":true,"expire_in_mins":60}`}},
+	"POST /iot/v2/devices/{id}/ota/url":                   {{"", isJSON, `{"binary_key":"{imagekey}"}`}},
+	"GET /ota/v1/ota":                                     {{}, {query: "device_id={device}&limit=1&order=desc"}},
+	"GET /ota/v1/ota/{id}":                                {{}, {query: "limit=5&order=asc"}},
+	"POST /v1/ota/images":                                 {{"", "multipart/form-data; boundary=x", form("another program")}},
+	"POST /v1/ota/campaigns":                              {{"", isJSON, `{"image_id":"{image}","tags":["room:hall"],"wave_size":10,"max_failed_percent":20,"start_at":"{soon}","expire_in_mins":60,"max_retries":1}`}},
+	"POST /provisioning/v1/onboarding/claim":              {{"", isJSON, `{"ble_mac":"A0:01:02:03:04:05","board_token":"{boardtoken}","connection_type":"wifi","device_name":"claimed","locked":false}`}},
+	"POST /provisioning/v1/boards/register":               {{"", isJSON, `{"pid":"8057","vid":"2341","public_key":"{boardkey}","serial":"AB12","unique_hardware_id":"{hardware}"}`}},
+	"GET /provisioning/v1/onboarding":                     {{}, {query: "all=true"}},
+	"POST /provisioning/v1/onboarding/provision/csr":      {{"", isJSON, `{"csr":"{csr}"}`}},
+	"POST /provisioning/v1/onboarding/provision/complete": {{"", isJSON, `{"wifi_fw_version":"1.6.0"}`}},
+	"GET /iot/v2/binaries/provisioningv2":                 {{query: "fqbn=arduino:samd:nano_33_iot"}},
+	"PUT /v1/spaces/{id}/logo":                            {{"", "image/png", onePixel}},
+	"GET /v1/spaces/{id}/logo":                            {{}},
+	"POST /v1/invitations/look":                           {{"", isJSON, `{"token":"{token}"}`}},
+	"POST /v1/invitations/accept":                         {{"", isJSON, `{"token":"{token}"}`}},
+	"POST /v1/apikeys":                                    {{"", isJSON, `{"name":"new"}`}, {"", isJSON, `{"name":"robot","space":"{space}","role":"service"}`}},
+	"PATCH /v1/apikeys/{id}":                              {{"", isJSON, `{"name":"renamed","enabled":false}`}, {"", isJSON, `{"enabled":true}`}},
 }
 
 // onePixel is a PNG picture.
@@ -174,6 +185,8 @@ type caller struct {
 
 	plain *client.Client // with key
 
+	coming, waiting *newBoard
+
 	id, email string // of the account
 	spare     string // API key
 	mine      string // the space that was made last
@@ -202,6 +215,13 @@ func newCaller(t testing.TB, h *servertest.House) *caller {
 		t.Fatalf("the thing that stays is %s", c.kept)
 	}
 	c.settleIn()
+	programs := filepath.Join(h.Config.Data, "provisioning")
+	if err := os.MkdirAll(programs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(programs, "arduino.samd.nano_33_iot.bin"), []byte("a program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
@@ -245,6 +265,57 @@ func (c *caller) settleFor(d door.Declaration) {
 	if ofDashboards(d) {
 		c.settleDashboard()
 	}
+	if ofBoards(d) {
+		c.settleBoards()
+	}
+}
+
+// ofBoards says whether a route is about boards that come in by a token of their own.
+func ofBoards(d door.Declaration) bool { return strings.HasPrefix(d.Path, "/provisioning/") }
+
+// A newBoard is one that signs tokens.
+type newBoard struct {
+	hardware string
+	key      *ecdsa.PrivateKey
+}
+
+func (c *caller) board() *newBoard {
+	c.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return &newBoard{hexText(), key}
+}
+
+// register tells the house the key of a board, and returns a token that it signs now.
+func (c *caller) register(b *newBoard) (key, token string) {
+	c.t.Helper()
+	text, err := boardcert.PublicKeyPEM(&b.key.PublicKey)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.h.Pass(time.Second) // a token is newer than the one before
+	if token, err = boardcert.SignToken(rand.Reader, b.key, c.h.Now(), b.hardware); err != nil {
+		c.t.Fatal(err)
+	}
+	c.do("POST", "/provisioning/v1/boards/register", map[string]any{"pid": "8057", "vid": "2341", "public_key": string(text), "serial": "", "unique_hardware_id": b.hardware}, nil)
+	return string(text), token
+}
+
+// settleBoards makes a board that is on its way, and one that can be claimed.
+func (c *caller) settleBoards() {
+	c.t.Helper()
+	if c.coming == nil {
+		c.coming, c.waiting = c.board(), c.board()
+	}
+	_, token := c.register(c.coming)
+	var in struct {
+		ID string `json:"id"`
+	}
+	c.do("POST", "/provisioning/v1/onboarding/claim", map[string]any{"board_token": token, "connection_type": "wifi", "device_name": "canary board"}, &in)
+	key, token := c.register(c.waiting)
+	maps.Copy(c.own, map[string]string{"onboarding": in.ID, "boardtoken": token, "boardkey": strings.ReplaceAll(key, "\n", `\n`), "hardware": c.waiting.hardware})
 }
 
 func (c *caller) settleFleet() {
@@ -453,6 +524,9 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 	if strings.Contains(d.Path, "/ota") {
 		c.settleUpdates()
 	}
+	if ofBoards(d) {
+		c.settleBoards()
+	}
 	return d.Fill(func(name string) string {
 		own := c.own["thing"]
 		switch {
@@ -482,6 +556,8 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["trigger"]
 		case strings.HasPrefix(d.Path, "/iot/v1/actions/"), strings.HasPrefix(d.Path, "/v1/actions/"):
 			own = c.own["action"]
+		case ofBoards(d):
+			own = c.own["onboarding"]
 		case strings.HasPrefix(d.Path, "/v1/push/"):
 			own = c.own["push"]
 		case name == "pid":
@@ -645,7 +721,8 @@ func TestEveryRouteTakesItsSamples(t *testing.T) {
 			full := sample{c.fillIn(s.query), s.kind, c.fillIn(s.body)}
 			got := c.ask(d.Method, path, full)
 			// Of a person's token, which userinfo wants, test/oidc has one; the address of a file only its board is told.
-			refuses := got.status >= 300 && got.status != d.Status && d.Action != "series:export" && d.Path != "/oauth2/userinfo" && d.Path != "/ota/{token}"
+			// A board's own requests are refused to who has no token of a board: test/board makes them.
+			refuses := !strings.HasPrefix(d.Path, "/provisioning/v1/onboarding/provision/") && got.status >= 300 && got.status != d.Status && d.Action != "series:export" && d.Path != "/oauth2/userinfo" && d.Path != "/ota/{token}"
 			if err := got.judge(d, full); err != nil || refuses {
 				t.Errorf("%s %s with %+v: %d %s (%v)", d.Method, d.Path, full, got.status, got.body, err)
 			}

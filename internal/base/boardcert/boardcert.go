@@ -234,6 +234,15 @@ func signed(tbs []byte, s Signature) ([]byte, error) {
 	return b.Bytes()
 }
 
+// Join puts a certificate together of what a cloud tells in provisioning 2.0, as the board does. The signature is not verified.
+func (p Profile) Join(s Signature) ([]byte, error) {
+	tbs, err := p.TBS()
+	if err != nil {
+		return nil, err
+	}
+	return signed(tbs, s)
+}
+
 // Parse reads a certificate that a board could rebuild; any other one is ErrProfile.
 // The signature is not verified.
 func Parse(der []byte) (Profile, Signature, error) {

@@ -100,6 +100,13 @@ func TestRandomCertificatesAreSplitAndRebuilt(t *testing.T) {
 		if s.Certificate[0] == 0 || s.Certificate[32] == 0 {
 			t.Fatalf("%d: half a signature is short: %x", i, s.Certificate)
 		}
+		parsed, signature, err := Parse(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if joined, err := parsed.Join(signature); err != nil || !bytes.Equal(joined, der) {
+			t.Fatalf("%d: joined\n%x, %v, want\n%x", i, joined, err, der)
+		}
 		again, err := s.Rebuild(p.Key)
 		if err != nil || !bytes.Equal(again, der) {
 			t.Fatalf("%d: rebuilt\n%x, %v, want\n%x", i, again, err, der)

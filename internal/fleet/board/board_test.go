@@ -98,7 +98,7 @@ func TestRoutes(t *testing.T) {
 
 func route(t *testing.T, pattern string) door.Route {
 	t.Helper()
-	for _, r := range Routes() {
+	for _, r := range Routes(Folder(t.TempDir())) {
 		if r.Pattern == pattern {
 			return r
 		}

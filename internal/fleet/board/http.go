@@ -1,7 +1,9 @@
 package board
 
 import (
+	"encoding/base64"
 	"net/http"
+	"path/filepath"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
@@ -20,7 +22,17 @@ type wireBoard struct {
 	Vendor       string   `json:"vendor"`
 	Tags         []string `json:"tags"`
 	Provisioning string   `json:"provisioning"`
+	Sketch       string   `json:"min_provisioning_sketch_version,omitempty"`
+	WiFi         string   `json:"min_provisioning_wifi_version,omitempty"`
 	OTA          bool     `json:"ota_available"`
+}
+
+type wireFirmware struct {
+	Bin      string `json:"bin"` // base64
+	Filename string `json:"filename"`
+	FQBN     string `json:"fqbn"`
+	Name     string `json:"name"`
+	SHA256   string `json:"sha256"` // of the program, hex
 }
 
 type wireItems struct {
@@ -57,10 +69,11 @@ type inLoRa struct {
 }
 
 // Routes are the addresses of this room. Paths and wire names are those of the API that
-// we are compatible with; what is in the catalogue is no secret.
-func Routes() []door.Route {
+// we are compatible with; what is in the catalogue is no secret. programs are those that boards are provisioned with.
+func Routes(programs Folder) []door.Route {
 	return []door.Route{
-		{Pattern: "GET /iot/v1/supported/devices", Open: true, Out: []wireBoard{}, Do: httpSupported},
+		{Pattern: "GET /iot/v1/supported/devices", Open: true, Out: []wireBoard{}, Do: programs.httpSupported},
+		{Pattern: "GET /iot/v2/binaries/provisioningv2", Action: "board:list", Out: wireFirmware{}, Do: programs.httpFirmware},
 		{Pattern: "GET /v3/boards", Open: true, Out: wireItems{}, Do: httpBoards},
 		{Pattern: "GET /iot/v1/lora-freq-plans", Action: "board:list", Out: wirePlans{}, Do: httpPlans},
 		// The only answer that it has is that there is no network.
@@ -68,7 +81,7 @@ func Routes() []door.Route {
 	}
 }
 
-func httpSupported(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {
+func (f Folder) httpSupported(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {
 	all := make([]wireBoard, 0, len(boards))
 	for _, b := range boards {
 		ways, _ := device.Connections(b.Type) // a type without any has no tags
@@ -76,10 +89,25 @@ func httpSupported(w http.ResponseWriter, _ *http.Request, _ access.Actor) error
 		for _, w := range ways {
 			tags = append(tags, w.Type)
 		}
-		// v1: the board's key pair is made over USB, and the API signs its request.
-		all = append(all, wireBoard{FQBN: b.FQBN, Label: b.Name, Type: b.Type, Vendor: b.Vendor(), Tags: tags, Provisioning: "v1", OTA: b.OTA})
+		// v1: the board's key pair is made over USB, and the API signs its request. v2: the board asks by itself; without the
+		// program that does so a client could not begin.
+		one := wireBoard{FQBN: b.FQBN, Label: b.Name, Type: b.Type, Vendor: b.Vendor(), Tags: tags, Provisioning: "v1", OTA: b.OTA}
+		if f.Has(b.FQBN) {
+			one.Provisioning, one.Sketch, one.WiFi = "v2", SketchVersion, generation2[b.FQBN]
+		}
+		all = append(all, one)
 	}
 	return rest.Write(w, http.StatusOK, "application/json", all)
+}
+
+func (f Folder) httpFirmware(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
+	p, err := f.Read(r.URL.Query().Get("fqbn"))
+	if err != nil {
+		return err
+	}
+	return rest.Write(w, http.StatusOK, "application/json", wireFirmware{
+		Bin: base64.StdEncoding.EncodeToString(p.Image), Filename: filepath.Base(f.path(p.FQBN)), FQBN: p.FQBN, Name: p.Name, SHA256: p.SHA256(),
+	})
 }
 
 func httpBoards(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {

@@ -29,6 +29,7 @@ type Store interface {
 	// add keeps what close makes of r once nothing else can be refused: or ErrTooMany, ErrHardwareTaken, ErrIDTaken.
 	add(ctx context.Context, r row, limit int, close func(r *row) error, e journal.Entry) error
 	byID(ctx context.Context, id string) (row, error)                    // in any space; or ErrNotFound
+	byHardware(ctx context.Context, index []byte) (row, error)           // likewise
 	get(ctx context.Context, space, id string) (row, error)              // deleted or not; or ErrNotFound
 	list(ctx context.Context, space string, deleted bool) ([]row, error) // by age
 	leaving(ctx context.Context) ([]row, error)                          // of all spaces
@@ -283,6 +284,19 @@ func (s *Service) Claim(ctx context.Context, who access.Actor, d Device) (Device
 		}
 	}
 	return s.create(ctx, who, d, "device:claim")
+}
+
+// Holder finds the device that stands for a board, in whichever space it is, or ErrNotFound. What is
+// sealed of it is left out.
+func (s *Service) Holder(ctx context.Context, hardwareID string) (Device, error) {
+	r, err := s.needs.Store.byHardware(ctx, s.hardwareIndex([]byte(hardwareID)))
+	if err != nil {
+		return Device{}, err
+	}
+	if r.leaving == leavingHard {
+		return Device{}, ErrNotFound
+	}
+	return r.Device, nil
 }
 
 func (s *Service) create(ctx context.Context, who access.Actor, d Device, action string) (Device, error) {

@@ -485,3 +485,25 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 		t.Error("New accepted nothing")
 	}
 }
+
+// A board is in one space; whoever asks for it by its number finds the device in whichever that is.
+func TestHolder(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		r := h.start()
+		hardware := strings.Repeat("ab", 32)
+		if _, err := r.Holder(t.Context(), hardware); !errors.Is(err, ErrNotFound) {
+			t.Errorf("of no board: %v", err)
+		}
+		d := r.device(Device{HardwareID: hardware, Locked: true})
+		got, err := r.Holder(t.Context(), hardware)
+		if err != nil || got.ID != d.ID || got.Space != space || !got.Locked || got.Name != "" {
+			t.Errorf("Holder = %+v, %v", got, err)
+		}
+		if err := r.Delete(t.Context(), editor, space, d.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Holder(t.Context(), hardware); !errors.Is(err, ErrNotFound) {
+			t.Errorf("of a device that is hidden: %v", err)
+		}
+	})
+}

@@ -71,6 +71,11 @@ func (s sqlStore) byID(ctx context.Context, id string) (row, error) {
 	return s.one(ctx, `select `+columns+` from device where id = $1`, id)
 }
 
+// byHardware names no space either: a board is in one of all.
+func (s sqlStore) byHardware(ctx context.Context, index []byte) (row, error) {
+	return s.one(ctx, `select `+columns+` from device where hardware_index = $1`, index)
+}
+
 func (s sqlStore) get(ctx context.Context, space, id string) (row, error) {
 	return s.one(ctx, `select `+columns+` from device where space = $1 and id = $2`, space, id)
 }

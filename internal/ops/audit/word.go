@@ -64,6 +64,10 @@ var words = map[string]string{
 	"audit:restored":  "Restored from a backup, or the database was set back",
 	"audit:truncated": "The audit log was cut off, and filled again",
 
+	"board:free":     "Board made free again by the operator",
+	"board:move":     "Board claimed into another space",
+	"board:register": "Public key of a board registered",
+
 	"ca:abandon":  "Certificate that was not finished given up",
 	"ca:accept":   "Date changed until which old device certificates are accepted",
 	"ca:activate": "New generation of the device authority in use",
@@ -150,6 +154,13 @@ var words = map[string]string{
 	"member:leave":  "Left a space",
 	"member:remove": "Member removed from a space",
 	"member:update": "Member's role in a space changed",
+
+	"onboarding:certify":   "Certificate for a claimed board issued",
+	"onboarding:claim":     "Board claimed",
+	"onboarding:complete":  "Claimed board became a device",
+	"onboarding:drop":      "Claim of a board dropped",
+	"onboarding:expire":    "Claim of a board ended: it did not come in time",
+	"onboarding:provision": "Device chosen for a claimed board",
 
 	"org:create":         "Space made",
 	"org:disband":        "Space disbanded",

@@ -21,7 +21,7 @@ var kept = []struct {
 	{"keys", []string{"core.apikey"}},
 	{"programs", []string{"core.oauth_request", "core.oauth_grant", "core.oauth_device", "core.oauth_consent", "core.oauth_logout"}},
 	{"links", []string{"core.social_link"}},
-	{"spaces", []string{"core.org", "core.org_member", "core.org_invite", "core.org_erase", "core.device", "core.thing"}},
+	{"spaces", []string{"core.org", "core.org_member", "core.org_invite", "core.org_erase", "core.device", "core.thing", "core.onboard", "core.onboard_board"}},
 	{"dashboards", []string{"core.dashboard", "core.dashboard_share", "core.dashboard_link", "core.dashboard_request"}},
 	{"triggers", []string{"core.trigger", "core.trigger_action", "core.trigger_mute", "core.trigger_push"}},
 	{"updates", []string{"core.ota", "core.ota_image", "core.ota_campaign"}},

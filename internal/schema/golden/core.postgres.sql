@@ -458,6 +458,40 @@ CREATE TABLE oauth_request (
 );
 CREATE INDEX oauth_request_by_account ON core.oauth_request USING btree (account);
 CREATE INDEX oauth_request_by_end ON core.oauth_request USING btree (expires_at);
+CREATE TABLE onboard (
+	id text NOT NULL,
+	hardware_index bytea NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	sealed bytea NOT NULL,
+	connection_type text NOT NULL,
+	locked boolean NOT NULL,
+	token_hash bytea NOT NULL,
+	key_hash bytea,
+	device text NOT NULL,
+	made boolean NOT NULL,
+	leaving boolean NOT NULL,
+	claimed_at bigint NOT NULL,
+	provisioned_at bigint NOT NULL,
+	ended_at bigint NOT NULL,
+	CONSTRAINT onboard_pkey PRIMARY KEY (id)
+);
+CREATE INDEX onboard_age ON core.onboard USING btree (claimed_at);
+CREATE INDEX onboard_board_history ON core.onboard USING btree (hardware_index, claimed_at);
+CREATE INDEX onboard_space ON core.onboard USING btree (space, claimed_at);
+CREATE UNIQUE INDEX onboard_open ON core.onboard USING btree (hardware_index) WHERE ((ended_at = 0) AND (leaving = false));
+CREATE TABLE onboard_board (
+	hardware_index bytea NOT NULL,
+	space text NOT NULL,
+	sealed bytea NOT NULL,
+	registered_at bigint NOT NULL,
+	proved_at bigint NOT NULL,
+	token_at bigint NOT NULL,
+	device text NOT NULL,
+	CONSTRAINT onboard_board_pkey PRIMARY KEY (hardware_index)
+);
+CREATE INDEX onboard_board_age ON core.onboard_board USING btree (registered_at);
+CREATE INDEX onboard_board_space ON core.onboard_board USING btree (space);
 CREATE TABLE org (
 	id text NOT NULL,
 	kind text NOT NULL,

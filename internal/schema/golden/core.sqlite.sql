@@ -413,6 +413,38 @@ CREATE TABLE oauth_request (
 );
 CREATE INDEX oauth_request_by_account on oauth_request (account);
 CREATE INDEX oauth_request_by_end on oauth_request (expires_at);
+CREATE TABLE onboard (
+	id text not null primary key,
+	hardware_index bytea not null,
+	space text not null,
+	owner text not null,
+	sealed bytea not null,
+	connection_type text not null,
+	locked boolean not null,
+	token_hash bytea not null,
+	key_hash bytea,
+	device text not null,
+	made boolean not null,
+	leaving boolean not null,
+	claimed_at bigint not null,
+	provisioned_at bigint not null,
+	ended_at bigint not null
+);
+CREATE INDEX onboard_age on onboard (claimed_at);
+CREATE INDEX onboard_board_history on onboard (hardware_index, claimed_at);
+CREATE UNIQUE INDEX onboard_open on onboard (hardware_index) where ended_at = 0 and leaving = false;
+CREATE INDEX onboard_space on onboard (space, claimed_at);
+CREATE TABLE onboard_board (
+	hardware_index bytea not null primary key,
+	space text not null,
+	sealed bytea not null,
+	registered_at bigint not null,
+	proved_at bigint not null,
+	token_at bigint not null,
+	device text not null
+);
+CREATE INDEX onboard_board_age on onboard_board (registered_at);
+CREATE INDEX onboard_board_space on onboard_board (space);
 CREATE TABLE org (
 	id text not null primary key,
 	kind text not null,
