@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/run"
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/firmware/sketch"
 	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
@@ -78,6 +79,7 @@ type Server struct {
 	triggers   *trigger.Service
 	dashboards *dashboard.Service
 	ota        *ota.Service
+	sketches   *sketch.Service
 	wall       *edge.Wall
 	audit      *audit.Service
 	refused    refusals
@@ -202,6 +204,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openTriggers(ctx); err != nil {
 		return err
 	}
+	if err := s.openSketches(); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -281,7 +286,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.sketches.Routes(s.things.Load), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all

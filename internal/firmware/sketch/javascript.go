@@ -31,11 +31,12 @@ func javascript(p *Program, spec Spec) error {
 		}
 	}
 	for _, v := range have {
-		h := Hook{Name: v.Variable, In: "index.js"}
+		h := Hook{Name: "read[" + scriptString(v.Variable) + "]", In: "index.js"}
 		if v.Writable() {
-			h.Text = fmt.Sprintf("changed[%s] = (value) => {\n  console.log(%s, value);\n};\n", scriptString(v.Variable), scriptString(v.Variable))
+			h.Name = "changed[" + scriptString(v.Variable) + "]"
+			h.Text = fmt.Sprintf("%s = (value) => {\n  console.log(%s, value);\n};\n", h.Name, scriptString(v.Variable))
 		} else {
-			h.Text = fmt.Sprintf("read[%s] = () => {\n  return %s; // what you measure\n};\n", scriptString(v.Variable), jsFirst[v.Type.Kind])
+			h.Text = fmt.Sprintf("%s = () => {\n  return %s; // what you measure\n};\n", h.Name, jsFirst[v.Type.Kind])
 		}
 		p.Hooks = append(p.Hooks, h)
 	}
@@ -75,7 +76,7 @@ start(SECRET_DEVICE_KEY, { read, changed }).catch((error) => {
 func jsProperties(spec Spec, have, without []thing.Property) string {
 	var b strings.Builder
 	b.WriteString("// " + header + "\n")
-	b.WriteString("const { spawnSync } = require(\"node:child_process\");\nconst path = require(\"node:path\");\n\n")
+	b.WriteString("const { spawn } = require(\"node:child_process\");\nconst path = require(\"node:path\");\n\n")
 	fmt.Fprintf(&b, "// The client puts \"mqtts-up.\" before the host: that name must lead to the server, too.\nconst HOST = %s;\nconst PORT = %d;\nconst DEVICE_ID = %s;", scriptString(spec.Place.Host), spec.Place.SecretPort, scriptString(spec.Device))
 	if spec.Device == "" {
 		b.WriteString(" // no device is attached to the thing yet")
@@ -100,19 +101,22 @@ func jsProperties(spec Spec, have, without []thing.Property) string {
 	b.WriteString(`];
 
 // trust makes sure that this process trusts the server's authority. Node.js reads which ones to trust when it
-// starts: a process that does not starts one that does, and ends with it.
+// starts: a process that does not starts one that does, hands it its signals, and ends with it.
 function trust() {
-  if (CA === null || process.env.NODE_EXTRA_CA_CERTS === CA) return;
-  const again = spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-    env: { ...process.env, NODE_EXTRA_CA_CERTS: CA },
-    stdio: "inherit",
+  return new Promise((resolve) => {
+    if (CA === null || process.env.NODE_EXTRA_CA_CERTS === CA) return resolve();
+    const again = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: CA },
+      stdio: "inherit",
+    });
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => again.kill(signal));
+    again.on("exit", (code) => process.exit(code === null ? 1 : code));
   });
-  process.exit(again.status === null ? 1 : again.status);
 }
 
 async function start(secretKey, program) {
   if (!secretKey) throw new Error("fill in SECRET_DEVICE_KEY in arduino_secrets.js");
-  trust();
+  await trust();
   const { ArduinoIoTCloud } = require("arduino-iot-js");
   const client = await ArduinoIoTCloud.connect({ deviceId: DEVICE_ID, secretKey, host: HOST, port: PORT });
   for (const p of PROPERTIES) {

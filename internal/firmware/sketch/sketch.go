@@ -75,7 +75,7 @@ type File struct {
 // A Hook is a function that the user's file must have. Who keeps an older file of theirs, to which a hook
 // was added since, finds here what to add.
 type Hook struct {
-	Name string
+	Name string // as the file has to have it
 	In   string // name of the file
 	Text string // an empty one
 }
