@@ -141,3 +141,27 @@ type TriggerAction struct {
 	Kind string `json:"kind" yaml:"kind"`
 	Name string `json:"name" yaml:"name"`
 }
+
+// A Program is what runs on a thing's device, as the server writes it: GET /v1/things/{id}/sketch.
+type Program struct {
+	Name     string        `json:"name"` // of its folder
+	Language string        `json:"language"`
+	Board    string        `json:"board,omitempty"` // FQBN
+	Files    []ProgramFile `json:"files"`
+	Hooks    []Hook        `json:"hooks"`
+}
+
+// A ProgramFile is one file of a Program, with "/" in its name between folders. One to keep is the user's
+// once it exists.
+type ProgramFile struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+	Keep bool   `json:"keep"`
+}
+
+// A Hook is a function that a user's file must have, and an empty one.
+type Hook struct {
+	Name string `json:"name" yaml:"name"`
+	In   string `json:"in" yaml:"in"`
+	Text string `json:"text" yaml:"text"`
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/run"
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/firmware/sketch"
 	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
@@ -80,6 +81,7 @@ type Server struct {
 	dashboards *dashboard.Service
 	ota        *ota.Service
 	onboarding *onboard.Service
+	sketches   *sketch.Service
 	wall       *edge.Wall
 	audit      *audit.Service
 	refused    refusals
@@ -207,6 +209,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openOnboarding(ctx); err != nil {
 		return err
 	}
+	if err := s.openSketches(); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -289,7 +294,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all

@@ -20,9 +20,8 @@ import (
 
 var install sync.Once
 
-// node runs one of the programs beside this file. A missing Node.js, or clients
-// that cannot be installed, fail the test.
-func node(t *testing.T, program string, env ...string) {
+// installed makes sure that the clients are there; those that cannot be installed fail the test.
+func installed(t *testing.T) {
 	t.Helper()
 	install.Do(func() {
 		if _, err := os.Stat("node_modules/arduino-iot-js"); err == nil {
@@ -32,6 +31,12 @@ func node(t *testing.T, program string, env ...string) {
 			t.Fatalf("install the JavaScript clients (npm ci): %v\n%s", err, out)
 		}
 	})
+}
+
+// node runs one of the programs beside this file. A missing Node.js fails the test.
+func node(t *testing.T, program string, env ...string) {
+	t.Helper()
+	installed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	resolve, err := filepath.Abs("resolve.cjs")
