@@ -51,6 +51,7 @@ type (
 		Permission      string          `json:"permission"`
 		Persist         bool            `json:"persist"`
 		Schedule        *wireSchedule   `json:"schedule,omitempty"` // ours: what a SCHEDULE says now
+		SyncID          string          `json:"sync_id,omitempty"`
 		Tag             int64           `json:"tag"`
 		ThingID         string          `json:"thing_id"`
 		ThingName       string          `json:"thing_name"`
@@ -242,6 +243,9 @@ func (s *Service) wireProperty(t Thing, p Property) wireProperty {
 		LastValue: json.RawMessage("null"), LinkedToTrigger: s.linked != nil && s.linked(p.ID), MaxValue: orNil(p.Max), MinValue: orNil(p.Min), Name: p.Name, Permission: p.Permission,
 		Persist: p.Persist, Tag: p.Number, ThingID: t.ID, ThingName: t.Name, Type: p.Type.Name, UpdateParameter: p.Parameter,
 		UpdateStrategy: p.Strategy, UpdatedAt: p.UpdatedAt, VariableName: p.Variable,
+	}
+	if s.group != nil {
+		w.SyncID = s.group(p.ID)
 	}
 	if last, ok := s.last(p.ID, p.Persist); ok {
 		w.LastValue, w.ValueUpdatedAt = appendJSON(nil, last.Value), &last.At
