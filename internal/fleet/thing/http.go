@@ -42,6 +42,11 @@ func (s *Service) Routes() []door.Route {
 	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes())...)
 }
 
+// Load finds the thing that a request is about, for routes of other rooms.
+func (s *Service) Load(r *http.Request, who access.Actor) (access.Resource, error) {
+	return s.resource(r, who)
+}
+
 // resource finds the thing that a request is about, living or deleted.
 func (s *Service) resource(r *http.Request, who access.Actor) (access.Resource, error) {
 	id := pathID(r)
