@@ -150,7 +150,7 @@ func (s *Service) one(ctx context.Context, h *Hook, e waiting) bool {
 	}
 	now := s.now()
 	answer := webhook.Call(ctx, s.needs.Web, h.URL, webhook.Message{ID: e.id, Secrets: h.secrets(now), Body: body}, now)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && answer.Result != webhook.Taken {
 		return false // the house stops; the next one begins with this event
 	}
 	if s.cut("told") != nil {

@@ -439,36 +439,33 @@ func (s *Service) nameOf(ctx context.Context, h *Hook) (name, owner string, err 
 	return d.Name, h.Owner, err
 }
 
-// turnOff gives a webhook up. That of a thing is turned off at the thing, which tells us.
+// turnOff gives a webhook up. That of a thing is turned off at the thing first, which tells us.
 func (s *Service) turnOff(ctx context.Context, h *Hook) error {
 	who := system(h.Space)
-	if err := func() error {
-		s.looking.Lock()
-		defer s.looking.Unlock()
-		after, err := s.needs.Store.change(ctx, h.Space, h.ID, func(h *Hook) (*journal.Entry, bool, error) {
-			h.turn(false, 0)
-			h.DisabledAt = s.now()
-			return s.entry(who, "webhook:disable", h.ID, map[string]string{"thing": h.Thing, "device": h.Device}), true, nil
+	if h.Thing != "" {
+		_, err := s.needs.Things.Update(ctx, who, h.Thing, false, func(t *thing.Thing) error {
+			t.WebhookActive = false
+			return nil
 		})
 		if isGone(err) {
 			return nil
 		}
-		if err == nil {
-			s.place(h.ID, &after)
+		if err != nil {
+			return err
 		}
-		return err
-	}(); err != nil {
-		return err
 	}
-	if h.Thing == "" {
-		return nil
-	}
-	_, err := s.needs.Things.Update(ctx, who, h.Thing, false, func(t *thing.Thing) error {
-		t.WebhookActive = false
-		return nil
+	s.looking.Lock()
+	defer s.looking.Unlock()
+	after, err := s.needs.Store.change(ctx, h.Space, h.ID, func(h *Hook) (*journal.Entry, bool, error) {
+		h.turn(false, 0)
+		h.DisabledAt = s.now()
+		return s.entry(who, "webhook:disable", h.ID, map[string]string{"thing": h.Thing, "device": h.Device}), true, nil
 	})
 	if isGone(err) {
 		return nil
+	}
+	if err == nil {
+		s.place(h.ID, &after)
 	}
 	return err
 }

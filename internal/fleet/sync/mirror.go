@@ -20,7 +20,6 @@ type member struct {
 type pool struct {
 	group   Group
 	members []*member
-	things  []string // of all members that were ever found, for Watch
 }
 
 func (s *Service) funcs() series.MirrorFuncs {
@@ -203,9 +202,6 @@ func (s *Service) read(ctx context.Context, space, id string) (*pool, error) {
 	}
 	p := &pool{group: g}
 	for _, m := range all {
-		if m.Thing != "" {
-			p.things = append(p.things, m.Thing)
-		}
 		if m.State == Part || m.State == Gives {
 			p.members = append(p.members, &member{property: m.property, space: g.Space, state: m.State})
 		}
@@ -220,32 +216,28 @@ func (s *Service) place(id string, g *pool) {
 	if old := s.pools[id]; old != nil {
 		delete(s.pools, id)
 		for _, p := range old.group.Members {
-			delete(s.groups, p)
-			for _, name := range thing.SeriesOf(p) {
+			delete(s.groups, p.Property)
+			for _, name := range thing.SeriesOf(p.Property) {
 				delete(s.series, name)
 			}
-		}
-		for _, t := range old.things {
-			if delete(s.things[t], id); len(s.things[t]) == 0 {
-				delete(s.things, t)
+			if delete(s.things[p.Thing], id); len(s.things[p.Thing]) == 0 {
+				delete(s.things, p.Thing)
 			}
 		}
 	}
 	if g != nil {
 		s.pools[id] = g
 		for _, p := range g.group.Members {
-			s.groups[p] = id
+			s.groups[p.Property] = id
+			if s.things[p.Thing] == nil {
+				s.things[p.Thing] = map[string]bool{}
+			}
+			s.things[p.Thing][id] = true
 		}
 		for _, m := range g.members {
 			for _, name := range thing.SeriesOf(m.property.ID) {
 				s.series[name] = g
 			}
-		}
-		for _, t := range g.things {
-			if s.things[t] == nil {
-				s.things[t] = map[string]bool{}
-			}
-			s.things[t][id] = true
 		}
 	}
 	if s.mirror != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -38,6 +39,7 @@ type owned struct{ id, space string }
 // Things is what this room needs of the room of things: *thing.Service.
 type Things interface {
 	Property(ctx context.Context, who access.Actor, id string) (thing.Thing, thing.Property, error)
+	Get(ctx context.Context, who access.Actor, id string, deleted bool) (thing.Thing, error)
 	Last(p thing.Property) (series.Point, bool)
 	Deliver(points []series.Point) []series.Point
 	DeliverLater(points []series.Point) error
@@ -145,7 +147,7 @@ func isNotFound(err error) bool {
 type Member struct {
 	ID        string
 	State     State
-	Thing     string // ID; "" when the property is gone
+	Thing     string // ID
 	ThingName string
 	Name      string
 	Variable  string
@@ -156,42 +158,43 @@ type Member struct {
 func (s *Service) look(ctx context.Context, g *Group) ([]Member, error) {
 	who := access.Actor{Kind: access.System, Space: g.Space}
 	all := make([]Member, 0, len(g.Members))
-	for _, id := range g.Members {
-		t, p, err := s.needs.Things.Property(ctx, who, id)
-		switch {
-		case isNotFound(err):
-			all = append(all, Member{ID: id, State: Gone})
-		case err != nil:
-			return nil, fmt.Errorf("property %s of group %s: %w", id, g.ID, err)
-		default:
-			all = append(all, Member{ID: id, State: g.stateOf(&t, &p), Thing: t.ID, ThingName: t.Name, Name: p.Name, Variable: p.Variable, property: p})
+	for _, m := range g.Members {
+		one := Member{ID: m.Property, State: Gone, Thing: m.Thing}
+		t, err := s.needs.Things.Get(ctx, who, m.Thing, true)
+		if err != nil && !isNotFound(err) && !errors.Is(err, keys.ErrErased) {
+			return nil, fmt.Errorf("property %s of group %s: %w", m.Property, g.ID, err)
 		}
+		if i := slices.IndexFunc(t.Properties, func(p thing.Property) bool { return p.ID == m.Property }); i >= 0 {
+			p := t.Properties[i]
+			one.State, one.ThingName, one.Name, one.Variable, one.property = g.stateOf(&t, &p), t.Name, p.Name, p.Variable, p
+		}
+		all = append(all, one)
 	}
 	return all, nil
 }
 
 // settle makes g one that can be kept: it says what is wrong with its members, and takes its type from them when it has none. Members
 // that it had may be deleted.
-func (s *Service) settle(ctx context.Context, who access.Actor, g *Group, had []string) error {
-	if len(g.Members) < minMembers || len(g.Members) > maxMembers {
+func (s *Service) settle(ctx context.Context, who access.Actor, g *Group, members []string, had []Member) error {
+	g.Members = nil
+	if len(members) < minMembers || len(members) > maxMembers {
 		return ErrMembers
 	}
 	seen, writable := map[string]bool{}, false
-	for _, id := range g.Members {
+	for _, id := range members {
 		if seen[id] {
 			return ErrMembers
 		}
 		seen[id] = true
-		t, p, err := s.needs.Things.Property(ctx, who, id)
-		if slices.Contains(had, id) && (isNotFound(err) || err == nil && (p.Deleted() || t.Deleted() || p.Type.Name != g.Type)) {
-			continue // marked, and left where it is
+		if i := slices.IndexFunc(had, func(m Member) bool { return m.ID == id }); i >= 0 && had[i].State != Part && had[i].State != Gives {
+			g.Members = append(g.Members, Seat{id, had[i].Thing}) // marked, and left where it is
+			continue
 		}
+		t, p, err := s.needs.Things.Property(ctx, who, id)
 		if err != nil {
 			return err
 		}
-		if p.Deleted() || t.Deleted() {
-			return thing.ErrPropertyNotFound
-		}
+		g.Members = append(g.Members, Seat{id, t.ID})
 		if g.Type == "" {
 			g.Type = p.Type.Name
 		}
@@ -211,9 +214,9 @@ func (s *Service) Create(ctx context.Context, who access.Actor, typ string, memb
 	if err := ours(who); err != nil {
 		return Group{}, err
 	}
-	g := Group{ID: uuid.NewString(), Space: who.Space, Owner: who.ID, Type: typ, Members: members, CreatedAt: s.now()}
+	g := Group{ID: uuid.NewString(), Space: who.Space, Owner: who.ID, Type: typ, CreatedAt: s.now()}
 	g.UpdatedAt = g.CreatedAt
-	if err := s.settle(ctx, who, &g, nil); err != nil {
+	if err := s.settle(ctx, who, &g, members, nil); err != nil {
 		return Group{}, err
 	}
 	s.making.Lock()
@@ -261,16 +264,15 @@ func (s *Service) List(ctx context.Context, who access.Actor) ([]Group, error) {
 
 // Update gives a group other members. typ is "" or the type that all of them have. Members that are deleted or have another type may stay.
 func (s *Service) Update(ctx context.Context, who access.Actor, id, typ string, members []string) (Group, error) {
-	had, _, err := s.Get(ctx, who, id)
+	had, seats, err := s.Get(ctx, who, id)
 	if err != nil {
 		return Group{}, err
 	}
 	next := had
-	next.Members = members
 	if typ != "" {
 		next.Type = typ
 	}
-	if err := s.settle(ctx, who, &next, had.Members); err != nil {
+	if err := s.settle(ctx, who, &next, members, seats); err != nil {
 		return Group{}, err
 	}
 	g, err := s.needs.Store.change(ctx, who.Space, id, func(g *Group) (journal.Entry, error) {

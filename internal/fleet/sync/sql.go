@@ -33,8 +33,13 @@ func (s sqlStore) load(ctx context.Context, tx *db.Tx, space, id string) (g Grou
 		return g, ErrNotFound
 	}
 	g = all[0]
-	g.Members, err = db.Column[string](ctx, tx, `select property from sync_member where sync = $1 order by position`, id)
+	g.Members, err = db.All(ctx, tx, scanSeat, `select property, thing from sync_member where sync = $1 order by position`, id)
 	return g, err
+}
+
+func scanSeat(from db.Row) (m Seat, err error) {
+	err = from.Scan(&m.Property, &m.Thing)
+	return m, err
 }
 
 func (s sqlStore) find(ctx context.Context, space, id string) (g Group, err error) {
@@ -46,18 +51,21 @@ func (s sqlStore) find(ctx context.Context, space, id string) (g Group, err erro
 }
 
 func (s sqlStore) list(ctx context.Context, space string) (all []Group, err error) {
-	type pair struct{ group, property string }
+	type pair struct {
+		group string
+		Seat
+	}
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		if all, err = db.All(ctx, tx, scan, `select `+columns+` from sync where space = $1 order by created_at, id`, space); err != nil {
 			return err
 		}
 		members, err := db.All(ctx, tx, func(from db.Row) (p pair, err error) {
-			err = from.Scan(&p.group, &p.property)
+			err = from.Scan(&p.group, &p.Property, &p.Thing)
 			return p, err
-		}, `select sync, property from sync_member where space = $1 order by sync, position`, space)
-		of := map[string][]string{}
+		}, `select sync, property, thing from sync_member where space = $1 order by sync, position`, space)
+		of := map[string][]Seat{}
 		for _, m := range members {
-			of[m.group] = append(of[m.group], m.property)
+			of[m.group] = append(of[m.group], m.Seat)
 		}
 		for i := range all {
 			all[i].Members = of[all[i].ID]
@@ -68,8 +76,8 @@ func (s sqlStore) list(ctx context.Context, space string) (all []Group, err erro
 }
 
 func (s sqlStore) join(ctx context.Context, tx *db.Tx, g *Group) error {
-	for i, id := range g.Members {
-		if _, err := tx.Exec(ctx, `insert into sync_member (property, sync, space, position) values ($1, $2, $3, $4)`, id, g.ID, g.Space, i); err != nil {
+	for i, m := range g.Members {
+		if _, err := tx.Exec(ctx, `insert into sync_member (property, sync, space, thing, position) values ($1, $2, $3, $4, $5)`, m.Property, g.ID, g.Space, m.Thing, i); err != nil {
 			return err
 		}
 	}

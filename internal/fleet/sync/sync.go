@@ -28,12 +28,15 @@ const (
 type Group struct {
 	ID      string
 	Space   string
-	Owner   string   // user id of who changed it last
-	Type    string   // of its properties, as the API spells it
-	Members []string // property ids, in the order in which people gave them
+	Owner   string // user id of who changed it last
+	Type    string // of its properties, as the API spells it
+	Members []Seat // in the order in which people gave them
 
 	CreatedAt, UpdatedAt time.Time
 }
+
+// A Seat is the place of a property in a group. Thing has it for ever.
+type Seat struct{ Property, Thing string }
 
 // A State is whether a member takes part, and why not.
 type State string
@@ -53,8 +56,6 @@ func States() []State { return []State{Part, Gives, Deleted, Retyped, Gone} }
 // stateOf is the state of a member as it is now.
 func (g *Group) stateOf(t *thing.Thing, p *thing.Property) State {
 	switch {
-	case p == nil:
-		return Gone
 	case p.Deleted() || t.Deleted():
 		return Deleted
 	case p.Type.Name != g.Type:

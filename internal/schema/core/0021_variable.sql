@@ -15,7 +15,8 @@ create table sync_member (
 	property text   not null primary key,
 	sync     text   not null,
 	space    text   not null,
-	position bigint not null -- among the members, from 0
+	thing    text   not null, -- that has the property
+	position bigint not null  -- among the members, from 0
 );
 create index sync_member_sync on sync_member (sync);
 create index sync_member_space on sync_member (space);

@@ -753,6 +753,7 @@ CREATE TABLE sync_member (
 	property text NOT NULL,
 	sync text NOT NULL,
 	space text NOT NULL,
+	thing text NOT NULL,
 	position bigint NOT NULL,
 	CONSTRAINT sync_member_pkey PRIMARY KEY (property)
 );

@@ -689,6 +689,7 @@ CREATE TABLE sync_member (
 	property text not null primary key,
 	sync text not null,
 	space text not null,
+	thing text not null,
 	position bigint not null
 );
 CREATE INDEX sync_member_space on sync_member (space);
