@@ -18,7 +18,7 @@ func thingRow(t client.Thing) []string {
 }
 
 func (a *app) thing() *cobra.Command {
-	return group("thing", "What devices are for: properties and a time zone", a.thingList(), a.thingShow(), a.thingCreate(), a.thingBind(), a.thingDelete())
+	return group("thing", "What devices are for: properties and a time zone", a.thingList(), a.thingShow(), a.thingCreate(), a.thingBind(), a.thingWebhook(), a.thingDelete())
 }
 
 func (a *app) thingList() *cobra.Command {
