@@ -81,7 +81,7 @@ func newMetrics(s *Server) *metrics {
 	counter("series_point_total", "Points that are on disk.", func() float64 { return float64(s.series.Stats().Points) })
 	counter("series_commit_total", "Group commits.", func() float64 { return float64(s.series.Stats().Commits) })
 	counter("series_point_failed_total", "Points that could not be written, and were not acknowledged.", func() float64 { return float64(s.series.Stats().FailedPoints) })
-	counter("series_followed_skipped_total", "Damaged parts of followed values that triggers were not told of.", func() float64 { return float64(s.series.Stats().SkippedSections) })
+	counter("series_followed_skipped_total", "Damaged parts of followed values that triggers and webhooks were not told of.", func() float64 { return float64(s.series.Stats().SkippedSections) })
 	counter("series_flush_failed_total", "Moves of points from the log to chunks that failed; they are tried again.", func() float64 { return float64(s.series.Stats().FailedFlushes) })
 	gauge("series_log_points", "Points in the log that wait to be moved to chunks.", func() float64 { return float64(s.series.Stats().LogPoints) })
 	gauge("series_queue_points", "Points that wait for a commit.", func() float64 { return float64(s.series.Stats().QueuedPoints) })

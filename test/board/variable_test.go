@@ -2,6 +2,7 @@ package board
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -36,7 +37,7 @@ func TestTwoBoardsAndAReceiver(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		one := told{body: body, head: r.Header.Clone()}
-		if err = json.Unmarshal(body, &one); err != nil {
+		if err := errors.Join(err, json.Unmarshal(body, &one)); err != nil {
 			t.Errorf("a webhook says %q: %v", body, err)
 		}
 		calls <- one

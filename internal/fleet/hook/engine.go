@@ -38,7 +38,6 @@ type (
 // An event is what is queued.
 type event struct {
 	hook, id, space, thing string
-	number                 int64
 	sealed                 []byte
 	at                     int64 // µs since 1970
 	seq                    int64 // of its commit; not stored

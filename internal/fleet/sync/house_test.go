@@ -122,9 +122,8 @@ type house struct {
 	stop func()
 
 	mu   stdsync.Mutex
-	now  time.Time                          // guarded by mu
-	down map[string][]senml.Record          // guarded by mu; by thing: what its board was told, and has not read
-	told func(thing string, r senml.Record) // guarded by mu; nil for nobody
+	now  time.Time                 // guarded by mu
+	down map[string][]senml.Record // guarded by mu; by thing: what its board was told, and has not read
 }
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {

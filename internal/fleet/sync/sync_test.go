@@ -367,3 +367,24 @@ func TestEchoes(t *testing.T) {
 		t.Errorf("states %v", seen)
 	}
 }
+
+// Whatever a client sends as a member is an ID or an error, and what is read of an answer is what was answered.
+func FuzzMember(f *testing.F) {
+	for _, text := range []string{`"3f2504e0-4f89-41d3-9a0c-0305e82c3301"`, `{"id":"x","name":1}`, `{}`, `[]`, `null`, ` "a"`, `{"id":5}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var m inMember
+		if json.Unmarshal(raw, &m) != nil {
+			return
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again inMember
+		if err := json.Unmarshal(text, &again); err != nil || again != m {
+			t.Errorf("%s is %+v, and again %+v: %v", raw, m, again, err)
+		}
+	})
+}
