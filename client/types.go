@@ -165,3 +165,57 @@ type Hook struct {
 	In   string `json:"in" yaml:"in"`
 	Text string `json:"text" yaml:"text"`
 }
+
+// Sync is properties that are kept the same.
+type Sync struct {
+	ID         string       `json:"id" yaml:"id"`
+	Type       string       `json:"type" yaml:"type"`
+	Properties []SyncMember `json:"properties" yaml:"properties"`
+}
+
+// SyncMember is one of them.
+type SyncMember struct {
+	ID         string `json:"id" yaml:"id"`
+	State      string `json:"state" yaml:"state"` // OK, GIVES (only its board sets it), DELETED, RETYPED or NOT_FOUND
+	Name       string `json:"name,omitempty" yaml:"name,omitempty"`
+	Permission string `json:"permission,omitempty" yaml:"permission,omitempty"`
+	ThingID    string `json:"thing_id,omitempty" yaml:"thing_id,omitempty"`
+	ThingName  string `json:"thing_name,omitempty" yaml:"thing_name,omitempty"`
+}
+
+// IDs are those of its properties.
+func (g Sync) IDs() []string {
+	all := make([]string, 0, len(g.Properties))
+	for _, p := range g.Properties {
+		all = append(all, p.ID)
+	}
+	return all
+}
+
+// Webhook is who is told of a thing's or a device's values.
+type Webhook struct {
+	ID             string        `json:"id" yaml:"id"`
+	ThingID        string        `json:"thing_id,omitempty" yaml:"thing_id,omitempty"`
+	DeviceID       string        `json:"device_id,omitempty" yaml:"device_id,omitempty"`
+	URI            string        `json:"uri" yaml:"uri"`
+	Active         bool          `json:"active" yaml:"active"`
+	Secret         string        `json:"secret" yaml:"secret"` // of Standard Webhooks
+	OldSecretUntil *time.Time    `json:"old_secret_until" yaml:"old_secret_until"`
+	Health         WebhookHealth `json:"health" yaml:"health"`
+}
+
+// WebhookHealth is how it does.
+type WebhookHealth struct {
+	State        string     `json:"state" yaml:"state"` // ok, failing, disabled (given up) or off
+	Queued       int64      `json:"queued" yaml:"queued"`
+	Dropped      int64      `json:"dropped" yaml:"dropped"`
+	Dead         int64      `json:"dead" yaml:"dead"`
+	Delivered    int64      `json:"delivered" yaml:"delivered"`
+	Tries        int64      `json:"tries" yaml:"tries"`
+	NextAt       *time.Time `json:"next_at" yaml:"next_at"`
+	FailingSince *time.Time `json:"failing_since" yaml:"failing_since"`
+	DisabledAt   *time.Time `json:"disabled_at" yaml:"disabled_at"`
+	LastAt       *time.Time `json:"last_at" yaml:"last_at"`
+	LastStatus   *int64     `json:"last_status" yaml:"last_status"`
+	LastResult   string     `json:"last_result,omitempty" yaml:"last_result,omitempty"`
+}

@@ -83,6 +83,8 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.storageOf(ctx, space)
 	case org.Triggers:
 		return s.triggers.Count(ctx, space)
+	case org.Syncs:
+		return s.syncs.Count(ctx, space)
 	case org.Notices:
 		return s.triggers.Today(ctx, space)
 	case org.APIKeys:

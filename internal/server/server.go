@@ -24,9 +24,11 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/hook"
 	"github.com/ardesia-iot/ardesia/internal/fleet/onboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/fleet/sync"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/fleet/trigger"
 	"github.com/ardesia-iot/ardesia/internal/ops/audit"
@@ -78,6 +80,8 @@ type Server struct {
 	devices    *device.Service
 	things     *thing.Service
 	triggers   *trigger.Service
+	syncs      *sync.Service
+	hooks      *hook.Service
 	dashboards *dashboard.Service
 	ota        *ota.Service
 	onboarding *onboard.Service
@@ -206,6 +210,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openTriggers(ctx); err != nil {
 		return err
 	}
+	if err := s.openVariables(ctx); err != nil {
+		return err
+	}
 	if err := s.openOnboarding(ctx); err != nil {
 		return err
 	}
@@ -294,7 +301,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -345,6 +352,8 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "onboarding", Run: s.onboarding.Run},
 		{Name: "things", Run: s.things.Run},
 		{Name: "triggers", Run: s.triggers.Run},
+		{Name: "synchronised properties", Run: s.syncs.Run},
+		{Name: "webhooks", Run: s.hooks.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "values of spaces", Run: s.orgs.Run},

@@ -22,12 +22,13 @@ type owner struct {
 	t   testing.TB
 	h   *servertest.House
 	api *client.Client
+	key servertest.Key
 }
 
 func newOwner(t testing.TB, h *servertest.House, email string) owner {
 	t.Helper()
 	_, key := h.Person(email)
-	return owner{t, h, h.Client(key)}
+	return owner{t, h, h.Client(key), key}
 }
 
 func (o owner) do(method, path string, in, out any) {

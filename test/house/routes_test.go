@@ -129,6 +129,10 @@ var samples = map[string][]sample{
 	"PUT /iot/v1/actions/{id}":                               {{"", isJSON, `{"name":"renamed","webhook":{"url":"https://example.org/other"}}`}},
 	"PUT /iot/v1/actions/{id}/unsubscribe":                   {{"", isJSON, `{"recipients":["{fresh}"]}`}},
 	"POST /v1/triggers/import":                               {{"", isJSON, `{"template":{"name":"imported","linked_property":{"thing_id":"it","property_id":"canary"},"condition":{"operator":"LT","value":3}},"things":{"it":"{thing}"},"prefix_name":"My "}`}},
+	"PUT /iot/v1/sync":                                       {{"", isJSON, `{"type":"FLOAT","properties":["{property}",{"id":"{spare}"}]}`}},
+	"POST /iot/v1/sync/{id}":                                 {{"", isJSON, `{"properties":[{"id":"{two}"},{"id":"{one}"}]}`}},
+	"PUT /iot/v2/devices/{id}/webhooks":                      {{"", isJSON, `{"uri":"https://example.org/hook","active":false}`}},
+	"POST /v1/devices/{id}/webhooks/{webhook}":               {{"", isJSON, `{"active":false}`}},
 	"POST /v1/push":                                          {{"", isJSON, `{"endpoint":"https://push.example.org/{hex}","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`}},
 
 	"POST /v1/spaces":                                     {{"", isJSON, `{"name":"another"}`}},
@@ -326,6 +330,7 @@ func (c *caller) settleFleet() {
 	var th client.Thing
 	c.do("PUT", "/iot/v2/things", map[string]any{"name": "thing " + rand.Text(), "device_id": d.ID, "tags": []any{map[string]string{"key": "room", "value": "hall"}}, "properties": []any{
 		map[string]any{"name": "canary", "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
+	c.settleVariables(d.ID)
 	csr, _ := request(c.t, d.ID)
 	quoted, err := json.Marshal(csr)
 	if err != nil {
@@ -368,6 +373,31 @@ func (c *caller) settleFleet() {
 		"device": d.ID, "thing": th.ID, "property": th.Properties[0].ID, "cid": cert.ID, "sketch": with.Sketch, "csr": string(quoted[1 : len(quoted)-1]),
 		"client": c.key.ID, "secret": c.key.Secret, "pass": secret, "hex": hexText(), "fresh": uuid.NewString(),
 	})
+}
+
+// settleVariables makes properties that are kept the same, on a thing of their own, and webhooks of that and of a device.
+func (c *caller) settleVariables(device string) {
+	c.t.Helper()
+	var th client.Thing
+	var list []any
+	for _, name := range []string{"one", "two", "spare"} {
+		list = append(list, map[string]any{"name": name, "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"})
+	}
+	c.do("PUT", "/iot/v2/things", map[string]any{"name": "twins " + rand.Text(), "properties": list, "webhook_uri": "https://example.org/thing", "webhook_active": false}, &th)
+	ids := map[string]string{}
+	for _, p := range th.Properties {
+		ids[p.Name] = p.ID
+	}
+	var group, hook struct {
+		ID string `json:"id"`
+	}
+	c.do("PUT", "/iot/v1/sync", map[string]any{"properties": []string{ids["one"], ids["two"]}}, &group)
+	c.do("PUT", "/iot/v2/devices/"+device+"/webhooks", map[string]any{"uri": "https://example.org/canary", "active": false}, &hook)
+	if c.own == nil {
+		c.own = map[string]string{}
+	}
+	maps.Copy(c.own, ids)
+	maps.Copy(c.own, map[string]string{"sync": group.ID, "webhook": hook.ID, "hooked": th.ID})
 }
 
 // settleUpdates makes images, an update and a campaign beside the caller's device, unless they are there.
@@ -560,6 +590,12 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = c.own["onboarding"]
 		case strings.HasPrefix(d.Path, "/v1/push/"):
 			own = c.own["push"]
+		case strings.HasPrefix(d.Path, "/iot/v1/sync/"):
+			own = c.own["sync"]
+		case name == "webhook":
+			own = c.own["webhook"]
+		case strings.HasSuffix(d.Path, "/webhook"), strings.HasSuffix(d.Path, "/webhook/secret"):
+			own = c.own["hooked"]
 		case name == "pid":
 			own = c.own["property"]
 		case name == "cid":
@@ -568,7 +604,7 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = "mkrwifi1010"
 		case name == "sketch":
 			own = c.own["sketch"]
-		case strings.HasPrefix(d.Path, "/iot/v2/devices/"):
+		case strings.HasPrefix(d.Path, "/iot/v2/devices/"), strings.HasPrefix(d.Path, "/v1/devices/"):
 			own = c.own["device"]
 		}
 		return param(name, own)

@@ -154,9 +154,10 @@ type Service struct {
 	needs         Needs
 	secretMAC     func([]byte) []byte
 	hardwareIndex func([]byte) []byte
-	things        Things  // set by Bind before anything is served
-	line          Line    // set by Bind before anything is served
-	updates       Updates // set by BindUpdates before anything is served
+	things        Things                  // set by Bind before anything is served
+	line          Line                    // set by Bind before anything is served
+	updates       Updates                 // set by BindUpdates before anything is served
+	webhooks      func(device string) any // set by BindWebhooks before anything is served
 
 	// Changes tells what happened to devices.
 	Changes feed.Feed[Change]
@@ -212,6 +213,9 @@ func New(needs Needs) (*Service, error) {
 // Bind gives the Service what stands above it. Without, devices have no things and
 // nobody can be reached. It must be called before anything is served, or not at all.
 func (s *Service) Bind(things Things, line Line) { s.things, s.line = things, line }
+
+// BindWebhooks gives the Service who knows the webhooks of a device, as a JSON value; nil for none. Without, no answer has any.
+func (s *Service) BindWebhooks(show func(device string) any) { s.webhooks = show }
 
 // Repair finishes deletes that were interrupted, and writes down that those who
 // were online when the process died are not. It must have returned nil before

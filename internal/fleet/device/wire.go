@@ -41,6 +41,7 @@ type wireDevice struct {
 	Tags           map[string]string `json:"tags,omitempty"`
 	Thing          any               `json:"thing,omitempty"`
 	HardwareID     string            `json:"unique_hardware_id,omitempty"`
+	Webhooks       any               `json:"webhooks,omitempty"`
 	WiFiFW         string            `json:"wifi_fw_version,omitempty"`
 }
 

@@ -67,7 +67,10 @@ type committer struct {
 
 	tapThings []*thing // with points that are followed
 	tapped    Tapped
-	tapBytes  int // of tapped, on disk
+	tapMasks  []uint32 // whose each point of tapped is
+	tapBytes  int      // of tapped, on disk
+
+	later []entry // what the mirror made too much for this commit
 }
 
 // run commits until the queue is stopped and empty. It fails only when going on would
@@ -78,8 +81,10 @@ func (c *committer) run(ctx context.Context) (err error) {
 			c.s.queue.gather(gatherTo, gatherTime)
 		}
 		clear(c.batches)
-		c.batches = c.s.queue.take(c.batches[:0], commitPoints, commitBytes)
-		if len(c.batches) == 0 {
+		if c.batches = append(c.batches[:0], c.later...); len(c.batches) > 0 {
+			clear(c.later)
+			c.later = c.later[:0]
+		} else if c.batches = c.s.queue.take(c.batches, commitPoints, commitBytes); len(c.batches) == 0 {
 			return err
 		}
 		if err != nil {
@@ -119,9 +124,15 @@ func (c *committer) commit(ctx context.Context) error {
 		c.apply()
 	}
 	c.s.countCommit(len(c.states), err, c.s.now().Sub(began))
+	if c.s.mirror != nil {
+		c.s.mirror.end()
+	}
 	for _, b := range c.batches {
 		if b.done != nil {
 			b.done(b.err)
+		}
+		if len(b.copies) > 0 && b.err == nil {
+			c.s.mirror.kept(b.copies)
 		}
 	}
 	return err
@@ -131,28 +142,34 @@ func (c *committer) commit(ctx context.Context) error {
 func (c *committer) write(ctx context.Context) error {
 	c.stamp++
 	c.states, c.fresh, c.things, c.text = c.states[:0], c.fresh[:0], c.things[:0], 0
-	c.tapThings, c.tapped = c.tapThings[:0], Tapped{}
+	c.tapThings, c.tapped, c.tapMasks = c.tapThings[:0], Tapped{}, c.tapMasks[:0]
 	clear(c.known)
 	m := c.s.mem
 	for i := range c.batches {
+		if i > 0 && (len(c.states) > 2*commitPoints || c.text > 2*commitBytes) {
+			// Copies made it so much. The others wait for the next commit.
+			c.later = append(c.later[:0], c.batches[i:]...)
+			c.batches = c.batches[:i]
+			break
+		}
 		b := &c.batches[i]
 		if b.err != nil || len(b.points) == 0 {
 			continue
 		}
 		states, fresh := len(c.states), len(c.fresh)
-		if b.err = c.resolve(ctx, b.points); b.err != nil {
-			for _, st := range c.fresh[fresh:] {
-				delete(c.known, st.property)
-			}
-			c.states, c.fresh = c.states[:states], c.fresh[:fresh]
+		if b.err = c.resolve(ctx, b.points); b.err == nil && c.s.mirror != nil && !b.quiet {
+			b.err = c.reflect(ctx, b, states)
+		}
+		if b.err != nil {
+			c.retreat(states, fresh)
 			continue
 		}
 		for j := range b.points {
-			st := c.states[states+j]
-			st.thing.sect.add(st.id, b.points[j].At.UnixMicro(), &b.points[j].Value)
-			if c.s.tap != nil && !b.quiet && c.s.tap.follows(st) {
-				c.follow(st, &b.points[j])
-			}
+			c.note(c.states[states+j], &b.points[j], b.quiet)
+		}
+		for j := range b.copies {
+			c.note(c.states[states+len(b.points)+j], &b.copies[j], false)
+			c.text += len(b.copies[j].Value.Text)
 		}
 		c.text += b.text
 	}
@@ -190,6 +207,25 @@ func (c *committer) write(ctx context.Context) error {
 	}
 	c.undo = false
 	return nil
+}
+
+// note adds a point to what the commit writes; nobody follows a quiet one.
+func (c *committer) note(st *state, p *Point, quiet bool) {
+	st.thing.sect.add(st.id, p.At.UnixMicro(), &p.Value)
+	if c.s.tap == nil || quiet {
+		return
+	}
+	if mask := c.s.tap.follows(st); mask != 0 {
+		c.follow(st, p, mask)
+	}
+}
+
+// retreat forgets the points that were resolved last: from these states and fresh series on.
+func (c *committer) retreat(states, fresh int) {
+	for _, st := range c.fresh[fresh:] {
+		delete(c.known, st.property)
+	}
+	c.states, c.fresh = c.states[:states], c.fresh[:fresh]
 }
 
 // resolve finds the state of each point's series, all or nothing.
@@ -277,16 +313,18 @@ func (c *committer) apply() {
 		if b.err != nil {
 			continue
 		}
-		for j := range b.points {
-			if st := c.states[i]; !st.gone {
-				st.record(b.points[j].At.UnixMicro(), b.points[j].Value)
-				m.touch(st)
+		for _, points := range [][]Point{b.points, b.copies} {
+			for j := range points {
+				if st := c.states[i]; !st.gone {
+					st.record(points[j].At.UnixMicro(), points[j].Value)
+					m.touch(st)
+				}
+				i++
 			}
-			i++
 		}
 	}
 	if len(c.tapped.Points) > 0 {
-		c.s.tap.push(c.tapped, c.tapBytes)
+		c.s.tap.push(c.tapped, c.tapMasks, c.tapBytes)
 	}
 	m.seq++
 	m.points += len(c.states)

@@ -13,6 +13,7 @@
 //   - Every row is sealed under the key of its thing, at its own place: a row that is moved,
 //     cut or changed is an error that names it. A row of the log that is missing stops the start.
 //   - Answers are of one moment: a flush in between is noticed, and the question asked again.
+//   - A value and its copies (Mirror) are one commit; who follows (Tap) misses none, across any kill.
 //   - Memory is bounded: by the queue, by the log, and by what one query may read.
 //
 // Tables, in the database "history": series (what stands for a property), series_last (its newest value),

@@ -121,14 +121,14 @@ func (s *Service) SetTapDisk(bytes int64) { s.limits.tapDisk = bytes }
 
 // QueuedBytes is how many bytes of points a Tap has in memory.
 func (t *Tap) QueuedBytes() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.st.mu.Lock()
+	defer t.st.mu.Unlock()
 	return t.bytes
 }
 
 // Queued is how many points it has there.
 func (t *Tap) Queued() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.st.mu.Lock()
+	defer t.st.mu.Unlock()
 	return t.points
 }

@@ -24,8 +24,10 @@ type state struct {
 	dirty   bool   // is in memory.dirty
 	carried uint8  // flushes in a row that left the points in the log
 
-	asked    uint64 // version of the Tap that followed is of; the committer's
-	followed bool   // likewise
+	asked    uint64 // version of what Taps watch that followed is of; the committer's
+	followed uint32 // bits of the Taps that follow; likewise
+	inquired uint64 // version of the Mirror that mirrored is of; likewise
+	mirrored bool   // likewise
 
 	tail tail // of the chunks on disk; only for who holds Service.maintain
 }
@@ -45,6 +47,7 @@ type thing struct {
 
 	sect  section
 	tap   section // of what is followed
+	tapBy string  // who wrote the last point of tap
 	stamp uint64  // of the commit that sect and key belong to
 	key   keys.Sealer
 }

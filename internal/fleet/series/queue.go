@@ -13,6 +13,9 @@ type entry struct {
 	quiet  bool
 	done   func(error)
 	err    error // why it is refused
+
+	at     time.Time // when Enqueue was called; zero without a Mirror
+	copies []Point   // what is kept with its points; the committer's
 }
 
 // A queue holds what waits for the committer. It is bounded in points and bytes; an

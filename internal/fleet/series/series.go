@@ -72,6 +72,8 @@ type Point struct {
 	Space  string    // the space that owns the thing; it never changes
 	At     time.Time // UTC; what is finer than a microsecond is cut off
 	Value  Value
+	// By is who wrote it, for those who follow (Tap, Mirror); history itself does not keep it. "" is nobody who said so.
+	By string
 }
 
 // Bounds. MaxChunkPoints and chunkSpan are also the granularity of retention.
@@ -103,6 +105,9 @@ func (p *Point) check() error {
 		if id == "" || len(id) > maxID {
 			return ErrNoSeries
 		}
+	}
+	if len(p.By) > maxID {
+		return ErrNoSeries
 	}
 	if at := p.At.UnixMicro(); at < earliest || at >= latest {
 		return ErrTime

@@ -126,7 +126,7 @@ type limits struct {
 	decoded   int   // points that a query may read
 	pieceRows int   // chunks, and last values, that one transaction of a flush writes
 	cutRows   int64 // of the log that one transaction removes
-	tapDisk   int64 // bytes of followed values that wait on disk for their follower
+	tapDisk   int64 // bytes of followed values that wait on disk for their followers
 }
 
 // A transaction of a flush takes a few milliseconds: so long a commit may have to wait for it.
@@ -142,7 +142,8 @@ type Service struct {
 	cfg   Config
 
 	mem      *memory
-	tap      *Tap // nil when nobody follows; set before Run
+	tap      *stream // nil when nobody follows; set before Run
+	mirror   *Mirror // nil when nothing is kept twice; set before Run
 	queue    *queue
 	full     chan struct{} // holds a token when the log wants a flush
 	maintain chan struct{} // holds a token while somebody flushes, erases or retains
@@ -217,6 +218,9 @@ func (s *Service) Enqueue(points []Point, done func(error)) {
 
 func (s *Service) enqueue(ctx context.Context, e entry) error {
 	points := e.points
+	if s.mirror != nil {
+		e.at = s.now()
+	}
 	if len(points) > MaxBatch {
 		e.err = ErrBatch
 	}

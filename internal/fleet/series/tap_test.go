@@ -32,7 +32,7 @@ func openTappedAbove(t *testing.T, store series.Store, keys *seriestest.Keys, af
 	if err != nil {
 		t.Fatal(err)
 	}
-	tap, err := s.Tap(t.Context(), after, floor, func(id string) bool { return id != "p0" })
+	tap, err := s.Tap(t.Context(), after, floor, func(_, id string) bool { return id != "p0" })
 	if err != nil {
 		t.Fatal(err)
 	}

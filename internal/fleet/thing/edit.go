@@ -162,6 +162,7 @@ func (s *Service) DeleteProperty(ctx context.Context, who access.Actor, id, prop
 		return err
 	}
 	s.routes.forget([]string{id}, []string{device})
+	s.lookAgain(ctx, who.Space, id)
 	return s.eraseSeries(ctx, lost)
 }
 
@@ -189,6 +190,7 @@ func (s *Service) EraseSpace(ctx context.Context, who access.Actor, space string
 	}
 	s.routes.forget(things, devices)
 	for i, d := range devices {
+		s.changed(ctx, s.erasedThing(space, things[i]))
 		if d != "" {
 			s.Attachments.Publish(Attachment{Space: space, Device: d, Old: things[i]})
 		}

@@ -35,6 +35,7 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 	had := gone
 	had.Device = device
 	s.attached(had, gone, "")
+	s.changed(ctx, s.erasedThing(who.Space, id))
 	return s.eraseSeries(ctx, lost)
 }
 
@@ -73,9 +74,9 @@ func (s *Service) EraseAgain(ctx context.Context) error {
 		return fmt.Errorf("look for things that were erased: %w", err)
 	}
 	for _, t := range back {
-		who := access.Actor{Kind: access.System, Space: t.space}
-		if err := s.Delete(ctx, who, t.thing, true); err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("erase thing %s again, whose key is gone: %w", t.thing, err)
+		who := access.Actor{Kind: access.System, Space: t.Space}
+		if err := s.Delete(ctx, who, t.Thing, true); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("erase thing %s again, whose key is gone: %w", t.Thing, err)
 		}
 	}
 	return nil

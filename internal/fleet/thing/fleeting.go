@@ -36,7 +36,7 @@ func wrap(p series.Point) series.Point {
 	default:
 		b = append(append(b, " t "...), p.Value.Text...)
 	}
-	return series.Point{Series: fleeting(p.Series), Thing: p.Thing, Space: p.Space, At: fleetingAt, Value: series.Value{Kind: series.Text, Text: string(b)}}
+	return series.Point{Series: fleeting(p.Series), Thing: p.Thing, Space: p.Space, At: fleetingAt, Value: series.Value{Kind: series.Text, Text: string(b)}, By: p.By}
 }
 
 // unwrap is what wrap was given; false for what wrap never made.
@@ -72,5 +72,5 @@ func unwrap(p series.Point) (series.Point, bool) {
 	default:
 		return series.Point{}, false
 	}
-	return series.Point{Series: property, Thing: p.Thing, Space: p.Space, At: time.UnixMicro(micros).UTC(), Value: v}, err == nil
+	return series.Point{Series: property, Thing: p.Thing, Space: p.Space, At: time.UnixMicro(micros).UTC(), Value: v, By: p.By}, err == nil
 }

@@ -557,3 +557,36 @@ func TestDevicesSeeTheirThing(t *testing.T) {
 		t.Errorf("%d messages to the device", n)
 	}
 }
+
+// A scheduler tells whether it is on, and when that changes, on the wall clock of its thing.
+func TestASchedulerTellsWhenItIsOn(t *testing.T) {
+	h := liteHouse(t)
+	a := h.thing(editor, "lamp", "", map[string]string{"plan": "SCHEDULE"})
+	p := a.Properties[0]
+	h.want(200, "editor", "POST", path("/%s", a.ID), map[string]any{"timezone": "Australia/Lord_Howe"}, nil)
+	show := func() (w wireProperty) {
+		t.Helper()
+		h.want(200, "editor", "GET", path("/%s/properties/%s", a.ID, p.ID), nil, &w)
+		return w
+	}
+	if w := show(); w.Schedule != nil {
+		t.Errorf("without a value: %+v", w.Schedule)
+	}
+	zone, err := time.LoadLocation("Australia/Lord_Howe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := h.clock().In(zone)
+	_, offset := now.Zone()
+	from := now.Unix() + int64(offset) - 60
+	h.want(200, "editor", "PUT", path("/%s/properties/%s/publish", a.ID, p.ID), map[string]any{"value": map[string]any{"frm": from, "to": 0, "len": 119, "msk": 1<<30 | 1<<26 | 10}}, nil)
+	w := show()
+	if w.Schedule == nil || !w.Schedule.Active || w.Schedule.Repeat != "every" || !w.Schedule.NextOff.Equal(now.Truncate(time.Second).Add(time.Minute)) ||
+		!w.Schedule.NextOn.Equal(now.Truncate(time.Second).Add(9*time.Minute)) || w.Schedule.NextOn.Location() != time.UTC {
+		t.Errorf("at %v: %+v", now, w.Schedule)
+	}
+	h.want(200, "editor", "PUT", path("/%s/properties/%s/publish", a.ID, p.ID), map[string]any{"value": map[string]any{"msk": 7 << 26}}, nil)
+	if w := show(); w.Schedule == nil || w.Schedule.Active || w.Schedule.Repeat != "unknown" || w.Schedule.NextOn != nil || w.Schedule.NextOff != nil {
+		t.Errorf("of a kind that no board knows: %+v", w.Schedule)
+	}
+}

@@ -33,7 +33,7 @@ func (s *Service) DevicePublish(device string, t topic.Topic, payload []byte, do
 		s.counts.foreign.Add(1)
 		done(nil)
 	case t.Kind == topic.ThingOut:
-		s.mqttValues(r, payload, false, done)
+		s.mqttValues(r, payload, false, deviceWriter+device, done)
 	case t.Kind == topic.ShadowOut:
 		s.mqttShadow(r, payload)
 		done(nil)
@@ -58,7 +58,7 @@ func (s *Service) UserPublish(who access.Actor, t topic.Topic, payload []byte, d
 		s.counts.foreign.Add(1)
 		done(nil)
 	default:
-		s.mqttValues(r, payload, true, done)
+		s.mqttValues(r, payload, true, who.ID, done)
 	}
 }
 
@@ -67,7 +67,7 @@ var packs = sync.Pool{New: func() any { return new([]senml.Record) }}
 
 // mqttValues is a value's way in: decode, find the properties, hand over to
 // history, and when history has it, tell everyone.
-func (s *Service) mqttValues(r *route, payload []byte, down bool, done func(error)) {
+func (s *Service) mqttValues(r *route, payload []byte, down bool, by string, done func(error)) {
 	pack := packs.Get().(*[]senml.Record)
 	records, err := senml.AppendDecode((*pack)[:0], payload)
 	if err != nil {
@@ -95,6 +95,9 @@ func (s *Service) mqttValues(r *route, payload []byte, down bool, done func(erro
 	if len(points) == 0 {
 		done(nil)
 		return
+	}
+	for i := range points {
+		points[i].By = by
 	}
 	if !r.meter.Take(len(points), rd.arrival) {
 		// As with what cannot be read: the board must get on to what it sends tomorrow.

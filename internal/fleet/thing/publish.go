@@ -34,7 +34,11 @@ func (s *Service) Set(ctx context.Context, who access.Actor, thing, device strin
 	if device != "" && device != r.device {
 		return ErrNotAttached
 	}
-	return s.set(ctx, r, device == "", writes)
+	by := who.ID
+	if device != "" {
+		by = deviceWriter + device
+	}
+	return s.set(ctx, r, device == "", by, writes)
 }
 
 // Command writes values to the device of a thing, all of them or none. When it
@@ -53,7 +57,7 @@ func (s *Service) Report(ctx context.Context, who access.Actor, thing string, wr
 	if err != nil {
 		return err
 	}
-	return s.set(ctx, r, false, writes)
+	return s.set(ctx, r, false, deviceWriter+r.device, writes)
 }
 
 // routeOf is the way of a thing in who's space.
@@ -71,7 +75,8 @@ func (s *Service) routeOf(who access.Actor, thing string) (*route, error) {
 	return r, nil
 }
 
-func (s *Service) set(ctx context.Context, r *route, down bool, writes []Write) error {
+// set keeps writes; by is who wrote them, as a point says it.
+func (s *Service) set(ctx context.Context, r *route, down bool, by string, writes []Write) error {
 	now := s.now()
 	points := make([]series.Point, 0, len(writes))
 	for i := range writes {
@@ -80,6 +85,7 @@ func (s *Service) set(ctx context.Context, r *route, down bool, writes []Write) 
 			r.doubt(points) // values that were taken for written are not
 			return err
 		}
+		p.By = by
 		points = append(points, p)
 	}
 	if len(points) == 0 {

@@ -41,9 +41,10 @@ type upkeep interface {
 	count(ctx context.Context, space string) (int, error)           // deleted ones too
 	countProperties(ctx context.Context, space string) (int, error) // without deleted ones
 	eraseSpace(ctx context.Context, space string, e journal.Entry) (things, devices []string, err error)
+	hooked(ctx context.Context) ([]Owned, error) // living ones whose webhooks are on
 	erasing(ctx context.Context, n int) ([]string, error)
 	erased(ctx context.Context, series []string) error
-	among(ctx context.Context, ids []string) ([]owned, error)
+	among(ctx context.Context, ids []string) ([]Owned, error)
 	zones(ctx context.Context) ([]string, error)
 	inZone(ctx context.Context, zone, after string, n int) ([]string, error)
 }
@@ -92,8 +93,8 @@ type Keyring interface {
 	Erased(ctx context.Context, kind string) ([]string, error)
 }
 
-// owned is the ID of a thing, and that of its space.
-type owned struct{ thing, space string }
+// An Owned is the ID of a thing, and that of its space.
+type Owned struct{ Thing, Space string }
 
 // Needs are what a Service is made of; all but Limit and Lent must be there.
 type Needs struct {
@@ -151,9 +152,12 @@ type Counts struct {
 type Service struct {
 	needs  Needs
 	routes *routes
-	send   Send                       // set by Bind before anything is served
-	heard  func(topic string) bool    // set by Bind before anything is served
-	linked func(property string) bool // set by BindTriggers before anything is served
+	send   Send                         // set by Bind before anything is served
+	heard  func(topic string) bool      // set by Bind before anything is served
+	linked func(property string) bool   // set by BindTriggers before anything is served
+	group  func(property string) string // set by BindSync before anything is served
+	// watchers are called after each change of a thing; set by Watch before anything is served.
+	watchers []func(ctx context.Context, t Thing)
 
 	// Changes tells what values changed.
 	Changes feed.Feed[Change]
@@ -294,6 +298,8 @@ func (s *Service) create(ctx context.Context, who access.Actor, t Thing, steal b
 		}
 		t.Count = len(t.Properties)
 		s.attached(Thing{Space: t.Space, ID: t.ID}, t, moved)
+		s.changed(ctx, t)
+		s.lookAgain(ctx, t.Space, moved)
 		return t, nil
 	}
 }
@@ -434,6 +440,8 @@ func (s *Service) change(ctx context.Context, who access.Actor, id string, as st
 			return Thing{}, err
 		}
 		s.attached(before, after, moved)
+		s.changed(ctx, after)
+		s.lookAgain(ctx, after.Space, moved)
 		if err := s.afterChange(ctx, before, after); err != nil {
 			return Thing{}, err
 		}

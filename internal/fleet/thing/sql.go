@@ -467,7 +467,7 @@ func (s sqlStore) erased(ctx context.Context, ids []string) error {
 }
 
 // among finds those of ids that things have, deleted ones too, whatever their space.
-func (s sqlStore) among(ctx context.Context, ids []string) (found []owned, err error) {
+func (s sqlStore) among(ctx context.Context, ids []string) (found []Owned, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		found = nil
 		for part := range slices.Chunk(ids, perStatement) {
@@ -483,9 +483,17 @@ func (s sqlStore) among(ctx context.Context, ids []string) (found []owned, err e
 	return found, err
 }
 
-func scanOwned(from db.Row) (o owned, err error) {
-	err = from.Scan(&o.thing, &o.space)
+func scanOwned(from db.Row) (o Owned, err error) {
+	err = from.Scan(&o.Thing, &o.Space)
 	return o, err
+}
+
+func (s sqlStore) hooked(ctx context.Context) (found []Owned, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		found, err = db.All(ctx, tx, scanOwned, `select id, space from thing where webhook_active and deleted_at is null order by id`)
+		return err
+	})
+	return found, err
 }
 
 // zones lists the time zones of things that have a device. It steps through the index

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/schedule"
+	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 )
 
 // What clients send and get; cloud-api reference, sections 6.6 to 6.9. Go clients
@@ -48,6 +50,8 @@ type (
 		Name            string          `json:"name"`
 		Permission      string          `json:"permission"`
 		Persist         bool            `json:"persist"`
+		Schedule        *wireSchedule   `json:"schedule,omitempty"` // ours: what a SCHEDULE says now
+		SyncID          string          `json:"sync_id,omitempty"`
 		Tag             int64           `json:"tag"`
 		ThingID         string          `json:"thing_id"`
 		ThingName       string          `json:"thing_name"`
@@ -57,6 +61,14 @@ type (
 		UpdatedAt       time.Time       `json:"updated_at"`
 		ValueUpdatedAt  *time.Time      `json:"value_updated_at,omitempty"`
 		VariableName    string          `json:"variable_name"`
+	}
+
+	// A wireSchedule is what a board makes of the last value, in the time zone of the thing.
+	wireSchedule struct {
+		Active  bool       `json:"active"`
+		Repeat  string     `json:"repeat"`   // once, every, weekly, monthly, yearly; unknown is never on
+		NextOn  *time.Time `json:"next_on"`  // null: not within nine years
+		NextOff *time.Time `json:"next_off"` // likewise
 	}
 
 	wireTemplate struct {
@@ -232,11 +244,31 @@ func (s *Service) wireProperty(t Thing, p Property) wireProperty {
 		Persist: p.Persist, Tag: p.Number, ThingID: t.ID, ThingName: t.Name, Type: p.Type.Name, UpdateParameter: p.Parameter,
 		UpdateStrategy: p.Strategy, UpdatedAt: p.UpdatedAt, VariableName: p.Variable,
 	}
+	if s.group != nil {
+		w.SyncID = s.group(p.ID)
+	}
 	if last, ok := s.last(p.ID, p.Persist); ok {
 		w.LastValue, w.ValueUpdatedAt = appendJSON(nil, last.Value), &last.At
+		if p.Type.Kind == Schedule && last.Value.Kind == series.Object {
+			w.Schedule = wireScheduleOf(last.Value, t.Timezone, s.now())
+		}
 	}
 	return w
 }
+
+// wireScheduleOf is what a SCHEDULE means at a moment; nil in a time zone that is not known any more.
+func wireScheduleOf(v series.Value, timezone string, now time.Time) *wireSchedule {
+	zone, err := loadZone(timezone)
+	if err != nil {
+		return nil
+	}
+	w := Schedule.whole(v)
+	one := schedule.Schedule{From: uint32(w[0]), To: uint32(w[1]), Length: uint32(w[2]), Mask: schedule.Mask(w[3])}
+	on, off := one.Next(now, zone)
+	return &wireSchedule{Active: one.Active(now, zone), Repeat: one.Mask.Kind().String(), NextOn: inUTC(on), NextOff: inUTC(off)}
+}
+
+func inUTC(t time.Time) *time.Time { return orNoTime(t.UTC()) }
 
 func (s *Service) wireTemplate(t Thing, p presentation) wireTemplate {
 	w := wireTemplate{

@@ -2,11 +2,10 @@ package trigger
 
 import (
 	"encoding/json"
-	"net/url"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/base/webhook"
 )
 
 var (
@@ -32,10 +31,8 @@ const (
 // people says whether actions of this kind reach people, who get tired of them sooner than programs.
 func (k Kind) people() bool { return k == Email || k == Push }
 
-const (
-	maxRecipients = 100  // of one action; ours
-	maxWebhook    = 2048 // bytes of an address
-)
+// maxRecipients is how many an action may have; ours.
+const maxRecipients = 100
 
 // An Action is what is done when a trigger fires.
 type Action struct {
@@ -149,9 +146,7 @@ func (a *Action) Check() error {
 }
 
 func checkURL(address string) error {
-	u, err := url.Parse(address)
-	if err != nil || len(address) > maxWebhook || !utf8.ValidString(address) || u.Host == "" || u.User != nil || u.Fragment != "" ||
-		u.Scheme != "http" && u.Scheme != "https" {
+	if !webhook.CheckURL(address) {
 		return ErrWebhook
 	}
 	return nil

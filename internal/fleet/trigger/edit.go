@@ -2,20 +2,16 @@ package trigger
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
-	"github.com/ardesia-iot/ardesia/internal/base/secret"
+	"github.com/ardesia-iot/ardesia/internal/base/webhook"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
-
-// newSecret is a key for the signatures of a webhook, as Standard Webhooks writes one.
-func newSecret() string { return secretPrefix + base64.StdEncoding.EncodeToString(secret.Random(32)) }
 
 // settleActions makes the actions of t ones that can be kept.
 func (s *Service) settleActions(ctx context.Context, who access.Actor, t *Trigger) error {
@@ -37,7 +33,7 @@ func (s *Service) settleActions(ctx context.Context, who access.Actor, t *Trigge
 func (s *Service) settleAction(ctx context.Context, who access.Actor, a *Action) error {
 	a.ID, a.Space, a.Owner, a.UpdatedAt = uuid.NewString(), who.Space, who.ID, a.CreatedAt
 	if a.Webhook != nil && a.Webhook.Secret == "" {
-		a.Webhook.Secret = newSecret()
+		a.Webhook.Secret = webhook.NewSecret()
 	}
 	if err := a.Check(); err != nil {
 		return err

@@ -2,12 +2,12 @@ package trigger
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/base/webhook"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -197,11 +197,7 @@ func (s *Service) later(ctx context.Context, r delivery, answer int, cause error
 		s.needs.Log.WarnContext(ctx, "a delivery was given up", "delivery", r.id, "kind", r.kind, "try", r.tries, "err", cause)
 		return s.end(r, dead, answer)
 	}
-	pause := maxPause
-	if n := r.tries - 1; n < 20 {
-		pause = min(maxPause, s.cfg.Retry<<n)
-	}
-	pause += rand.N(pause/5 + 1) // not all at once
+	pause := webhook.Pause(s.cfg.Retry, maxPause, r.tries)
 	s.counts.failed.Add(1)
 	s.needs.Log.InfoContext(ctx, "a delivery was not taken; it is tried again", "delivery", r.id, "kind", r.kind, "try", r.tries, "in", pause, "err", cause)
 	return outcome{id: r.id, next: now.Add(pause).UnixMicro(), answer: answer}

@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/base/webhook"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -152,7 +153,7 @@ func (s *Service) sendNotice(ctx context.Context, r delivery, t Trigger, a Actio
 	head.Set("Topic", base64.RawURLEncoding.EncodeToString(topic[:24])) // 32 characters; RFC 8030, section 5.4
 	head.Set("Urgency", "high")
 	head.Set("Idempotency-Key", r.id)
-	answer, err := s.ask(ctx, b.Endpoint, head, sealed)
+	answer, err := webhook.Post(ctx, s.needs.Web, b.Endpoint, head, sealed)
 	switch {
 	case outbound.Forbidden(err):
 		return s.end(r, dead, 0)

@@ -75,7 +75,7 @@ func (s *Service) open(ctx context.Context) error {
 }
 
 // watched says whether a rule waits for points of a series.
-func (s *Service) watched(series string) bool {
+func (s *Service) watched(_, series string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.index[series]) > 0

@@ -102,7 +102,7 @@ type Needs struct {
 	// Comings are the Changes of devices.
 	Comings *feed.Feed[device.Change]
 	// Tap begins to follow values behind a commit: series.Service.Tap.
-	Tap func(ctx context.Context, after, floor int64, watched func(series string) bool) (*series.Tap, error)
+	Tap func(ctx context.Context, after, floor int64, watched func(thing, series string) bool) (*series.Tap, error)
 	// Letter sends one to a person: post.Service.Send.
 	Letter func(ctx context.Context, l post.Letter) error
 	// Role is what somebody is in a space; access.NoRole for who is no member.

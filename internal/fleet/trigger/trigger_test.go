@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/webhook"
 )
 
 // Every kind of condition fires when it comes to hold, once, and again after it did not.
@@ -105,7 +106,7 @@ func TestWebhooksAreTriedUntilTaken(t *testing.T) {
 			if err := json.Unmarshal([]byte(c.head.Get("Webhook-Timestamp")), &seconds); err != nil {
 				t.Fatal(err)
 			}
-			if want := Sign(secret, c.head.Get("Webhook-Id"), time.Unix(seconds, 0), c.body); want == "" || c.head.Get("Webhook-Signature") != want {
+			if want := webhook.Sign(secret, c.head.Get("Webhook-Id"), time.Unix(seconds, 0), c.body); want == "" || c.head.Get("Webhook-Signature") != want {
 				t.Errorf("signature %q, want %q", c.head.Get("Webhook-Signature"), want)
 			}
 		}

@@ -211,6 +211,11 @@ var words = map[string]string{
 
 	"spacekey:revoke": "Member's API key revoked",
 
+	"sync:create":    "Group of synchronised properties made",
+	"sync:delete":    "Group of synchronised properties deleted",
+	"sync:erase-all": "All groups of synchronised properties of a space erased",
+	"sync:update":    "Group of synchronised properties changed",
+
 	"thing:clone":   "Thing copied",
 	"thing:create":  "Thing made",
 	"thing:delete":  "Thing deleted",
@@ -231,4 +236,11 @@ var words = map[string]string{
 	"trigger:restore":   "Deleted trigger brought back",
 	"trigger:unmute":    "Letters of a trigger wanted again",
 	"trigger:update":    "Trigger changed",
+
+	"webhook:create":    "Webhook of a device made",
+	"webhook:delete":    "Webhook of a device deleted",
+	"webhook:disable":   "Webhook turned off that nobody took anything from",
+	"webhook:erase-all": "All webhooks of a space erased",
+	"webhook:rotate":    "Secret of a webhook replaced",
+	"webhook:update":    "Webhook of a device turned on or off",
 }

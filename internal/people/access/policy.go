@@ -45,6 +45,8 @@ var nouns = map[string]map[string]string{
 	// What takes a dashboard out of its space: guests, and public links. Who may change
 	// dashboards sees it too.
 	"share": {"read": "write", "write": "write"},
+	// Where values go besides: an address and the secrets that sign may be seen by who may change them.
+	"webhook": {"read": "write", "write": "write"},
 	// What anybody may do about dashboards of others: ask to see one.
 	"sharerequest": {"write": "personal"},
 	"ca":           {"read": "read", "write": "manage", "manage": "manage"},

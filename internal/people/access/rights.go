@@ -24,6 +24,9 @@ var rights = []Right{
 	{"see triggers and what became of what they did", []Action{"trigger:read", "trigger:list", "action:read", "action:list"}},
 	{"make, change and delete triggers, which write to members, call webhooks and set properties", []Action{
 		"trigger:create", "trigger:update", "trigger:delete", "action:create", "action:update", "action:delete"}},
+	{"see which properties are kept the same", []Action{"sync:read", "sync:list"}},
+	{"say which properties are kept the same", []Action{"sync:create", "sync:update", "sync:delete"}},
+	{"see and change webhooks of things and devices, and what signs what they tell", []Action{"webhook:read", "webhook:create", "webhook:update", "webhook:delete"}},
 	{"add, claim, change and delete devices, and update them over the air", []Action{
 		"device:create", "device:claim", "device:write", "device:update", "device:delete", "device:tag",
 		"ota:upload", "ota:create", "ota:cancel", "ota:delete"}},

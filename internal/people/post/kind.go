@@ -55,6 +55,7 @@ const (
 	DashboardShared Kind = "dashboard-shared" // somebody lets the person see a dashboard
 	DashboardAsked  Kind = "dashboard-asked"  // somebody wants to see one of the person's
 	Trigger         Kind = "trigger"          // what a trigger of a space has to tell, in its words
+	WebhookOff      Kind = "webhook-off"      // nobody took what a thing or device had to tell
 )
 
 // Reminds says whether letters of this kind only remind, and come to nobody who does not want that.
@@ -97,6 +98,7 @@ var rules = map[Kind]rule{
 	SocialLinked:    {0, "provider when", "place device link"},
 	SocialUnlinked:  {0, "provider when", "place device link"},
 	ValuesFull:      {0, "space most", "when"},
+	WebhookOff:      {0, "what address since answer", ""},
 	Code:            {15 * time.Minute, "code", "when place device"},
 	DashboardShared: {0, "dashboard", "inviter link"},
 	DashboardAsked:  {0, "dashboard", "who message link"},

@@ -324,6 +324,51 @@ CREATE TABLE guard_place (
 	place bytea NOT NULL,
 	CONSTRAINT guard_place_pkey PRIMARY KEY (account)
 );
+CREATE TABLE hook (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	thing text NOT NULL,
+	device text NOT NULL,
+	sealed bytea NOT NULL,
+	active boolean NOT NULL,
+	since_seq bigint NOT NULL,
+	next_event bigint NOT NULL,
+	queued bigint NOT NULL,
+	queued_bytes bigint NOT NULL,
+	next_at bigint NOT NULL,
+	tries bigint NOT NULL,
+	failing_since bigint NOT NULL,
+	disabled_at bigint NOT NULL,
+	last_at bigint NOT NULL,
+	last_status bigint NOT NULL,
+	last_result text NOT NULL,
+	delivered bigint NOT NULL,
+	dropped bigint NOT NULL,
+	dead bigint NOT NULL,
+	created_at bigint NOT NULL,
+	CONSTRAINT hook_pkey PRIMARY KEY (id)
+);
+CREATE INDEX hook_device ON core.hook USING btree (device) WHERE (device <> ''::text);
+CREATE INDEX hook_space ON core.hook USING btree (space);
+CREATE INDEX hook_turn ON core.hook USING btree (next_at) WHERE ((queued > 0) AND active);
+CREATE UNIQUE INDEX hook_thing ON core.hook USING btree (thing) WHERE (thing <> ''::text);
+CREATE TABLE hook_event (
+	hook text NOT NULL,
+	number bigint NOT NULL,
+	id text NOT NULL,
+	space text NOT NULL,
+	thing text NOT NULL,
+	sealed bytea NOT NULL,
+	at bigint NOT NULL,
+	CONSTRAINT hook_event_pkey PRIMARY KEY (hook, number)
+);
+CREATE INDEX hook_event_space ON core.hook_event USING btree (space);
+CREATE TABLE hook_position (
+	id bigint NOT NULL,
+	seq bigint NOT NULL,
+	CONSTRAINT hook_position_pkey PRIMARY KEY (id)
+);
 CREATE TABLE journal (
 	number bigint NOT NULL,
 	at bigint NOT NULL,
@@ -728,6 +773,26 @@ CREATE TABLE social_link (
 	CONSTRAINT social_link_subject_index_key UNIQUE (subject_index)
 );
 CREATE INDEX social_link_by_account ON core.social_link USING btree (account, made_at);
+CREATE TABLE sync (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	type text NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	CONSTRAINT sync_pkey PRIMARY KEY (id)
+);
+CREATE INDEX sync_space ON core.sync USING btree (space);
+CREATE TABLE sync_member (
+	property text NOT NULL,
+	sync text NOT NULL,
+	space text NOT NULL,
+	thing text NOT NULL,
+	position bigint NOT NULL,
+	CONSTRAINT sync_member_pkey PRIMARY KEY (property)
+);
+CREATE INDEX sync_member_space ON core.sync_member USING btree (space);
+CREATE INDEX sync_member_sync ON core.sync_member USING btree (sync);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,
@@ -748,6 +813,7 @@ CREATE TABLE thing (
 );
 CREATE INDEX thing_space ON core.thing USING btree (space);
 CREATE INDEX thing_timezone ON core.thing USING btree (timezone, id) WHERE (device IS NOT NULL);
+CREATE INDEX thing_webhook ON core.thing USING btree (id) WHERE webhook_active;
 CREATE UNIQUE INDEX thing_device ON core.thing USING btree (device) WHERE (device IS NOT NULL);
 CREATE UNIQUE INDEX thing_name ON core.thing USING btree (space, name_mac) WHERE (deleted_at IS NULL);
 CREATE TABLE thing_erase (

@@ -289,6 +289,50 @@ CREATE TABLE guard_place (
 	at bigint not null,
 	place bytea not null
 );
+CREATE TABLE hook (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	thing text not null,
+	device text not null,
+	sealed bytea not null,
+	active boolean not null,
+	since_seq bigint not null,
+	next_event bigint not null,
+	queued bigint not null,
+	queued_bytes bigint not null,
+	next_at bigint not null,
+	tries bigint not null,
+	failing_since bigint not null,
+	disabled_at bigint not null,
+	last_at bigint not null,
+	last_status bigint not null,
+	last_result text not null,
+	delivered bigint not null,
+	dropped bigint not null,
+	dead bigint not null,
+	created_at bigint not null
+);
+CREATE INDEX hook_device on hook (device) where device <> '';
+CREATE INDEX hook_space on hook (space);
+CREATE UNIQUE INDEX hook_thing on hook (thing) where thing <> '';
+CREATE INDEX hook_turn on hook (next_at) where queued > 0 and active;
+CREATE TABLE hook_event (
+	hook text not null,
+	number bigint not null,
+	id text not null,
+	space text not null,
+	thing text not null,
+	sealed bytea not null,
+	at bigint not null,
+	primary key (hook,
+	number)
+);
+CREATE INDEX hook_event_space on hook_event (space);
+CREATE TABLE hook_position (
+	id INTEGER not null primary key,
+	seq bigint not null
+);
 CREATE TABLE journal (
 	number INTEGER not null primary key,
 	at bigint not null,
@@ -664,6 +708,24 @@ CREATE TABLE social_link (
 	used_at bigint not null
 );
 CREATE INDEX social_link_by_account on social_link (account, made_at);
+CREATE TABLE sync (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	type text not null,
+	created_at bigint not null,
+	updated_at bigint not null
+);
+CREATE INDEX sync_space on sync (space);
+CREATE TABLE sync_member (
+	property text not null primary key,
+	sync text not null,
+	space text not null,
+	thing text not null,
+	position bigint not null
+);
+CREATE INDEX sync_member_space on sync_member (space);
+CREATE INDEX sync_member_sync on sync_member (sync);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,
@@ -685,6 +747,7 @@ CREATE UNIQUE INDEX thing_device on thing (device) where device is not null;
 CREATE UNIQUE INDEX thing_name on thing (space, name_mac) where deleted_at is null;
 CREATE INDEX thing_space on thing (space);
 CREATE INDEX thing_timezone on thing (timezone, id) where device is not null;
+CREATE INDEX thing_webhook on thing (id) where webhook_active;
 CREATE TABLE thing_erase (
 	series text not null primary key,
 	space text not null,

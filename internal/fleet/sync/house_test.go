@@ -1,0 +1,348 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	stdsync "sync"
+	"testing"
+	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/senml"
+	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
+	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/door/doortest"
+)
+
+const (
+	space      = "51000000-0000-4000-8000-000000000001"
+	otherSpace = "51000000-0000-4000-8000-000000000002"
+)
+
+var (
+	noon     = time.Date(2026, 10, 17, 12, 0, 0, 0, time.UTC)
+	editor   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000001", Space: space, Role: access.Editor}
+	viewer   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000003", Space: space, Role: access.Viewer}
+	stranger = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000002", Space: otherSpace, Role: access.Admin}
+	actors   = map[string]access.Actor{"editor": editor, "viewer": viewer, "stranger": stranger}
+)
+
+// A stack is this room with the real ones below it, on three databases. It is also made in a process that is killed, so it
+// knows no test.
+type stack struct {
+	*Service
+	history *series.Service
+	devices *device.Service
+	things  *thing.Service
+	policy  *access.Policy
+}
+
+// A setting is what a stack stands on.
+type setting struct {
+	dir                    string
+	core, history, keyring *db.DB
+	now                    func() time.Time
+	log                    *slog.Logger
+	limit                  int
+	send                   thing.Send
+}
+
+func newStack(ctx context.Context, c setting) (*stack, error) {
+	k := &stack{}
+	root, err := keys.OpenRoot(ctx, filepath.Join(c.dir, "keys"), keys.Options{Now: c.now})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := root.Ring(ctx, c.keyring)
+	if err != nil {
+		return nil, err
+	}
+	organization := func(_ context.Context, id string) (string, error) {
+		if id == otherSpace {
+			return otherSpace, nil
+		}
+		return "", nil
+	}
+	authority, err := ca.New(ca.Needs{Store: ca.SQL(c.core), Keys: ring, Now: c.now, Log: c.log})
+	if err != nil {
+		return nil, err
+	}
+	if k.devices, err = device.New(device.Needs{Store: device.SQL(c.core), Keys: ring, Certificates: authority, Revocations: &authority.Changes, Now: c.now,
+		Log: c.log, Organization: organization}); err != nil {
+		return nil, err
+	}
+	if k.history, err = series.New(ctx, series.Needs{Store: series.SQL(c.history), Keys: ring, Log: c.log, Now: c.now}); err != nil {
+		return nil, err
+	}
+	if k.policy, err = access.New(); err != nil {
+		return nil, err
+	}
+	if k.things, err = thing.New(thing.Needs{Store: thing.SQL(c.core, ring), Keys: ring, Series: k.history, Devices: k.devices, Policy: k.policy,
+		Organization: organization, Now: c.now, Log: c.log}); err != nil {
+		return nil, err
+	}
+	k.devices.Bind(k.things.ForDevices(), noLine{})
+	if c.send != nil {
+		k.things.Bind(c.send, nil)
+	}
+	k.Service, err = New(ctx, Needs{Store: SQL(c.core), Things: k.things, Mirror: k.history.Mirror, Organization: organization, Now: c.now, Log: c.log,
+		Limit: func(context.Context, string) (int, error) { return c.limit, nil }})
+	if err != nil {
+		return nil, err
+	}
+	k.things.BindSync(k.Of)
+	return k, nil
+}
+
+type noLine struct{}
+
+func (noLine) Send(string, string, []byte, byte) {}
+func (noLine) Drop(string, error)                {}
+
+// A house is a stack that runs within a test, with a clock that the test moves, and boards.
+type house struct {
+	*stack
+	t    testing.TB
+	set  setting
+	http http.Handler
+	stop func()
+
+	mu   stdsync.Mutex
+	now  time.Time                 // guarded by mu
+	down map[string][]senml.Record // guarded by mu; by thing: what its board was told, and has not read
+}
+
+func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	for _, e := range dbtest.Engines {
+		t.Run(e.String(), func(t *testing.T) { test(t, newHouse(t, e)) })
+	}
+}
+
+func newHouse(t testing.TB, e db.Engine, change ...func(*setting)) *house {
+	t.Helper()
+	h := &house{t: t, now: noon, down: map[string][]senml.Record{}}
+	h.set = setting{
+		dir: t.TempDir(), core: dbtest.Open(t, dbtest.Config(t, e, dbtest.Core)), history: dbtest.Open(t, dbtest.Config(t, e, dbtest.History)),
+		keyring: dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Keyring)), now: h.clock, log: slog.New(slog.NewTextHandler(t.Output(), nil)), send: h.hear,
+	}
+	for _, fn := range change {
+		fn(&h.set)
+	}
+	h.again()
+	t.Cleanup(func() { h.stop() })
+	return h
+}
+
+// again is the house after a start of the program.
+func (h *house) again() {
+	h.t.Helper()
+	if h.stop != nil {
+		h.stop()
+	}
+	var err error
+	if h.stack, err = newStack(context.Background(), h.set); err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts stdsync.WaitGroup
+	for _, run := range []func(context.Context) error{h.history.Run, h.Service.Run} {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				h.t.Errorf("Run = %v", err)
+			}
+		})
+	}
+	h.stop = stdsync.OnceFunc(func() {
+		cancel()
+		parts.Wait()
+	})
+	free := door.Rate{PerMinute: -1}
+	d, err := door.New(door.Config{KeyRate: free, OpenRate: free, GuessRate: free}, door.Needs{
+		Log: h.set.log, Now: h.clock, Policy: h.policy,
+		Identify: func(_ context.Context, token string) (access.Actor, error) {
+			who, ok := actors[token]
+			if !ok {
+				return access.Actor{}, door.ErrToken
+			}
+			return who, nil
+		},
+		Enter: func(_ context.Context, who access.Actor, _ string) (access.Actor, error) { return who, nil },
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if h.http, err = d.Handler(slices.Concat(h.Routes(), h.things.Routes())); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// hear is the line to boards.
+func (h *house) hear(name string, payload []byte, _ byte) {
+	t, ok := topic.Parse(name)
+	if !ok || t.Kind != topic.ThingIn {
+		return
+	}
+	records, err := senml.Decode(payload)
+	if err != nil {
+		h.t.Errorf("a board cannot read %x: %v", payload, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.down[t.ID] = append(h.down[t.ID], records...)
+}
+
+// read takes what a board was told since.
+func (h *house) read(t thing.Thing) []senml.Record {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.down[t.ID]
+	delete(h.down, t.ID)
+	return all
+}
+
+// heard is what a board was told since, as name=value.
+func (h *house) heard(t thing.Thing) string {
+	var all []string
+	for _, r := range h.read(t) {
+		v, err := json.Marshal(map[senml.Kind]any{senml.Float: r.Num, senml.Int: r.Int, senml.Bool: r.Int != 0, senml.Text: r.Text}[r.Kind])
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		all = append(all, r.Name+"="+string(v))
+	}
+	return strings.Join(all, " ")
+}
+
+// thing makes a thing with a board and properties of the given types, called as the keys say.
+func (h *house) thing(name string, types map[string]string) thing.Thing {
+	h.t.Helper()
+	d, err := h.devices.Create(h.t.Context(), editor, device.Device{Name: name, Type: "generic_device_secretkey"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	t := thing.Thing{Name: name, Timezone: "Europe/Rome", Device: d.ID}
+	for key, typ := range types {
+		p := thing.Property{Name: key, Type: thing.TypeOf(typ), Permission: thing.ReadWrite, Strategy: thing.OnChange, Persist: !strings.HasPrefix(key, "fleeting")}
+		if strings.HasPrefix(key, "sensor") {
+			p.Permission = thing.ReadOnly
+		}
+		t.Properties = append(t.Properties, p)
+	}
+	if t, err = h.things.Create(h.t.Context(), editor, t, false); err != nil {
+		h.t.Fatal(err)
+	}
+	h.things.Permit(editor, t.ID) // is remembered from now on, so that boards are told before anybody goes on
+	return t
+}
+
+func property(t thing.Thing, name string) string {
+	for _, p := range t.Properties {
+		if p.Name == name {
+			return p.ID
+		}
+	}
+	panic("no property " + name)
+}
+
+// say has the board of a thing say a value.
+func (h *house) say(t thing.Thing, name, value string) {
+	h.t.Helper()
+	h.pass(time.Millisecond)
+	if err := h.things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// write has a person write a value.
+func (h *house) write(t thing.Thing, name, value string) {
+	h.t.Helper()
+	h.pass(time.Millisecond)
+	if err := h.things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// value is the last one of a property.
+func (h *house) value(t thing.Thing, name string) string {
+	h.t.Helper()
+	_, p, err := h.things.Property(h.t.Context(), editor, property(t, name))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	last, ok := h.things.Last(p)
+	if !ok {
+		return ""
+	}
+	return string(thing.JSON(last.Value))
+}
+
+// history is all that a property was, as JSON with blanks between.
+func (h *house) values(id string) string {
+	h.t.Helper()
+	all, err := h.history.Raw(h.t.Context(), series.Query{Series: id, Space: space, From: noon.Add(-48 * time.Hour), To: noon.Add(1000 * time.Hour), Limit: 100_000})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var texts []string
+	for _, p := range all {
+		texts = append(texts, string(thing.JSON(p.Value)))
+	}
+	return strings.Join(texts, " ")
+}
+
+// group makes one over HTTP.
+func (h *house) group(members ...string) wireGroup {
+	h.t.Helper()
+	var out wireGroup
+	h.want(201, "editor", "PUT", "/iot/v1/sync", map[string]any{"properties": members}, &out)
+	return out
+}
+
+// want makes a request and fails the test when the status is another one.
+func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
+	h.t.Helper()
+	return doortest.Want(h.t, h.http, status, as, method, path, body, out)
+}
+
+// eventually waits until ok says true.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s did not happen", what)
+		case <-tick.C:
+		}
+	}
+}
