@@ -51,6 +51,8 @@ type World struct {
 	Program string
 	// Terminal says that Out is one, which shows colours.
 	Terminal bool
+	// Around is put around the API, and sees requests and answers as clients do; nil for nothing.
+	Around func(api http.Handler) http.Handler
 }
 
 // A Server is the whole house.
@@ -389,6 +391,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	routes, err := d.Handler(s.Routes())
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
+	}
+	if s.world.Around != nil {
+		routes = s.world.Around(routes)
 	}
 	mux := http.NewServeMux()
 	for pattern, page := range s.pages().routes() {

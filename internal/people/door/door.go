@@ -457,3 +457,27 @@ type probe struct{ header http.Header }
 func (p *probe) Header() http.Header         { return p.header }
 func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
 func (p *probe) WriteHeader(int)             {}
+
+// Finder says which of routes a request is for, as a Door finds it, without running anything. Its error says which
+// declaration is wrong.
+func Finder(routes []Route) (func(r *http.Request) (Route, bool), error) {
+	mux, byPattern := http.NewServeMux(), make(map[string]Route, len(routes))
+	for _, route := range routes {
+		b := &bound{route: route, pattern: route.registered()}
+		if err := register(mux, b); err != nil {
+			return nil, err
+		}
+		byPattern[b.pattern] = route
+	}
+	return func(r *http.Request) (Route, bool) {
+		clean, err := tidy(r.URL)
+		if err != nil {
+			return Route{}, false
+		}
+		c := *r
+		c.URL = clean
+		_, pattern := mux.Handler(&c)
+		route, ok := byPattern[pattern]
+		return route, ok
+	}, nil
+}

@@ -1,0 +1,3 @@
+package servertest
+
+func note(test, pattern, agent string, status int) {}
