@@ -1,6 +1,9 @@
 package server
 
 import (
+	"fmt"
+	"net/http"
+
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
@@ -33,3 +36,16 @@ func document(routes []door.Route, base string) (*openapi.Document, error) {
 
 // Document is the API written down, without its address.
 func (s *Server) Document() (*openapi.Document, error) { return document(s.Routes(), "") }
+
+// docPages show the document, to anyone.
+func (s *Server) docPages() (map[string]http.HandlerFunc, error) {
+	base := ""
+	if at := s.base.Load(); at != nil {
+		base = *at
+	}
+	doc, err := document(s.Routes(), base)
+	if err != nil {
+		return nil, fmt.Errorf("document of the API: %w", err)
+	}
+	return openapi.NewSite(doc).Pages(), nil
+}

@@ -399,6 +399,13 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	for pattern, page := range s.pages().routes() {
 		mux.HandleFunc(pattern, page)
 	}
+	docs, err := s.docPages()
+	if err != nil {
+		return nil, err
+	}
+	for pattern, page := range docs {
+		mux.HandleFunc(pattern, page)
+	}
 	for pattern, page := range s.devPages() {
 		mux.HandleFunc(pattern, page)
 	}
