@@ -98,6 +98,7 @@ func Try(t testing.TB, cfg server.Config, log *slog.Logger) (*House, error) {
 	h := &House{home: home{Config: cfg, t: t}}
 	h.now = h.Now
 	seen := &watch{t: t}
+	t.Cleanup(func() { finished(t) })
 	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now, Around: seen.around})
 	if err != nil {
 		return nil, err
