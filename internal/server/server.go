@@ -65,6 +65,7 @@ type Server struct {
 	policy     *access.Policy
 	accounts   *account.Service
 	orgs       *org.Service
+	spaceRates *door.Spaces
 	apikeys    *apikey.Service
 	mail       mail.Sender
 	letters    *post.Service
@@ -138,6 +139,7 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if s.orgs, err = org.New(s.orgNeeds()); err != nil {
 		return err
 	}
+	s.spaceRates = door.NewSpaces(s.limitOf(org.Requests), now)
 	if s.apikeys, err = apikey.New(s.apikeyNeeds()); err != nil {
 		return err
 	}
@@ -382,7 +384,7 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	d, err := door.New(door.Config{
 		Origins: []string{"*"}, KeyRate: door.Rate{PerMinute: s.cfg.APIRate}, OpenRate: door.Rate{PerMinute: s.cfg.OpenRate},
 	}, door.Needs{
-		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Done: counts.request,
+		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Spaces: s.spaceRates, Done: counts.request,
 	})
 	if err != nil {
 		return nil, err

@@ -99,9 +99,9 @@ func headers() map[string]*Header {
 	}
 	return map[string]*Header{
 		"Retry-After":           whole("Seconds after which to try again."),
-		"X-RateLimit-Limit":     whole("How many requests a minute are let through in the long run, of the limit that is nearest to its end."),
-		"X-RateLimit-Remaining": whole("How many requests of that limit are left at this moment."),
-		"X-RateLimit-Reset":     whole("Seconds until all of that limit is there again, if nothing more is asked."),
+		"X-RateLimit-Limit":     whole("How many requests may come at once, of that limit of which least is left: the key's, the space's, or the address's. Ratelimit-Policy says of each how many a minute come back."),
+		"X-RateLimit-Remaining": whole("How many of them are left at this moment."),
+		"X-RateLimit-Reset":     whole("Seconds until all of them are there again, if nothing more is asked."),
 	}
 }
 
