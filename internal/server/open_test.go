@@ -31,6 +31,13 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 	for pattern := range s.devPages() { // from this machine, with --dev
 		open = append(open, pattern)
 	}
+	docs, err := s.docPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern := range docs {
+		open = append(open, pattern)
+	}
 	for pattern := range s.signin.Pages() {
 		open = append(open, pattern)
 	}

@@ -87,6 +87,8 @@ func (s *Server) countOf(ctx context.Context, space string, q org.Quota) (int, e
 		return s.syncs.Count(ctx, space)
 	case org.Notices:
 		return s.triggers.Today(ctx, space)
+	case org.Requests:
+		return s.spaceRates.Used(space), nil
 	case org.APIKeys:
 		sp, err := s.orgs.Get(ctx, space)
 		if err != nil {

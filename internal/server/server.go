@@ -55,6 +55,8 @@ type World struct {
 	Program string
 	// Terminal says that Out is one, which shows colours.
 	Terminal bool
+	// Around is put around the API, and sees requests and answers as clients do; nil for nothing.
+	Around func(api http.Handler) http.Handler
 }
 
 // A Server is the whole house.
@@ -67,6 +69,7 @@ type Server struct {
 	policy     *access.Policy
 	accounts   *account.Service
 	orgs       *org.Service
+	spaceRates *door.Spaces
 	apikeys    *apikey.Service
 	mail       mail.Sender
 	letters    *post.Service
@@ -144,6 +147,7 @@ func (s *Server) people(ctx context.Context) (err error) {
 	if s.orgs, err = org.New(s.orgNeeds()); err != nil {
 		return err
 	}
+	s.spaceRates = door.NewSpaces(s.limitOf(org.Requests), now)
 	if s.apikeys, err = apikey.New(s.apikeyNeeds()); err != nil {
 		return err
 	}
@@ -403,7 +407,7 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	d, err := door.New(door.Config{
 		Origins: []string{"*"}, KeyRate: door.Rate{PerMinute: s.cfg.APIRate}, OpenRate: door.Rate{PerMinute: s.cfg.OpenRate},
 	}, door.Needs{
-		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Done: counts.request,
+		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Spaces: s.spaceRates, Done: counts.request,
 	})
 	if err != nil {
 		return nil, err
@@ -413,8 +417,18 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
+	if s.world.Around != nil {
+		routes = s.world.Around(routes)
+	}
 	mux := http.NewServeMux()
 	for pattern, page := range s.pages().routes() {
+		mux.HandleFunc(pattern, page)
+	}
+	docs, err := s.docPages()
+	if err != nil {
+		return nil, err
+	}
+	for pattern, page := range docs {
 		mux.HandleFunc(pattern, page)
 	}
 	for pattern, page := range s.devPages() {

@@ -24,6 +24,7 @@ import (
 type House struct {
 	home
 	Server *server.Server
+	seen   *watch
 	ahead  atomic.Int64 // of this machine's clock, in ns
 	end    func() error // stops it, once
 }
@@ -96,20 +97,30 @@ func Try(t testing.TB, cfg server.Config, log *slog.Logger) (*House, error) {
 	}
 	h := &House{home: home{Config: cfg, t: t}}
 	h.now = h.Now
-	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now})
+	seen := &watch{t: t}
+	t.Cleanup(func() { finished(t) })
+	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now, Around: seen.around})
 	if err != nil {
 		return nil, err
+	}
+	if err := seen.learn(s); err != nil {
+		return nil, errors.Join(err, s.Close(context.Background()))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx) }()
-	h.Server, h.act = s, s.Admin
+	h.Server, h.act, h.seen = s, s.Admin, seen
 	h.end = sync.OnceValue(func() error {
 		h.idle.close()
 		cancel()
 		return errors.Join(<-ran, s.Close(context.Background()))
 	})
 	h.stop = sync.OnceFunc(func() {
+		defer func() {
+			for _, text := range h.Wrong() {
+				t.Error(text)
+			}
+		}()
 		if err := h.end(); err != nil {
 			t.Errorf("server stopped with %v", err)
 		}

@@ -24,7 +24,9 @@ var install sync.Once
 func installed(t *testing.T) {
 	t.Helper()
 	install.Do(func() {
-		if _, err := os.Stat("node_modules/arduino-iot-js"); err == nil {
+		_, one := os.Stat("node_modules/arduino-iot-js")
+		_, two := os.Stat("node_modules/@seriousme/openapi-schema-validator")
+		if one == nil && two == nil {
 			return
 		}
 		if out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
@@ -119,4 +121,10 @@ func TestLiveClient(t *testing.T) {
 			t.Errorf("lamp is %v, want what the owner wrote, true", p.LastValue)
 		}
 	}
+}
+
+// The document of the API is OpenAPI 3.1, says a validator that is not ours.
+func TestDocument(t *testing.T) {
+	h := servertest.Start(t)
+	node(t, "document.mjs", "API="+h.URL(), "NODE_EXTRA_CA_CERTS="+h.CA())
 }

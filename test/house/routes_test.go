@@ -820,6 +820,9 @@ func FuzzRoutes(f *testing.F) {
 		if err := got.judge(named, s); err != nil {
 			t.Errorf("%s %s?%s with %s %q: %d %s: %v", d.Method, path, s.query, s.kind, s.body, got.status, got.body, err)
 		}
+		for _, text := range h.Wrong() {
+			t.Errorf("after %s %s?%s with %s %q: %s", d.Method, path, s.query, s.kind, s.body, text)
+		}
 		if d.Method == "GET" || strings.HasPrefix(d.Path, "/iot/v2/series") {
 			return
 		}

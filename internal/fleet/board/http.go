@@ -71,14 +71,14 @@ type inLoRa struct {
 // Routes are the addresses of this room. Paths and wire names are those of the API that
 // we are compatible with; what is in the catalogue is no secret. programs are those that boards are provisioned with.
 func Routes(programs Folder) []door.Route {
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "GET /iot/v1/supported/devices", Open: true, Out: []wireBoard{}, Do: programs.httpSupported},
 		{Pattern: "GET /iot/v2/binaries/provisioningv2", Action: "board:list", Out: wireFirmware{}, Do: programs.httpFirmware},
 		{Pattern: "GET /v3/boards", Open: true, Out: wireItems{}, Do: httpBoards},
 		{Pattern: "GET /iot/v1/lora-freq-plans", Action: "board:list", Out: wirePlans{}, Do: httpPlans},
 		// The only answer that it has is that there is no network.
 		{Pattern: "PUT /iot/v1/lora-devices", Action: "device:create", In: inLoRa{}, Status: http.StatusNotImplemented, Do: httpLoRa},
-	}
+	})
 }
 
 func (f Folder) httpSupported(w http.ResponseWriter, _ *http.Request, _ access.Actor) error {

@@ -54,7 +54,7 @@ const media = "devicev2.cert"
 // in the caller's space: the room of devices has it.
 func (s *Service) Routes(device door.Loader) []door.Route {
 	const path = "/iot/v2/devices/{id}/certs"
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "GET " + path, Action: "certificate:list", Resource: device, Out: []wireCertificate{}, Do: s.httpList},
 		{Pattern: "PUT " + path, Action: "certificate:issue", Resource: device, In: wireCreate{}, Out: wireCertificate{},
 			MaxBody: 8 << 10, Status: http.StatusCreated, Do: s.httpIssue},
@@ -62,7 +62,7 @@ func (s *Service) Routes(device door.Loader) []door.Route {
 		{Pattern: "POST " + path + "/{cid}", Action: "certificate:update", Resource: device, In: wireUpdate{}, Out: wireCertificate{},
 			MaxBody: 8 << 10, Do: s.httpUpdate},
 		{Pattern: "DELETE " + path + "/{cid}", Action: "certificate:revoke", Resource: device, Do: s.httpRevoke},
-	}
+	})
 }
 
 func of(r *http.Request, who access.Actor) Device {

@@ -37,14 +37,14 @@ func (s *Service) Routes() []door.Route {
 	}
 	const one = "/iot/v2/dashboards/{id}"
 	const tags = "/v1/dashboards/{id}/tags"
-	return append(all, slices.Concat([]door.Route{
+	return docs.Tell(append(all, slices.Concat([]door.Route{
 		{Pattern: "PUT " + tags, Action: "dashboard:update", Resource: s.resource, In: inTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + tags + "/{key}", Action: "dashboard:update", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "DELETE " + one, Action: "dashboard:delete", Resource: s.resource, Do: s.httpDelete},
 		{Pattern: "PUT " + one + "/widgets/{widget}/variables", Action: "dashboard:update", Resource: s.resource, In: inLinks{}, Out: wireLinks{}, Do: s.httpLink},
 		{Pattern: "GET /v1/dashboards/{id}/health", Action: "dashboard:read", Resource: s.resource, Out: []wireFinding{}, Do: s.httpHealth},
 		{Pattern: "POST /v1/dashboards/import", Action: "dashboard:create", MaxBody: maxTemplate, Out: wireDashboard{}, Status: http.StatusCreated, Do: s.httpImport},
-	}, s.shareRoutes(), s.linkRoutes(), s.imageRoutes())...)
+	}, s.shareRoutes(), s.linkRoutes(), s.imageRoutes())...))
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

@@ -21,7 +21,7 @@ import (
 func (s *Service) Routes() []door.Route {
 	const all, one = "/iot/v2/devices", "/iot/v2/devices/{id}"
 	here, any := s.Load, s.loadAny
-	return append([]door.Route{
+	return docs.Tell(append([]door.Route{
 		{Pattern: "GET " + all, Action: "device:list", Out: []wireDevice{}, Do: s.httpList},
 		{Pattern: "PUT " + all, Action: "device:create", In: wireCreate{}, Out: wireDevice{}, Status: http.StatusCreated, Do: s.httpCreate},
 		{Pattern: "PUT " + all + "/claim", Action: "device:claim", In: wireClaim{}, Out: wireDevice{}, Status: http.StatusCreated, Do: s.httpClaim},
@@ -44,7 +44,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "GET " + one + "/tags", Action: "device:read", Resource: here, Out: wireTags{}, Do: s.httpTags},
 		{Pattern: "PUT " + one + "/tags", Action: "device:tag", Resource: here, In: wireTag{}, MaxBody: 4 << 10, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "device:tag", Resource: here, Do: s.httpDeleteTag},
-	}, s.credentialRoutes()...)
+	}, s.credentialRoutes()...))
 }
 
 // Load is the door.Loader of routes below one device, {id}. A deleted device is not

@@ -40,7 +40,7 @@ const (
 // Routes are the addresses of this room; cloud-api reference, sections 6.5 and 7.1. one is the Loader of a device.
 func (s *Service) Routes(one door.Loader) []door.Route {
 	const dev, update, image, campaign = "/iot/v2/devices/{id}/ota", "/ota/v1/ota", "/v1/ota/images", "/v1/ota/campaigns"
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "POST " + dev, Action: "ota:upload", Resource: one, MaxBody: otafile.MaxFile + formExtra, Timeout: uploadTime + waitTime, Out: wireUploaded{}, Status: http.StatusAccepted, Do: s.httpUpload},
 		{Pattern: "PUT " + dev, Action: "ota:create", Resource: one, In: wireStart{}, Timeout: waitTime, Status: http.StatusAccepted, Do: s.httpStart},
 		{Pattern: "POST " + dev + "/url", Action: "ota:create", Resource: one, In: wireStartURL{}, Status: http.StatusAccepted, Do: s.httpStartURL},
@@ -63,7 +63,7 @@ func (s *Service) Routes(one door.Loader) []door.Route {
 
 		// Boards have no tokens: the address itself is the secret.
 		{Pattern: "GET " + downloadPath + "{token}", Open: true, Timeout: fetchTime, Do: s.httpFile},
-	}
+	})
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

@@ -23,7 +23,7 @@ const maxThingBody = 256 << 10
 // that we are compatible with.
 func (s *Service) Routes() []door.Route {
 	const one = "/iot/v2/things/{id}"
-	return append([]door.Route{
+	return docs.Tell(append([]door.Route{
 		{Pattern: "GET /iot/v2/things", Action: "thing:list", Out: []wireThing{}, Do: s.httpList},
 		{Pattern: "PUT /iot/v2/things", Action: "thing:create", MaxBody: maxThingBody, In: inThing{}, Out: wireThing{}, Status: http.StatusCreated, Do: s.httpCreate},
 		{Pattern: "GET " + one, Action: "thing:read", Resource: s.resource, Out: wireThing{}, Do: s.httpShow},
@@ -39,7 +39,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "PUT " + one + "/tags", Action: "thing:tag", Resource: s.resource, In: wireTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "thing:tag", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "GET /iot/v1/property_types", Action: "propertytype:list", Out: []wireType{}, Do: s.httpTypes},
-	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes(), s.fillRoutes())...)
+	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes(), s.fillRoutes())...))
 }
 
 // Load is the door.Loader of routes below one thing, {id}, for other rooms. A deleted thing is there.

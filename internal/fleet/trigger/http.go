@@ -22,7 +22,7 @@ const (
 // for those below /v1.
 func (s *Service) Routes() []door.Route {
 	const one, action = "/iot/v1/triggers/{id}", "/iot/v1/actions/{id}"
-	return append([]door.Route{
+	return docs.Tell(append([]door.Route{
 		{Pattern: "GET /iot/v1/triggers", Action: "trigger:list", Out: []wireTrigger{}, Do: s.httpList},
 		{Pattern: "PUT /iot/v1/triggers", Action: "trigger:create", MaxBody: maxTriggerBody, In: inTrigger{}, Out: wireTrigger{}, Status: http.StatusCreated, Do: s.httpCreate},
 		{Pattern: "GET " + one, Action: "trigger:read", Resource: s.resource, Out: wireLinked{}, Do: s.httpShow},
@@ -37,7 +37,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "PUT " + action, Action: "action:update", Resource: s.actionResource, MaxBody: maxActionBody, In: inActionEdit{}, Out: wireAction{}, Do: s.httpUpdateAction},
 		{Pattern: "DELETE " + action, Action: "action:delete", Resource: s.actionResource, Do: s.httpDeleteAction},
 		{Pattern: "PUT " + action + "/unsubscribe", Action: "action:update", Resource: s.actionResource, In: inRecipients{}, Out: wireAction{}, Do: s.httpUnsubscribe},
-	}, s.ourRoutes()...)
+	}, s.ourRoutes()...))
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

@@ -34,7 +34,7 @@ type wireAct struct {
 
 // Routes are the addresses of this room.
 func (s *Service) Routes() []door.Route {
-	return []door.Route{{Pattern: "GET /v1/me/activity", Action: "account:read", Resource: myself, Out: wireActivity{}, Do: s.httpActivity}}
+	return docs.Tell([]door.Route{{Pattern: "GET /v1/me/activity", Action: "account:read", Resource: myself, Out: wireActivity{}, Do: s.httpActivity}})
 }
 
 // myself is the account of whoever asks.

@@ -54,14 +54,14 @@ type wireChange struct {
 
 // Routes are the addresses of this room.
 func (s *Service) Routes() []door.Route {
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "GET /v1/apikeys", Action: "apikey:list", Resource: own, Out: []wireKey{}, Do: s.httpList},
 		{Pattern: "POST /v1/apikeys", Action: "apikey:create", Resource: own, In: wireNew{}, Out: wireKey{}, Status: http.StatusCreated, Do: s.httpAdd},
 		{Pattern: "PATCH /v1/apikeys/{id}", Action: "apikey:update", Resource: s.load, In: wireChange{}, Out: wireKey{}, Do: s.httpChange},
 		{Pattern: "DELETE /v1/apikeys/{id}", Action: "apikey:delete", Resource: s.load, Status: http.StatusNoContent, Do: s.httpRevoke},
 		{Pattern: "GET /v1/spaces/{id}/apikeys", Space: "id", Action: "spacekey:list", Out: []wireKey{}, Do: s.httpBound},
 		{Pattern: "DELETE /v1/spaces/{id}/apikeys/{key}", Space: "id", Action: "spacekey:revoke", Status: http.StatusNoContent, Do: s.httpRevokeBound},
-	}
+	})
 }
 
 // own is the resource of what people do about all their keys.

@@ -37,7 +37,7 @@ func newCORS(origins []string) (cors, error) {
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 	corsHeaders = "Accept, Authorization, Content-Type, User-Agent, X-Organization"
-	corsExposed = "Content-Disposition, Ratelimit, Ratelimit-Policy, Retry-After, X-Request-Id"
+	corsExposed = "Content-Disposition, Ratelimit, Ratelimit-Policy, Retry-After, X-Ratelimit-Limit, X-Ratelimit-Remaining, X-Ratelimit-Reset, X-Request-Id"
 )
 
 // admit writes the headers for r's origin.

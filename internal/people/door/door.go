@@ -60,6 +60,8 @@ type Needs struct {
 	// Enter takes the actor into the space that X-Organization names, or into its
 	// own when organization is "", and sets Space and Role.
 	Enter func(ctx context.Context, who access.Actor, organization string) (access.Actor, error)
+	// Spaces limits how often a space is asked; nil is without limit.
+	Spaces *Spaces
 	// Done is told of every request, for metrics; it may be nil. pattern is "" where
 	// there is no route.
 	Done func(pattern string, status int, took time.Duration)
@@ -101,9 +103,9 @@ func New(cfg Config, needs Needs) (*Door, error) {
 	return &Door{
 		cfg: cfg, needs: needs, cors: c,
 		// security.md §5.3: API 600 per minute and key, 100 at once.
-		keys:  NewLimiter(cfg.KeyRate, Rate{PerMinute: 600, Burst: 100}, needs.Now),
-		open:  NewLimiter(cfg.OpenRate, Rate{PerMinute: 3000}, needs.Now),
-		guess: NewLimiter(cfg.GuessRate, Rate{PerMinute: 600}, needs.Now),
+		keys:  newLimiter("key", cfg.KeyRate, Rate{PerMinute: 600, Burst: 100}, needs.Now),
+		open:  newLimiter("address", cfg.OpenRate, Rate{PerMinute: 3000}, needs.Now),
+		guess: newLimiter("failures", cfg.GuessRate, Rate{PerMinute: 600}, needs.Now),
 	}, nil
 }
 
@@ -369,7 +371,7 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string
 		// Only failures count, so that one guesser does not lock out the good
 		// tokens behind the same address.
 		if problem.Of(err).Kind == problem.Unauthenticated {
-			if err := d.guess.Take(nil, Address(r)); err != nil {
+			if err := d.guess.Take(w.Header(), Address(r)); err != nil {
 				return who, err
 			}
 		}
@@ -391,7 +393,10 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string
 		}
 		organization = named
 	}
-	return d.needs.Enter(r.Context(), who, organization)
+	if who, err = d.needs.Enter(r.Context(), who, organization); err != nil || d.needs.Spaces == nil {
+		return who, err
+	}
+	return who, d.needs.Spaces.Take(r.Context(), w.Header(), who.Space)
 }
 
 // Organization is the space that r's header names, "" for none. IDs of spaces are in
@@ -457,3 +462,27 @@ type probe struct{ header http.Header }
 func (p *probe) Header() http.Header         { return p.header }
 func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
 func (p *probe) WriteHeader(int)             {}
+
+// Finder says which of routes a request is for, as a Door finds it, without running anything. Its error says which
+// declaration is wrong.
+func Finder(routes []Route) (func(r *http.Request) (Route, bool), error) {
+	mux, byPattern := http.NewServeMux(), make(map[string]Route, len(routes))
+	for _, route := range routes {
+		b := &bound{route: route, pattern: route.registered()}
+		if err := register(mux, b); err != nil {
+			return nil, err
+		}
+		byPattern[b.pattern] = route
+	}
+	return func(r *http.Request) (Route, bool) {
+		clean, err := tidy(r.URL)
+		if err != nil {
+			return Route{}, false
+		}
+		c := *r
+		c.URL = clean
+		_, pattern := mux.Handler(&c)
+		route, ok := byPattern[pattern]
+		return route, ok
+	}, nil
+}

@@ -368,7 +368,7 @@ func TestRateOfOneKey(t *testing.T) {
 	get := func(token string) *httptest.ResponseRecorder { return h.do("GET", "/iot/v2/things/t1", token, "") }
 	for i := range 2 {
 		w := get("good")
-		if got, want := w.Header().Get("Ratelimit"), fmt.Sprintf(`"default";r=%d`, 1-i); w.Code != 200 || got != want {
+		if got, want := w.Header().Get("Ratelimit"), fmt.Sprintf(`"key";r=%d`, 1-i); w.Code != 200 || got != want {
 			t.Fatalf("request %d: status %d, Ratelimit %q, want %q", i, w.Code, got, want)
 		}
 	}

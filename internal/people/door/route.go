@@ -30,9 +30,10 @@ type Route struct {
 	Timeout time.Duration // for the whole request; 0 is DefaultTimeout
 	// In and Out are zero values of the wire types. When In is set the body is
 	// checked against it before Do runs: see Schema for the tags. Out is for
-	// those who read the declarations; nothing checks it at run time.
+	// those who read the declarations; tests hold each answer against it, nothing does at run time.
 	In, Out any
 	Status  int // of success; 0 is 200
+	Doc     Doc
 	Do      func(w http.ResponseWriter, r *http.Request, who access.Actor) error
 }
 

@@ -25,9 +25,9 @@ func (s *Service) Routes() []door.Route {
 	if s.needs.Leaked == nil {
 		return nil
 	}
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "POST /v1/apikeys/leaked", Open: true, MaxBody: 2 << 10, In: wireLeak{}, Out: wireThanks{}, Status: http.StatusAccepted, Do: s.httpLeaked},
-	}
+	})
 }
 
 func (s *Service) httpLeaked(w http.ResponseWriter, r *http.Request, _ access.Actor) error {

@@ -30,10 +30,10 @@ type wireRequest struct {
 
 // Routes are the addresses of this room; all are open to anyone.
 func (s *Service) Routes() []door.Route {
-	return append(s.providerRoutes(),
+	return docs.Tell(append(s.providerRoutes(),
 		door.Route{Pattern: "POST /iot/v1/clients/token", Open: true, MaxBody: 8 << 10, Out: wireToken{}, Do: s.httpToken},
 		door.Route{Pattern: "GET /.well-known/jwks.json", Open: true, Do: s.httpKeys},
-	)
+	))
 }
 
 func (s *Service) httpToken(w http.ResponseWriter, r *http.Request, _ access.Actor) error {

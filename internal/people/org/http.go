@@ -91,7 +91,7 @@ const disbandTime = 5 * time.Minute
 
 // Routes are the addresses of this room.
 func (s *Service) Routes() []door.Route {
-	return slices.Concat([]door.Route{
+	return docs.Tell(slices.Concat([]door.Route{
 		{Pattern: "GET /v1/roles", Action: "role:list", Out: []wireRole{}, Do: s.httpRoles},
 		{Pattern: "GET /v1/spaces", Action: "org:list", Out: []wireSpace{}, Do: s.httpList},
 		{Pattern: "POST /v1/spaces", Action: "membership:create", Resource: oneself, In: wireNew{}, Out: wireWhole{}, Status: http.StatusCreated, Do: s.httpCreate},
@@ -105,7 +105,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "POST /v1/spaces/{id}/owner", Space: "id", Action: "org:manage", In: wireUser{}, Out: wireHanded{}, Do: s.httpHandOver},
 		{Pattern: "POST /v1/spaces/{id}/owner/accept", Space: "id", Action: "membership:accept", Resource: oneself, Out: wireHanded{}, Do: s.httpTakeOver},
 		{Pattern: "POST /v1/spaces/{id}/disband", Space: "id", Action: "org:erase", In: wireNamed{}, Out: wireGone{}, Timeout: disbandTime, Do: s.httpDisband},
-	}, s.inviteRoutes(), s.logoRoutes())
+	}, s.inviteRoutes(), s.logoRoutes()))
 }
 
 // oneself is the resource of what people do about their own places in spaces.

@@ -35,11 +35,12 @@ const (
 	Dashboards Quota = "dashboards" // as devices and things
 	Storage    Quota = "storage"    // MiB of uploaded files and pictures
 	Values     Quota = "values"     // that are sent in a day of UTC, by boards and people
+	Requests   Quota = "requests"   // of the API in a minute, of all keys and people together; a sixth of them at once
 )
 
 // Quotas are all of them, in the order in which people read them.
 func Quotas() []Quota {
-	return []Quota{Devices, Things, Properties, Members, APIKeys, Dashboards, Triggers, Notices, Syncs, Storage, Values}
+	return []Quota{Devices, Things, Properties, Members, APIKeys, Dashboards, Triggers, Notices, Syncs, Storage, Requests, Values}
 }
 
 func quotaNames() []string {
@@ -60,7 +61,7 @@ type Limits map[Quota]int
 // machine away from all others: a thousand times what a workshop has. How many values a machine can take
 // its operator must say.
 func DefaultLimits() Limits {
-	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Dashboards: 1_000, Members: 1_000, APIKeys: 1_000, Storage: 1_024, Triggers: 1_000, Notices: 100_000, Syncs: 1_000}
+	return Limits{Devices: 100_000, Things: 100_000, Properties: 1_000_000, Dashboards: 1_000, Members: 1_000, APIKeys: 1_000, Storage: 1_024, Triggers: 1_000, Notices: 100_000, Syncs: 1_000, Requests: 6_000}
 }
 
 // ParseLimits reads texts such as "devices=500" over the defaults.
@@ -93,7 +94,7 @@ func FullText(q Quota, used, most int) string {
 var nouns = map[Quota]string{Devices: "devices (deleted ones included, until they are gone for good)", Things: "things (deleted ones included, until they are gone for good)",
 	Properties: "properties", Dashboards: "dashboards (deleted ones included, until they are gone for good)", Members: "members", APIKeys: "API keys",
 	Triggers: "triggers (deleted ones included, until they are gone for good)", Notices: "acts of triggers today", Syncs: "groups of synchronised properties",
-	Storage: "MiB of uploaded files", Values: "values today"}
+	Storage: "MiB of uploaded files", Values: "values today", Requests: "requests a minute"}
 
 // A Use is how much of a quota a space has used.
 type Use struct {
