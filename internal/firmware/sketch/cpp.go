@@ -133,10 +133,9 @@ func thingProperties(spec Spec, with []named, without []thing.Property) string {
 	b.WriteString("\n")
 	for _, v := range with {
 		fmt.Fprintf(&b, "%s %s;", declaration(v.Type), v.Ident)
-		switch {
-		case v.Ident != v.Variable:
-			fmt.Fprintf(&b, " // %s, which a sketch cannot call so: %s", comment(v.Variable), comment(v.Name))
-		case v.Name != v.Variable:
+		if v.Ident != v.Variable {
+			fmt.Fprintf(&b, " // %s, which means something else in a sketch", comment(v.Variable))
+		} else if v.Name != v.Variable {
 			fmt.Fprintf(&b, " // %s", comment(v.Name))
 		}
 		b.WriteString("\n")

@@ -9,8 +9,8 @@ import (
 // A library is one that sketches are built with, in the version that they were written for.
 type library struct{ name, version string }
 
-// libraries are those that a sketch itself includes, and what they include by name. Versions exist; what these need
-// in turn differs from board to board, and Arduino's tools know it.
+// libraries are those that a sketch itself includes, and what they include by name. Versions were the newest known when this was
+// written; what these need in turn differs from board to board, and Arduino's tools know it.
 var libraries = []library{
 	{"ArduinoIoTCloud", "2.9.3"},
 	{"Arduino_ConnectionHandler", "1.2.0"},

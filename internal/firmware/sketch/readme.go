@@ -76,7 +76,7 @@ func trustSteps(spec Spec) string {
 // trustWords says how the board knows that it speaks with this server, and where it does not.
 func trustWords(spec Spec) string {
 	own := spec.Place.CA != nil
-	const after = " Do so again after each update of the library. A profile of `sketch.yaml` (`--profile`) fetches an unmodified library, with which the board does not connect."
+	const after = " Copy it again after each update of the library. A profile of `sketch.yaml` (`--profile`) fetches an unmodified library, with which the board does not connect."
 	switch f := spec.Board.family(); {
 	case f == esp8266:
 		return "**The connection is encrypted, but the board does not check with whom:** the library switches that off on the ESP8266. Whoever can redirect the board's traffic can read its secret key. Use it in networks that you trust.\n"

@@ -12,7 +12,7 @@ import (
 var (
 	ErrLanguage    = problem.New(problem.Invalid, "invalid-language", "A language is one of cpp, python, micropython, javascript.")
 	ErrBoard       = problem.New(problem.Invalid, "invalid-board", "There is no such board: GET /v3/boards lists those that sketches are made for, by their FQBN.")
-	ErrNoDevice    = problem.New(problem.Conflict, "no-device", "No device is attached to the thing, so it is unknown which board the sketch is for. Attach one, or say board=FQBN, such as board=arduino:samd:nano_33_iot.")
+	ErrNoDevice    = problem.New(problem.Conflict, "no-device", "No device is attached to the thing, so it is unknown which board the sketch is for. Attach one, or say board=FQBN, such as board=arduino:samd:nano_33_iot (ardesiactl: --board).")
 	ErrOtherBoard  = problem.New(problem.Conflict, "other-board", "The attached device is of another type than that board. Leave board out, or attach the right device.")
 	ErrNoSketch    = problem.New(problem.Conflict, "no-sketch-for-device", "No sketch can be made for a device of this type. Programs in other languages can: say language=python, micropython or javascript.")
 	ErrNoProgram   = problem.New(problem.Conflict, "no-program-for-device", "Nothing can be programmed on a device of this type.")
