@@ -193,6 +193,7 @@ func TestTagsOfTriggers(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		lamp := property(h.thing("pond", "", map[string]string{"lamp": "STATUS"}), "lamp")
 		a := h.trigger(map[string]any{"name": "Hot", "property_id": lamp, "tags": []any{map[string]any{"key": "room", "value": "hall"}}})
+		h.pass(time.Second)
 		b := h.trigger(map[string]any{"name": "Cold", "property_id": lamp})
 		h.want(200, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "room", "value": "attic"}, nil)
 		h.want(200, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "floor", "value": "3"}, nil)
