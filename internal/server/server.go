@@ -19,6 +19,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/run"
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
+	"github.com/ardesia-iot/ardesia/internal/firmware/template"
 	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
@@ -78,6 +79,7 @@ type Server struct {
 	triggers   *trigger.Service
 	dashboards *dashboard.Service
 	ota        *ota.Service
+	templates  *template.Service
 	wall       *edge.Wall
 	audit      *audit.Service
 	refused    refusals
@@ -202,6 +204,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openTriggers(ctx); err != nil {
 		return err
 	}
+	if s.templates, err = template.New(s.templateNeeds()); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -219,7 +224,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := errors.Join(s.things.EraseAgain(ctx), s.devices.EraseAgain(ctx)); err != nil {
 		return err
 	}
-	return s.ota.Repair(ctx, s.devices.Living)
+	return errors.Join(s.templates.Repair(ctx), s.ota.Repair(ctx, s.devices.Living))
 }
 
 // Where operators find what they hand to those who check boards.
@@ -281,7 +286,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.templates.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -331,6 +336,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "devices", Run: s.devices.Run},
 		{Name: "things", Run: s.things.Run},
 		{Name: "triggers", Run: s.triggers.Run},
+		{Name: "templates", Run: s.templates.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "values of spaces", Run: s.orgs.Run},

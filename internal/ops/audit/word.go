@@ -200,6 +200,15 @@ var words = map[string]string{
 
 	"spacekey:revoke": "Member's API key revoked",
 
+	"template:applied":  "Things, dashboards and triggers made of a template",
+	"template:apply":    "Begun to make what is in a template",
+	"template:create":   "Template made",
+	"template:delete":   "Template deleted",
+	"template:erase":    "Templates of a space erased",
+	"template:import":   "Template imported from a file",
+	"template:takeback": "What was half made of a template taken back",
+	"template:update":   "Template renamed",
+
 	"thing:clone":   "Thing copied",
 	"thing:create":  "Thing made",
 	"thing:delete":  "Thing deleted",

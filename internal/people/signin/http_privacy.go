@@ -24,6 +24,7 @@ var kept = []struct {
 	{"spaces", []string{"core.org", "core.org_member", "core.org_invite", "core.org_erase", "core.device", "core.thing"}},
 	{"dashboards", []string{"core.dashboard", "core.dashboard_share", "core.dashboard_link", "core.dashboard_request"}},
 	{"triggers", []string{"core.trigger", "core.trigger_action", "core.trigger_mute", "core.trigger_push"}},
+	{"templates", []string{"core.template"}},
 	{"updates", []string{"core.ota", "core.ota_image", "core.ota_campaign"}},
 	{"letters", []string{"core.post", "core.post_rate"}},
 	{"journal", []string{"core.journal", "core.audit_person"}},
