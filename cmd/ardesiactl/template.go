@@ -1,10 +1,14 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -126,11 +130,11 @@ func (a *app) templateShow() *cobra.Command {
 }
 
 func (a *app) templateExport() *cobra.Command {
-	var file string
+	var file, folder string
 	var force bool
 	c := &cobra.Command{
-		Use: "export ID", Short: "Write a template to a .tino file",
-		Example: "  ardesiactl template export ID --outfile farm.tino",
+		Use: "export ID", Short: "Write a template to a .tino file, or its sketches into a folder",
+		Example: "  ardesiactl template export ID --outfile farm.tino\n  ardesiactl template export thermostat --sketches .",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, given []string) error {
 			s, err := a.server()
@@ -140,6 +144,17 @@ func (a *app) templateExport() *cobra.Command {
 			text, err := s.ExportTemplate(c.Context(), given[0])
 			if err != nil {
 				return err
+			}
+			if folder != "" {
+				names, err := writeSketches(text, folder, force)
+				if err != nil {
+					return err
+				}
+				var rows [][]string
+				for _, name := range names {
+					rows = append(rows, []string{name})
+				}
+				return a.print(c, map[string]any{"files": names}, []string{"file"}, rows)
 			}
 			if file == "" {
 				file = filepath.Base(given[0]) + tino
@@ -163,8 +178,69 @@ func (a *app) templateExport() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&file, "outfile", "", "where to write it, instead of ID.tino")
-	c.Flags().BoolVar(&force, "overwrite", false, "in place of a file that is there")
+	c.Flags().StringVar(&folder, "sketches", "", "folder to write the sketches of the template into, instead of a .tino file")
+	c.Flags().BoolVar(&force, "overwrite", false, "in place of files that are there")
+	c.MarkFlagsMutuallyExclusive("outfile", "sketches")
 	return c
+}
+
+// maxSketchFile bounds what is unpacked of one file of a sketch, in bytes: no template has more.
+const maxSketchFile = 24 << 20
+
+// writeSketches writes the sketches of a .tino file into a folder, and nothing elsewhere: the folder is a root that no name
+// gets out of. Nothing is written when a file is there already, unless force is set.
+func writeSketches(text []byte, folder string, force bool) ([]string, error) {
+	z, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		return nil, fmt.Errorf("the server's answer is no .tino file: %w", err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	files, names := map[string]*zip.File{}, []string{}
+	for _, f := range z.File {
+		name, ok := strings.CutPrefix(f.Name, "resources/sketches/")
+		if !ok || strings.HasSuffix(name, "/") {
+			continue
+		}
+		if _, err := root.Stat(name); err == nil && !force {
+			return nil, usage{fmt.Errorf("%s is there already: give another folder, or --overwrite", filepath.Join(folder, name))}
+		}
+		files[name], names = f, append(names, name)
+	}
+	if len(names) == 0 {
+		return nil, missing{errors.New("the template has no sketch")}
+	}
+	for _, name := range names {
+		if err := writeSketchFile(root, name, files[name]); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func writeSketchFile(root *os.Root, name string, f *zip.File) error {
+	r, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, maxSketchFile+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxSketchFile {
+		return fmt.Errorf("%s is larger than a template may be", name)
+	}
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return root.WriteFile(name, text, 0o644)
 }
 
 func (a *app) templateImport() *cobra.Command {

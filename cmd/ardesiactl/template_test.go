@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -64,10 +66,41 @@ func TestTemplates(t *testing.T) {
 	if len(applied.Things) != gallery[0].Things || len(applied.Dashboards) != gallery[0].Dashboards || len(applied.Triggers) != gallery[0].Triggers {
 		t.Errorf("made %+v of %+v", applied, gallery[0])
 	}
+	dir := t.TempDir()
+	good(nil, "template", "export", "thermostat", "--sketches", dir)
+	if text, err := os.ReadFile(filepath.Join(dir, "thermostat", "thermostat.ino")); err != nil || len(text) == 0 {
+		t.Errorf("no sketch was written: %v", err)
+	}
+	bad(exitUsage, "template", "export", "thermostat", "--sketches", dir)
+	bad(exitNotFound, "template", "export", back.ID, "--sketches", dir)
 	good(nil, "template", "delete", back.ID)
 	bad(exitNotFound, "template", "show", back.ID)
 	if err := os.WriteFile(file, []byte("no zip"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	bad(exitUsage, "template", "import", file)
+}
+
+// Whatever a server says a file of a sketch is called, nothing is written outside of the folder.
+func TestSketchesStayInTheirFolder(t *testing.T) {
+	var file bytes.Buffer
+	z := zip.NewWriter(&file)
+	f, err := z.Create("resources/sketches/../../evil.ino")
+	if err == nil {
+		_, err = f.Write([]byte("x"))
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	names, err := writeSketches(file.Bytes(), filepath.Join(dir, "a", "b"), false)
+	if err == nil {
+		t.Errorf("wrote %v", names)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "evil.ino")); err == nil {
+		t.Error("a file is outside of the folder")
+	}
 }

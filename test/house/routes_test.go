@@ -121,6 +121,11 @@ var samples = map[string][]sample{
 	"PUT /iot/v1/actions/{id}":                               {{"", isJSON, `{"name":"renamed","webhook":{"url":"https://example.org/other"}}`}},
 	"PUT /iot/v1/actions/{id}/unsubscribe":                   {{"", isJSON, `{"recipients":["{fresh}"]}`}},
 	"POST /v1/triggers/import":                               {{"", isJSON, `{"template":{"name":"imported","linked_property":{"thing_id":"it","property_id":"canary"},"condition":{"operator":"LT","value":3}},"things":{"it":"{thing}"},"prefix_name":"My "}`}},
+	"PUT /iot/v1/templates":                                  {{"", isJSON, `{"template_name":"","custom_template_id":"{template}","prefix_name":"x ","things_options":{}}`}},
+	"POST /storage/template/v1/list":                         {{"", isJSON, `{"sort":"asc"}`}},
+	"POST /storage/template/archive/v1":                      {{"", "multipart/form-data; boundary=x", tinoForm()}},
+	"POST /v1/templates":                                     {{"", isJSON, `{"name":"another","description":"of a thing","things":["{thing}"]}`}},
+	"PATCH /v1/templates/{id}":                               {{"", isJSON, `{"name":"renamed"}`}},
 	"POST /v1/push":                                          {{"", isJSON, `{"endpoint":"https://push.example.org/{hex}","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`}},
 
 	"POST /v1/spaces":                      {{"", isJSON, `{"name":"another"}`}},
@@ -232,6 +237,7 @@ func (c *caller) settleIn() {
 	c.settleFleet()
 	c.settleSpaces()
 	c.settleDashboard()
+	c.settleTemplate()
 }
 
 // settleFor makes what the requests of one route are about.
@@ -241,6 +247,9 @@ func (c *caller) settleFor(d door.Declaration) {
 	c.settleSpaces()
 	if ofDashboards(d) {
 		c.settleDashboard()
+	}
+	if ofTemplates(d) {
+		c.settleTemplate()
 	}
 }
 
@@ -455,6 +464,8 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 		switch {
 		case strings.Contains(d.Path, "/dashboards/"), strings.HasPrefix(d.Path, "/v1/shared/"):
 			own = c.dashboardPart(name, d.Path)
+		case ofTemplates(d):
+			own = c.own["template"]
 		case strings.HasPrefix(d.Path, "/ota/v1/"):
 			own = c.own["update"]
 		case strings.HasPrefix(d.Path, "/v1/ota/images"):
