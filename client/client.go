@@ -160,7 +160,7 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 }
 
 // Do sends in as JSON (nothing when nil) and decodes the answer into out (when
-// not nil). path may have a query. A token that the server no longer accepts is
+// not nil; a *[]byte gets it as it came). path may have a query. A token that the server no longer accepts is
 // fetched again once.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	var body []byte
@@ -245,6 +245,10 @@ func (c *Client) send(r *http.Request, out any) error {
 		return e
 	}
 	if out == nil {
+		return nil
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = text
 		return nil
 	}
 	if err := json.Unmarshal(text, out); err != nil {

@@ -63,6 +63,11 @@ func (c *Client) UploadOTA(ctx context.Context, device, name string, file []byte
 
 // Form is a form with a file in its field ota_file, and its media type.
 func Form(name string, file []byte, fields map[string]string) (kind string, body []byte, err error) {
+	return form("ota_file", name, file, fields)
+}
+
+// form is one with fields and one file, in the part called as.
+func form(as, name string, file []byte, fields map[string]string) (kind string, body []byte, err error) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for key, value := range fields {
@@ -70,7 +75,7 @@ func Form(name string, file []byte, fields map[string]string) (kind string, body
 			return "", nil, err
 		}
 	}
-	part, err := w.CreateFormFile("ota_file", name)
+	part, err := w.CreateFormFile(as, name)
 	if err != nil {
 		return "", nil, err
 	}

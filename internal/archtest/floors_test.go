@@ -24,7 +24,7 @@ var floors = []string{
 	"internal/schema internal/base/db/dbtest",
 	"internal/people/access internal/people/door/... internal/people/account internal/people/org internal/people/apikey internal/people/guard internal/people/factor internal/people/post internal/people/oauth internal/people/social/... internal/people/signin",
 	"internal/fleet/topic internal/fleet/schedule internal/fleet/series/... internal/fleet/ca internal/fleet/device internal/fleet/board internal/fleet/thing internal/fleet/sync internal/fleet/trigger internal/fleet/hook internal/fleet/dashboard internal/fleet/ota internal/fleet/onboard",
-	"internal/firmware/sketch",
+	"internal/firmware/sketch internal/firmware/template",
 	"internal/ops/audit internal/ops/backup",
 	"internal/edge/...",
 	"web internal/server internal/servertest internal/bench",

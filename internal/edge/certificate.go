@@ -32,8 +32,8 @@ const (
 
 // prefixes are the names that official clients put before the host they are
 // given (arduino-iot-js: wss., mqtts-up.; boards: mqtts-sa., boards-v2., boards-int.; the API: api.;
-// template storage: media.; sign-in: id.).
-var prefixes = []string{"api", "id", "wss", "media", "mqtts-up", "mqtts-sa", "boards-v2", "boards-int"}
+// template storage: api-media., media.; sign-in: id.).
+var prefixes = []string{"api", "api-media", "id", "wss", "media", "mqtts-up", "mqtts-sa", "boards-v2", "boards-int"}
 
 // Names lists what a server called host answers to: host, its service names,
 // the loopback names, and more. A host that is an IP address has no service names.

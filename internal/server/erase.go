@@ -161,7 +161,10 @@ func (s *Server) empty(ctx context.Context, space, step string) error {
 	if err := s.cut(step + ".1"); err != nil {
 		return err
 	}
-	// .2. Triggers, synchronised properties, webhooks and dashboards, then things and their values.
+	// .2. Templates, triggers, synchronised properties, webhooks and dashboards, then things and their values.
+	if err := s.templates.EraseSpace(ctx, operator, space); err != nil {
+		return err
+	}
 	if err := s.triggers.EraseSpace(ctx, operator, space); err != nil {
 		return err
 	}

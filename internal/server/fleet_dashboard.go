@@ -22,10 +22,12 @@ func (s *Server) dashboardNeeds() dashboard.Needs {
 		Store: dashboard.SQL(d.core, d.ring), Keys: d.ring, Things: s.things, Devices: s.devices, Policy: s.policy,
 		Organization: s.orgs.Organization, Admit: s.orgs.Admit, Person: s.knownAs, Find: s.findGuest, Now: s.world.Now, Log: s.log,
 		Limit: s.limitOf(org.Dashboards),
-		Room:  func(ctx context.Context, space string) (int64, error) { return s.roomBeside(ctx, space, s.ota.Count) },
-		Full:  func(used, most int) string { return org.FullText(org.Dashboards, used, most) },
-		Tell:  s.tellOfDashboard,
-		Page:  func(token string) string { return s.webOrigin() + dashboard.PublicPath(token) },
+		Room: func(ctx context.Context, space string) (int64, error) {
+			return s.roomBeside(ctx, space, s.ota.Count, s.templates.Bytes)
+		},
+		Full: func(used, most int) string { return org.FullText(org.Dashboards, used, most) },
+		Tell: s.tellOfDashboard,
+		Page: func(token string) string { return s.webOrigin() + dashboard.PublicPath(token) },
 	}
 }
 

@@ -19,7 +19,7 @@ func (s *Server) openUpdates() (err error) {
 	s.ota, err = ota.New(ota.Needs{
 		Store: ota.SQL(d.core, d.ring), Blobs: blob.New(d.core, d.ring, now), MAC: d.ring.MAC("ota-file"), Devices: s.devices, Now: now, Log: s.log,
 		Room: func(ctx context.Context, space string) (int64, error) {
-			return s.roomBeside(ctx, space, s.dashboards.Bytes)
+			return s.roomBeside(ctx, space, s.dashboards.Bytes, s.templates.Bytes)
 		},
 		Address: s.boardAddress,
 	})
@@ -36,25 +36,36 @@ func (s *Server) boardAddress(path string) string {
 	return "https://" + reachable(s.cfg.Host, a["https"]) + path
 }
 
-// storageOf is how much of its storage a space has used, in MiB, of which a part counts as one: files for boards, and pictures of
-// dashboards. A file that still comes does not count.
+// storageOf is how much of its storage a space has used, in MiB, of which a part counts as one: files for boards, pictures of
+// dashboards, and templates. A file that still comes does not count.
 func (s *Server) storageOf(ctx context.Context, space string) (int, error) {
 	files, err := s.ota.Count(ctx, space)
 	if err != nil {
 		return 0, err
 	}
 	pictures, err := s.dashboards.Bytes(ctx, space)
-	return int((files + pictures + mib - 1) / mib), err
+	if err != nil {
+		return 0, err
+	}
+	templates, err := s.templates.Bytes(ctx, space)
+	return int((files + pictures + templates + mib - 1) / mib), err
 }
 
-// roomBeside is how many bytes of its storage a space has beside what another room of the house has taken of it.
-func (s *Server) roomBeside(ctx context.Context, space string, taken func(ctx context.Context, space string) (int64, error)) (int64, error) {
+// roomBeside is how many bytes of its storage a space has beside what other rooms of the house have taken of it.
+func (s *Server) roomBeside(ctx context.Context, space string, taken ...func(ctx context.Context, space string) (int64, error)) (int64, error) {
 	most, err := s.orgs.Limit(ctx, space, org.Storage)
 	if err != nil || most == 0 {
 		return math.MaxInt64, err
 	}
-	n, err := taken(ctx, space)
-	return max(0, int64(most)*mib-n), err
+	left := int64(most) * mib
+	for _, count := range taken {
+		n, err := count(ctx, space)
+		if err != nil {
+			return 0, err
+		}
+		left -= n
+	}
+	return max(0, left), nil
 }
 
 // runGone removes the updates of devices that are removed, until ctx ends. What it misses a start finds.

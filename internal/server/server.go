@@ -20,6 +20,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/shred"
 	"github.com/ardesia-iot/ardesia/internal/edge"
 	"github.com/ardesia-iot/ardesia/internal/firmware/sketch"
+	"github.com/ardesia-iot/ardesia/internal/firmware/template"
 	"github.com/ardesia-iot/ardesia/internal/fleet/board"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
@@ -89,6 +90,7 @@ type Server struct {
 	ota        *ota.Service
 	onboarding *onboard.Service
 	sketches   *sketch.Service
+	templates  *template.Service
 	wall       *edge.Wall
 	audit      *audit.Service
 	refused    refusals
@@ -223,6 +225,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openSketches(); err != nil {
 		return err
 	}
+	if s.templates, err = template.New(s.templateNeeds()); err != nil {
+		return err
+	}
 	if s.shredder, err = shred.New(shred.Needs{DB: d.core, Erase: d.ring.Erase, Actor: operator.String(), Now: now, Log: log}); err != nil {
 		return err
 	}
@@ -243,7 +248,7 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.onboarding.Repair(ctx); err != nil {
 		return err
 	}
-	return s.ota.Repair(ctx, s.devices.Living)
+	return errors.Join(s.templates.Repair(ctx), s.ota.Repair(ctx, s.devices.Living))
 }
 
 // Where operators find what they hand to those who check boards.
@@ -305,7 +310,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -358,6 +363,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "triggers", Run: s.triggers.Run},
 		{Name: "synchronised properties", Run: s.syncs.Run},
 		{Name: "webhooks", Run: s.hooks.Run},
+		{Name: "templates", Run: s.templates.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},
 		{Name: "values of spaces", Run: s.orgs.Run},

@@ -84,6 +84,7 @@ type school struct {
 	other string                    // a space that the bound key of "astray" is for
 
 	dashboards bool // the route that is asked for is about a dashboard: anew makes one
+	templates  bool // or about a template
 }
 
 func newSchool(t *testing.T, h *servertest.House) *school {
@@ -169,6 +170,9 @@ func (s *school) anew() {
 	s.ask("PUT", "/v1/spaces/"+sp.ID+"/logo", sample{"", "image/png", onePixel})
 	if s.dashboards {
 		s.settleDashboard()
+	}
+	if s.templates {
+		s.settleTemplate()
 	}
 }
 
@@ -307,6 +311,9 @@ func TestMatrix(t *testing.T) {
 		}
 		if s.dashboards = ofDashboards(d); s.dashboards {
 			s.settleDashboard()
+		}
+		if s.templates = ofTemplates(d); s.templates {
+			s.settleTemplate()
 		}
 		var cells []string
 		for _, p := range principals {

@@ -135,6 +135,11 @@ var samples = map[string][]sample{
 	"POST /iot/v1/sync/{id}":                                 {{"", isJSON, `{"properties":[{"id":"{two}"},{"id":"{one}"}]}`}},
 	"PUT /iot/v2/devices/{id}/webhooks":                      {{"", isJSON, `{"uri":"https://example.org/hook","active":false}`}},
 	"POST /v1/devices/{id}/webhooks/{webhook}":               {{"", isJSON, `{"active":false}`}},
+	"PUT /iot/v1/templates":                                  {{"", isJSON, `{"template_name":"","custom_template_id":"{template}","prefix_name":"x ","things_options":{}}`}},
+	"POST /storage/template/v1/list":                         {{"", isJSON, `{"sort":"asc"}`}},
+	"POST /storage/template/archive/v1":                      {{"", "multipart/form-data; boundary=x", tinoForm()}},
+	"POST /v1/templates":                                     {{"", isJSON, `{"name":"another","description":"of a thing","things":["{thing}"]}`}},
+	"PATCH /v1/templates/{id}":                               {{"", isJSON, `{"name":"renamed"}`}},
 	"POST /v1/push":                                          {{"", isJSON, `{"endpoint":"https://push.example.org/{hex}","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}`}},
 
 	"POST /v1/spaces":                                     {{"", isJSON, `{"name":"another"}`}},
@@ -261,6 +266,7 @@ func (c *caller) settleIn() {
 	c.settleFleet()
 	c.settleSpaces()
 	c.settleDashboard()
+	c.settleTemplate()
 }
 
 // settleFor makes what the requests of one route are about.
@@ -273,6 +279,9 @@ func (c *caller) settleFor(d door.Declaration) {
 	}
 	if ofBoards(d) {
 		c.settleBoards()
+	}
+	if ofTemplates(d) {
+		c.settleTemplate()
 	}
 }
 
@@ -566,6 +575,8 @@ func (c *caller) path(d door.Declaration, param func(name, own string) string) s
 			own = "room"
 		case strings.Contains(d.Path, "/dashboards/"), strings.HasPrefix(d.Path, "/v1/shared/"):
 			own = c.dashboardPart(name, d.Path)
+		case ofTemplates(d):
+			own = c.own["template"]
 		case strings.HasPrefix(d.Path, "/ota/v1/"):
 			own = c.own["update"]
 		case strings.HasPrefix(d.Path, "/v1/ota/images"):

@@ -54,8 +54,10 @@ type pictures interface {
 	dropImage(ctx context.Context, space, dashboard, id string, e journal.Entry) error
 }
 
+const picturePrefix = "/v1/dashboards/"
+
 // imagePath is the address of a picture.
-func imagePath(dashboard, id string) string { return "/v1/dashboards/" + dashboard + "/images/" + id }
+func imagePath(dashboard, id string) string { return picturePrefix + dashboard + "/images/" + id }
 
 // AddImage keeps a picture for a dashboard of who's space. Its pixels are kept and nothing else.
 func (s *Service) AddImage(ctx context.Context, who access.Actor, id string, raw []byte) (Image, error) {

@@ -111,11 +111,16 @@ func plain(n *yaml.Node, deep int) bool {
 // Import makes a dashboard of a template. overrides say which thing, by its ID, stands for one that
 // the template names; a thing without one must be named by its ID. Widgets and pages get new IDs.
 func (s *Service) Import(ctx context.Context, who access.Actor, t Template, overrides map[string]string) (Dashboard, error) {
+	return s.ImportAs(ctx, who, uuid.NewString(), t, overrides)
+}
+
+// ImportAs is Import for who has chosen the ID of the dashboard, which must be new.
+func (s *Service) ImportAs(ctx context.Context, who access.Actor, id string, t Template, overrides map[string]string) (Dashboard, error) {
 	if err := ours(who); err != nil {
 		return Dashboard{}, err
 	}
 	in := &importing{standIns: standIns{s: s, who: who, things: map[string]thing.Thing{}}, overrides: overrides}
-	d := Dashboard{Name: t.Name, Cover: t.Cover}
+	d := Dashboard{ID: id, Name: t.Name, Cover: t.Cover}
 	pages := map[string]string{MainPage: MainPage, "": MainPage}
 	for _, p := range t.Pages {
 		fresh := uuid.NewString()
@@ -142,7 +147,37 @@ func (s *Service) Import(ctx context.Context, who access.Actor, t Template, over
 		}
 		d.Widgets = append(d.Widgets, w)
 	}
-	return s.Create(ctx, who, d)
+	return s.create(ctx, who, d, nil, "dashboard:create", nil)
+}
+
+// Things are what a template calls the things that it shows, in widgets and in their options; each once, in order.
+func (t Template) Things() []string {
+	var all []string
+	for _, w := range t.Widgets {
+		for _, v := range w.Variables {
+			all = append(all, v.Thing)
+		}
+		for _, text := range refers(w.Type, w.Options) {
+			if of, _, ok := strings.Cut(text, ":"); ok {
+				all = append(all, of)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// WithoutPictures is a template without the pictures that we keep for a dashboard, which nobody sees elsewhere.
+func (t Template) WithoutPictures() Template {
+	drop := func(text string) (string, bool) { return "", strings.HasPrefix(text, picturePrefix) }
+	if _, ours := drop(t.Cover); ours {
+		t.Cover = ""
+	}
+	t.Widgets = slices.Clone(t.Widgets)
+	for i := range t.Widgets {
+		t.Widgets[i].Options, _ = rewritten(t.Widgets[i].Options, drop).(map[string]any)
+	}
+	return t
 }
 
 // importing finds what a template names.

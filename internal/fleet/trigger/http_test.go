@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -162,10 +163,11 @@ func TestTemplates(t *testing.T) {
 		tr := h.trigger(map[string]any{"name": "Hot", "property_id": property(th, "temperature"), "condition": map[string]any{"operator": "GT", "value": 30, "hysteresis": 1}, "actions": []any{
 			email("hot"), map[string]any{"kind": "SET-PROPERTY", "name": "set", "set_property": map[string]any{"property_id": property(th, "lamp"), "value": true}}}})
 		away := h.trigger(map[string]any{"name": "Away", "device_status_source": map[string]any{"criteria": "INCLUDE", "device_ids": []any{board}, "grace_period_offline": 60}})
+		pond := thing.TemplateID(th.Name, th.ID) // as in the template of the thing
 		var hot, gone map[string]any
 		h.want(200, "viewer", "GET", "/iot/v1/triggers/"+tr.ID+"/template", nil, &hot)
 		h.want(200, "viewer", "GET", "/iot/v1/triggers/"+away.ID+"/template", nil, &gone)
-		if got := fmt.Sprintln(hot["id"], hot["linked_property"], gone["linked_devices"]); got != "hot map[property_id:temperature thing_id:pond-one] [map[thing_id:pond-one]]\n" {
+		if got := fmt.Sprintln(hot["id"], hot["linked_property"], gone["linked_devices"]); got != "hot map[property_id:temperature thing_id:"+pond+"] [map[thing_id:"+pond+"]]\n" {
 			t.Errorf("templates %s", got)
 		}
 		var made wireTrigger
@@ -173,7 +175,7 @@ func TestTemplates(t *testing.T) {
 		if made.Name != "My Hot" || made.PropertyID != property(th, "temperature") || made.Condition.Hysteresis != 1 || len(made.Actions) != 2 || made.Actions[1].SetProperty.PropertyID != property(th, "lamp") {
 			t.Errorf("made %+v", made)
 		}
-		h.want(201, "editor", "POST", "/v1/triggers/import", map[string]any{"template": hot, "things": map[string]any{"pond-one": other.ID}}, &made)
+		h.want(201, "editor", "POST", "/v1/triggers/import", map[string]any{"template": hot, "things": map[string]any{pond: other.ID}}, &made)
 		if made.PropertyID != property(other, "temperature") || made.Actions[1].SetProperty.PropertyID != property(other, "lamp") {
 			t.Errorf("made %+v", made)
 		}
@@ -181,7 +183,7 @@ func TestTemplates(t *testing.T) {
 		if made.Status == nil || !same(made.Status.DeviceIDs, []string{board}) {
 			t.Errorf("made %+v", made.Status)
 		}
-		h.want(400, "editor", "POST", "/v1/triggers/import", map[string]any{"template": gone, "things": map[string]any{"pond-one": other.ID}}, nil)
+		h.want(400, "editor", "POST", "/v1/triggers/import", map[string]any{"template": gone, "things": map[string]any{pond: other.ID}}, nil)
 		h.want(400, "editor", "POST", "/v1/triggers/import", map[string]any{"template": hot, "prefix_name": "<b>"}, nil)
 		h.want(400, "stranger", "POST", "/v1/triggers/import", map[string]any{"template": hot}, nil)
 	})

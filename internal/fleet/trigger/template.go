@@ -9,7 +9,6 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
-	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -109,13 +108,13 @@ func (s *Service) template(ctx context.Context, who access.Actor, t Trigger) (wi
 	return out, err
 }
 
-// friendly are the friendly IDs of a property and its thing; empty for one that is gone.
+// friendly are the friendly IDs of a property and its thing, those of the thing's own template; empty for one that is gone.
 func (s *Service) friendly(ctx context.Context, who access.Actor, property string) (thingID, propertyID string, err error) {
 	th, p, err := s.needs.Things.Property(ctx, who, property)
 	if isProblem(err) {
 		return "", "", nil
 	}
-	return thing.Slug(th.Name), thing.Slug(p.Name), err
+	return thing.TemplateID(th.Name, th.ID), thing.Slug(p.Name), err
 }
 
 // friendlyDevices are the things of devices; those without a thing cannot be named in a template.
@@ -125,7 +124,7 @@ func (s *Service) friendlyDevices(ctx context.Context, who access.Actor, ids []s
 	}
 	things, err := s.needs.Things.List(ctx, who, thing.Filter{Devices: ids})
 	for _, t := range things {
-		all = append(all, wireTemplateDevice{thing.Slug(t.Name)})
+		all = append(all, wireTemplateDevice{thing.TemplateID(t.Name, t.ID)})
 	}
 	return all, err
 }
@@ -150,37 +149,44 @@ func (s *Service) Import(ctx context.Context, who access.Actor, in inImport) (Tr
 	}) {
 		return Trigger{}, ErrTemplateName
 	}
-	x := &importer{s: s, who: who, ids: in.Things}
-	t := Trigger{Name: in.Prefix + in.Template.Name, Description: in.Template.Description, Active: in.Template.Active == nil || *in.Template.Active}
-	if in.Template.Condition != nil {
-		t.Condition = in.Template.Condition.condition()
+	t, err := s.read(ctx, &importer{s: s, who: who, ids: in.Things}, in.Template)
+	if err != nil {
+		return Trigger{}, err
+	}
+	t.Name = in.Prefix + t.Name
+	return s.Create(ctx, who, t)
+}
+
+// read makes of a template the trigger that it stands for here.
+func (s *Service) read(ctx context.Context, x *importer, in inTemplate) (Trigger, error) {
+	t := Trigger{Name: in.Name, Description: in.Description, Active: in.Active == nil || *in.Active}
+	if in.Condition != nil {
+		t.Condition = in.Condition.condition()
 	}
 	switch {
-	case in.Template.Property != nil:
-		t.Property = x.property(ctx, in.Template.Property.ThingID, in.Template.Property.PropertyID)
-	case in.Template.Criteria == "INCLUDE", in.Template.Criteria == "EXCLUDE":
-		t.Status = &Status{Exclude: in.Template.Criteria == "EXCLUDE", Online: in.Template.GracePeriodOnline, Offline: in.Template.GracePeriodOffline}
-		for _, d := range in.Template.Devices {
-			if th := x.thing(ctx, d.ThingID); th.Device != "" {
-				t.Status.Devices = append(t.Status.Devices, th.Device)
-			} else if x.err == nil {
-				x.err = ErrTemplate.With("The thing " + d.ThingID + " has no device.")
+	case in.Property != nil:
+		t.Property = x.property(ctx, in.Property.ThingID, in.Property.PropertyID)
+	case in.Criteria == "INCLUDE", in.Criteria == "EXCLUDE":
+		t.Status = &Status{Exclude: in.Criteria == "EXCLUDE", Online: in.GracePeriodOnline, Offline: in.GracePeriodOffline}
+		for _, d := range in.Devices {
+			if device := x.device(ctx, d.ThingID); device != "" {
+				t.Status.Devices = append(t.Status.Devices, device)
 			}
 		}
 	default:
 		return Trigger{}, ErrTemplate.With("A template has a linked_property, or the criteria INCLUDE or EXCLUDE.")
 	}
-	for i := range in.Template.Actions {
-		a := in.Template.Actions[i].action()
-		if a.Set != nil && !topic.IsID(a.Set.Property) { // else it is an ID of this space
-			a.Set.Property = x.property(ctx, in.Template.Actions[i].SetProperty.ThingID, in.Template.Actions[i].SetProperty.PropertyID)
+	for _, one := range in.Actions {
+		one = x.named(ctx, one)
+		a := one.action()
+		if n := a.notice(); n != nil && x.to != "" {
+			if err := x.address(ctx, n); err != nil {
+				return Trigger{}, err
+			}
 		}
 		t.Actions = append(t.Actions, a)
 	}
-	if x.err != nil {
-		return Trigger{}, x.err
-	}
-	return s.Create(ctx, who, t)
+	return t, x.err
 }
 
 // An importer finds what friendly IDs stand for.
@@ -188,6 +194,7 @@ type importer struct {
 	s   *Service
 	who access.Actor
 	ids map[string]string
+	to  string        // user ID of who gets notices whose recipients are nobody here; "" to leave them as they are
 	all []thing.Thing // of the space, when somebody asked
 	err error         // the first
 }
@@ -203,7 +210,7 @@ func (x *importer) thing(ctx context.Context, friendly string) (t thing.Thing) {
 	}
 	id, named := x.ids[friendly]
 	i := slices.IndexFunc(x.all, func(t thing.Thing) bool {
-		return named && t.ID == strings.ToLower(id) || !named && thing.Slug(t.Name) == friendly
+		return named && t.ID == strings.ToLower(id) || !named && (thing.Slug(t.Name) == friendly || thing.TemplateID(t.Name, t.ID) == friendly)
 	})
 	if i < 0 {
 		x.err = ErrTemplate.With("Say which thing " + friendly + " stands for.")
@@ -212,15 +219,30 @@ func (x *importer) thing(ctx context.Context, friendly string) (t thing.Thing) {
 	return x.all[i]
 }
 
+// property finds one by its variable name or its friendly ID.
 func (x *importer) property(ctx context.Context, of, friendly string) string {
 	t := x.thing(ctx, of)
-	for _, p := range t.Living() {
-		if thing.Slug(p.Name) == friendly || thing.Slug(p.Variable) == friendly {
-			return p.ID
+	living := t.Living()
+	for _, is := range []func(p thing.Property) bool{
+		func(p thing.Property) bool { return p.Variable == friendly },
+		func(p thing.Property) bool { return thing.Slug(p.Name) == friendly },
+		func(p thing.Property) bool { return thing.Slug(p.Variable) == friendly },
+	} {
+		if i := slices.IndexFunc(living, is); i >= 0 {
+			return living[i].ID
 		}
 	}
 	if x.err == nil {
 		x.err = ErrTemplate.With("The thing " + of + " has no property " + friendly + ".")
 	}
 	return ""
+}
+
+// device finds that of a thing.
+func (x *importer) device(ctx context.Context, of string) string {
+	t := x.thing(ctx, of)
+	if t.Device == "" && x.err == nil {
+		x.err = ErrTemplate.With("The thing " + of + " has no device.")
+	}
+	return t.Device
 }

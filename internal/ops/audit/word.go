@@ -211,10 +211,18 @@ var words = map[string]string{
 
 	"spacekey:revoke": "Member's API key revoked",
 
-	"sync:create":    "Group of synchronised properties made",
-	"sync:delete":    "Group of synchronised properties deleted",
-	"sync:erase-all": "All groups of synchronised properties of a space erased",
-	"sync:update":    "Group of synchronised properties changed",
+	"sync:create":       "Group of synchronised properties made",
+	"sync:delete":       "Group of synchronised properties deleted",
+	"sync:erase-all":    "All groups of synchronised properties of a space erased",
+	"sync:update":       "Group of synchronised properties changed",
+	"template:applied":  "Things, dashboards and triggers made of a template",
+	"template:apply":    "Begun to make what is in a template",
+	"template:create":   "Template made",
+	"template:delete":   "Template deleted",
+	"template:erase":    "Templates of a space erased",
+	"template:import":   "Template imported from a file",
+	"template:takeback": "What was half made of a template taken back",
+	"template:update":   "Template renamed",
 
 	"thing:clone":   "Thing copied",
 	"thing:create":  "Thing made",

@@ -20,7 +20,7 @@ var verbs = map[string]string{
 	"write": "write", "create": "write", "update": "write", "delete": "write", "publish": "write", "import": "write",
 	"clone": "write", "restore": "write", "tag": "write", "attach": "write", "detach": "write",
 	"claim": "write", "issue": "write", "revoke": "write", "upload": "write", "cancel": "write",
-	"accept": "write", "leave": "write",
+	"accept": "write", "leave": "write", "apply": "write",
 
 	"manage": "manage", "invite": "manage", "remove": "manage", "rotate": "manage", "erase": "manage",
 

@@ -21,6 +21,8 @@ var rights = []Right{
 	{"write values to things", []Action{"thing:publish", "property:publish", "series:import"}},
 	{"make, change and delete things and their properties", []Action{
 		"thing:create", "thing:write", "thing:update", "thing:delete", "thing:clone", "thing:tag", "property:create", "property:update", "property:delete"}},
+	{"see templates, and take them out as a file", []Action{"template:read", "template:list"}},
+	{"make, import, rename and delete templates, and make what is in them", []Action{"template:create", "template:update", "template:delete", "template:apply"}},
 	{"see triggers and what became of what they did", []Action{"trigger:read", "trigger:list", "action:read", "action:list"}},
 	{"make, change and delete triggers, which write to members, call webhooks and set properties", []Action{
 		"trigger:create", "trigger:update", "trigger:delete", "action:create", "action:update", "action:delete"}},

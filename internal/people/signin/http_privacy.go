@@ -25,6 +25,7 @@ var kept = []struct {
 	{"dashboards", []string{"core.dashboard", "core.dashboard_share", "core.dashboard_link", "core.dashboard_request"}},
 	{"variables", []string{"core.sync", "core.hook"}},
 	{"triggers", []string{"core.trigger", "core.trigger_action", "core.trigger_mute", "core.trigger_push"}},
+	{"templates", []string{"core.template"}},
 	{"updates", []string{"core.ota", "core.ota_image", "core.ota_campaign"}},
 	{"letters", []string{"core.post", "core.post_rate"}},
 	{"journal", []string{"core.journal", "core.audit_person"}},

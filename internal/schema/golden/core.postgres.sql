@@ -793,6 +793,27 @@ CREATE TABLE sync_member (
 );
 CREATE INDEX sync_member_space ON core.sync_member USING btree (space);
 CREATE INDEX sync_member_sync ON core.sync_member USING btree (sync);
+CREATE TABLE template (
+	id text NOT NULL,
+	space text NOT NULL,
+	owner text NOT NULL,
+	name_mac bytea NOT NULL,
+	sealed bytea NOT NULL,
+	archive bytea NOT NULL,
+	size bigint NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	CONSTRAINT template_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX template_name ON core.template USING btree (space, name_mac);
+CREATE TABLE template_apply (
+	id text NOT NULL,
+	space text NOT NULL,
+	made text NOT NULL,
+	began_at bigint NOT NULL,
+	CONSTRAINT template_apply_pkey PRIMARY KEY (id)
+);
+CREATE INDEX template_apply_space ON core.template_apply USING btree (space);
 CREATE TABLE thing (
 	id text NOT NULL,
 	space text NOT NULL,

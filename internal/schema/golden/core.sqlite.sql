@@ -726,6 +726,25 @@ CREATE TABLE sync_member (
 );
 CREATE INDEX sync_member_space on sync_member (space);
 CREATE INDEX sync_member_sync on sync_member (sync);
+CREATE TABLE template (
+	id text not null primary key,
+	space text not null,
+	owner text not null,
+	name_mac bytea not null,
+	sealed bytea not null,
+	archive bytea not null,
+	size bigint not null,
+	created_at bigint not null,
+	updated_at bigint not null
+);
+CREATE UNIQUE INDEX template_name on template (space, name_mac);
+CREATE TABLE template_apply (
+	id text not null primary key,
+	space text not null,
+	made text not null,
+	began_at bigint not null
+);
+CREATE INDEX template_apply_space on template_apply (space);
 CREATE TABLE thing (
 	id text not null primary key,
 	space text not null,
