@@ -46,7 +46,7 @@ var docs = door.Words{
 	"GET /v1/ota/campaigns":      {ID: "campaigns#list", Summary: "List campaigns"},
 	"POST /v1/ota/campaigns": {
 		ID: "campaigns#create", Summary: "Send a stored program to many devices, in waves",
-		Fails: []*problem.Problem{ErrImageNotFound, ErrIncapable, ErrInvalid, ErrNoDevices, ErrOtherBoard},
+		Fails: []*problem.Problem{ErrImageNotFound, ErrIncapable, ErrInvalid, ErrNoDevices, ErrOtherBoard, ErrRunning},
 	},
 	"GET /v1/ota/campaigns/{id}": {ID: "campaigns#show", Summary: "Show a campaign", Fails: []*problem.Problem{ErrCampaignNotFound}},
 	"GET /v1/ota/campaigns/{id}/ota": {
@@ -84,7 +84,7 @@ type (
 		Board string `json:"fqbn" says:"the board that a plain image is for"`
 	}
 	askUpdates struct {
-		Device string `json:"device_id" rule:"format=uuid" says:"only of this device"`
+		Device string `json:"device_id" says:"only of this device; none, if there is no such device"`
 		Limit  int    `json:"limit" rule:"range=0.." says:"how many"`
 		Order  string `json:"order" rule:"enum=asc|desc" says:"desc, the newest first, if it is left out"`
 	}
