@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 		more []string
 		want string
 	}{
-		"a name has service names": {"iot.example.org", nil, "127.0.0.1 api-media.iot.example.org api.iot.example.org id.iot.example.org iot.example.org localhost media.iot.example.org mqtts-sa.iot.example.org mqtts-up.iot.example.org wss.iot.example.org"},
+		"a name has service names": {"iot.example.org", nil, "127.0.0.1 api-media.iot.example.org api.iot.example.org boards-int.iot.example.org boards-v2.iot.example.org id.iot.example.org iot.example.org localhost media.iot.example.org mqtts-sa.iot.example.org mqtts-up.iot.example.org wss.iot.example.org"},
 		"an address has none":      {"192.168.1.5", []string{"pi.local"}, "127.0.0.1 192.168.1.5 localhost pi.local"},
 	} {
 		t.Run(name, func(t *testing.T) {

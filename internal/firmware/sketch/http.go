@@ -34,10 +34,10 @@ type wireHook struct {
 // Routes are the addresses of this room. one is the Loader of a thing.
 func (s *Service) Routes(one door.Loader) []door.Route {
 	const path = "/v1/things/{id}/sketch"
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "GET " + path, Action: "thing:read", Resource: one, Out: wireProgram{}, Do: s.httpShow},
 		{Pattern: "GET " + path + ".zip", Action: "thing:read", Resource: one, Do: s.httpZip},
-	}
+	})
 }
 
 func (s *Service) made(r *http.Request, who access.Actor) (Program, error) {

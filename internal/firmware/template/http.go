@@ -133,7 +133,7 @@ type (
 // Routes are the addresses of this room. Those under /storage have a host of their own in the compatible API; here every
 // name of the server answers to all.
 func (s *Service) Routes() []door.Route {
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "PUT /iot/v1/templates", Action: "template:apply", MaxBody: maxWish, Timeout: applyTime, In: inApply{}, Out: wireApplied{}, Do: s.httpApply},
 		{Pattern: "POST " + storage + "/list", Action: "template:list", In: inList{}, Out: wireList{}, Do: s.httpStored},
 		{Pattern: "GET " + storage + "/{id}", Action: "template:read", Resource: s.resource, Out: wireDescribed{}, Do: s.httpDescribe},
@@ -145,7 +145,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "GET " + ourAddress + "/{id}", Action: "template:read", Resource: s.resource, Out: wireTemplate{}, Do: s.httpShow},
 		{Pattern: "PATCH " + ourAddress + "/{id}", Action: "template:update", Resource: s.resource, In: inRename{}, Out: wireTemplate{}, Do: s.httpRename},
 		{Pattern: "DELETE " + ourAddress + "/{id}", Action: "template:delete", Resource: s.resource, Do: s.httpDelete},
-	}
+	})
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
@@ -16,12 +17,12 @@ var docs = door.Words{
 		ID: "dashboards_v2#list", Summary: "List dashboards",
 		Query: askDashboards{},
 		Gives: rest.Collection("dashboardv2"),
-		Fails: []*problem.Problem{rest.ErrQuery},
+		Fails: []*problem.Problem{device.ErrTag, rest.ErrQuery},
 	},
 	"POST /iot/v2/dashboards": {
 		ID: "dashboards_v2#create", Summary: "Add a dashboard",
 		Gives: rest.Media("dashboardv2"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget},
+		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"GET /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#show", Summary: "Show a dashboard",
@@ -31,12 +32,12 @@ var docs = door.Words{
 	"PUT /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#update", Summary: "Write a dashboard anew",
 		Gives: rest.Media("dashboardv2"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget},
+		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"PATCH /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#patch", Summary: "Change parts of a dashboard, or bring a deleted one back",
 		Gives: rest.Media("dashboardv2"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget},
+		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"DELETE /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#delete", Summary: "Delete a dashboard",
@@ -79,12 +80,12 @@ var docs = door.Words{
 		ID: "dashboards_v3#list", Summary: "List dashboards with their pages",
 		Query: askDashboards{},
 		Gives: rest.Collection("dashboardv3"),
-		Fails: []*problem.Problem{rest.ErrQuery},
+		Fails: []*problem.Problem{device.ErrTag, rest.ErrQuery},
 	},
 	"POST /iot/v3/dashboards": {
 		ID: "dashboards_v3#create", Summary: "Add a dashboard with pages",
 		Gives: rest.Media("dashboardv3"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget},
+		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"GET /iot/v3/dashboards/{id}": {
 		ID: "dashboards_v3#show", Summary: "Show a dashboard with its pages",
@@ -94,12 +95,12 @@ var docs = door.Words{
 	"PUT /iot/v3/dashboards/{id}": {
 		ID: "dashboards_v3#update", Summary: "Write a dashboard with pages anew",
 		Gives: rest.Media("dashboardv3"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget},
+		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"PATCH /iot/v3/dashboards/{id}": {
 		ID: "dashboards_v3#patch", Summary: "Change parts of a dashboard with pages",
 		Gives: rest.Media("dashboardv3"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget},
+		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"PUT /iot/v3/dashboards/{id}/clone": {
 		ID: "dashboards_v3#clone", Summary: "Copy a dashboard with its pages",
@@ -113,6 +114,14 @@ var docs = door.Words{
 	},
 	"GET /v1/dashboards/{id}/health": {
 		ID: "dashboards#health", Summary: "What of a dashboard does not show what it should",
+		Fails: []*problem.Problem{ErrNotFound},
+	},
+	"PUT /v1/dashboards/{id}/tags": {
+		ID: "dashboards#setTag", Summary: "Set a tag of a dashboard",
+		Fails: []*problem.Problem{ErrNotFound, device.ErrTag, device.ErrTooManyTags},
+	},
+	"DELETE /v1/dashboards/{id}/tags/{key}": {
+		ID: "dashboards#dropTag", Summary: "Remove a tag of a dashboard",
 		Fails: []*problem.Problem{ErrNotFound},
 	},
 	"POST /v1/dashboards/import": {
@@ -184,10 +193,12 @@ const imageKinds = "image/png, image/jpeg, image/webp"
 // The parameters of queries, for the document; the handlers read them.
 type (
 	askDashboards struct {
-		Name  string `json:"name" rule:"length=..64" says:"a part of the name"`
-		Thing string `json:"thing_id" rule:"format=uuid" says:"dashboards that show something of this thing"`
-		Owner string `json:"user_id" rule:"format=uuid" says:"dashboards of this person"`
-		Sort  string `json:"sort" rule:"enum=name|-name|created_at|-created_at|updated_at|-updated_at" says:"by what; with a hyphen the other way round"`
+		Text  string   `json:"q" rule:"length=..256" says:"a part of the name, whatever the case of its letters"`
+		Tags  []string `json:"tags" says:"KEY:VALUE, which a dashboard must have; all of them if there are several"`
+		Name  string   `json:"name" rule:"length=..64" says:"a part of the name"`
+		Thing string   `json:"thing_id" rule:"format=uuid" says:"dashboards that show something of this thing"`
+		Owner string   `json:"user_id" rule:"format=uuid" says:"dashboards of this person"`
+		Sort  string   `json:"sort" rule:"enum=name|-name|created_at|-created_at|updated_at|-updated_at" says:"by what; with a hyphen the other way round"`
 	}
 	askForce struct {
 		Force bool `json:"force" says:"for good, and not only until somebody brings it back"`

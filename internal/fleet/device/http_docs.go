@@ -126,6 +126,8 @@ type (
 		Serial   string   `json:"serial" says:"devices with this serial number"`
 		Hardware string   `json:"unique_hardware_id" says:"the device with this hardware id"`
 		Tags     []string `json:"tags" says:"KEY:VALUE, which a device must have; all of them if there are several"`
+		Text     string   `json:"q" rule:"length=..256" says:"a part of the name, whatever the case of its letters"`
+		Sort     string   `json:"sort" rule:"enum=name|-name|type|-type|created_at|-created_at|updated_at|-updated_at|last_activity_at|-last_activity_at" says:"by what; with a hyphen the other way round; the oldest first, if it is left out"`
 		Deleted  bool     `json:"show_deleted" says:"deleted ones too"`
 		Across   bool     `json:"across_user_ids" says:"is taken and changes nothing: all devices of the space are listed"`
 	}

@@ -56,7 +56,7 @@ type (
 // Routes are the addresses of this room. Those below /v1 are ours. things and devices find what a request is about.
 func (s *Service) Routes(things, devices func(r *http.Request, who access.Actor) (access.Resource, error)) []door.Route {
 	const ofThing, ofDevice, ours = "/v1/things/{id}/webhook", "/iot/v2/devices/{id}/webhooks", "/v1/devices/{id}/webhooks"
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "GET " + ofThing, Action: "webhook:read", Resource: things, Out: wireHook{}, Do: s.httpOfThing},
 		{Pattern: "POST " + ofThing + "/secret", Action: "webhook:update", Resource: things, Out: wireHook{}, Do: s.httpRotateThing},
 		{Pattern: "PUT " + ofDevice, Action: "webhook:create", Resource: devices, In: inHook{}, Out: Shown{}, Status: http.StatusCreated, Do: s.httpAdd},
@@ -64,7 +64,7 @@ func (s *Service) Routes(things, devices func(r *http.Request, who access.Actor)
 		{Pattern: "GET " + ours, Action: "webhook:read", Resource: devices, Out: []wireHook{}, Do: s.httpOfDevice},
 		{Pattern: "POST " + ours + "/{webhook}", Action: "webhook:update", Resource: devices, In: inSwitch{}, Out: wireHook{}, Do: s.httpTurn},
 		{Pattern: "POST " + ours + "/{webhook}/secret", Action: "webhook:update", Resource: devices, Out: wireHook{}, Do: s.httpRotateDevice},
-	}
+	})
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

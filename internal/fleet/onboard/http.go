@@ -84,7 +84,7 @@ const otherNumber = 1000
 // boards need no token of ours: the board's own is looked at in the room.
 func (s *Service) Routes() []door.Route {
 	const all, board = "/provisioning/v1/onboarding", "/provisioning/v1/onboarding/provision/"
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "POST " + all + "/claim", Action: "device:claim", In: inClaim{}, Out: wireClaim{}, MaxBody: 8 << 10, Do: s.refusing(s.httpClaim)},
 		{Pattern: "POST /provisioning/v1/boards/register", Action: "device:claim", In: inRegister{}, MaxBody: 8 << 10, Do: s.refusing(s.httpRegister)},
 		{Pattern: "GET " + all, Action: "device:list", Out: wireOnboardings{}, Do: s.httpList},
@@ -92,7 +92,7 @@ func (s *Service) Routes() []door.Route {
 
 		{Pattern: "POST " + board + "csr", Open: true, In: inCSR{}, MaxBody: 4 << 10, Do: s.httpCSR},
 		{Pattern: "POST " + board + "complete", Open: true, In: inComplete{}, MaxBody: 1 << 10, Do: s.httpComplete},
-	}
+	})
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

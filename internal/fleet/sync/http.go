@@ -66,13 +66,13 @@ func (m *inMember) UnmarshalJSON(raw []byte) error {
 // Routes are the addresses of this room.
 func (s *Service) Routes() []door.Route {
 	const all, one = "/iot/v1/sync", "/iot/v1/sync/{id}"
-	return []door.Route{
+	return docs.Tell([]door.Route{
 		{Pattern: "GET " + all, Action: "sync:list", Out: []wireGroup{}, Do: s.httpList},
 		{Pattern: "PUT " + all, Action: "sync:create", In: inGroup{}, Out: wireGroup{}, Status: http.StatusCreated, Do: s.httpCreate},
 		{Pattern: "GET " + one, Action: "sync:read", Resource: s.resource, Out: wireGroup{}, Do: s.httpShow},
 		{Pattern: "POST " + one, Action: "sync:update", Resource: s.resource, In: inGroup{}, Out: wireGroup{}, Do: s.httpUpdate},
 		{Pattern: "DELETE " + one, Action: "sync:delete", Resource: s.resource, Do: s.httpDelete},
-	}
+	})
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

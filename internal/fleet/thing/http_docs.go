@@ -130,6 +130,11 @@ var docs = door.Words{
 		Gives: "text/csv; charset=utf-8, application/json",
 		Fails: []*problem.Problem{ErrNotFound, ErrPropertyNotFound, ErrRange, rest.ErrQuery, series.ErrTooMuch},
 	},
+	"POST /v1/things/{id}/properties/{pid}/history": {
+		ID: "history#fill", Summary: "Bring the values along that a property had elsewhere",
+		More:  "Each value stands by itself: refused tells those that the property cannot hold, and the others are kept all the same. Where there is a value already it stays, so the call may be repeated. No device, webhook or trigger is told of them.",
+		Fails: []*problem.Problem{ErrColumns, ErrNotFound, ErrPropertyNotFound, org.ErrValues, series.ErrStopped, series.ErrTooMuch},
+	},
 	"POST /iot/v2/series/batch_query": {
 		ID: "series_v2#batch_query", Summary: "Values of several properties in bins of time",
 		Gives: rest.Media("series.batch"),
@@ -163,6 +168,8 @@ type (
 		IDs        []string `json:"ids" says:"only these things"`
 		Tags       []string `json:"tags" says:"KEY:VALUE, which a thing must have; all of them if there are several"`
 		Device     string   `json:"device_id" says:"the thing that this device is attached to"`
+		Text       string   `json:"q" rule:"length=..256" says:"a part of the name, whatever the case of its letters"`
+		Sort       string   `json:"sort" rule:"enum=name|-name|timezone|-timezone|created_at|-created_at|updated_at|-updated_at" says:"by what; with a hyphen the other way round; the oldest first, if it is left out"`
 		Properties bool     `json:"show_properties" says:"with their properties"`
 		Deleted    bool     `json:"show_deleted" says:"deleted ones too"`
 		Across     bool     `json:"across_user_ids" says:"is taken and changes nothing: all things of the space are listed"`

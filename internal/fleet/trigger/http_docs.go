@@ -14,12 +14,12 @@ var docs = door.Words{
 		ID: "triggers_v1#list", Summary: "List triggers",
 		Query: askTriggers{},
 		Gives: rest.Collection("trigger"),
-		Fails: []*problem.Problem{rest.ErrQuery},
+		Fails: []*problem.Problem{device.ErrTag, rest.ErrQuery},
 	},
 	"PUT /iot/v1/triggers": {
 		ID: "triggers_v1#create", Summary: "Add a trigger",
 		Gives: rest.Media("trigger"),
-		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrRecipient, ErrSource, ErrStatus, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
+		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrRecipient, ErrSource, ErrStatus, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, device.ErrTag, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
 	},
 	"GET /iot/v1/triggers/{id}": {
 		ID: "triggers_v1#show", Summary: "Show a trigger with what it is about",
@@ -29,12 +29,12 @@ var docs = door.Words{
 	"POST /iot/v1/triggers/{id}": {
 		ID: "triggers_v1#update", Summary: "Write a trigger anew, or bring a deleted one back",
 		Gives: rest.Media("trigger"),
-		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrNotFound, ErrRecipient, ErrSource, ErrStatus, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
+		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrNotFound, ErrRecipient, ErrSource, ErrStatus, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, device.ErrTag, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
 	},
 	"PATCH /iot/v1/triggers/{id}": {
 		ID: "triggers_v1#patch", Summary: "Change parts of a trigger",
 		Gives: rest.Media("trigger"),
-		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrNotFound, ErrRecipient, ErrSource, ErrStatus, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
+		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrNotFound, ErrRecipient, ErrSource, ErrStatus, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, device.ErrTag, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
 	},
 	"DELETE /iot/v1/triggers/{id}": {
 		ID: "triggers_v1#delete", Summary: "Delete a trigger",
@@ -78,6 +78,14 @@ var docs = door.Words{
 		Gives: rest.Media("trigger"),
 		Fails: []*problem.Problem{ErrActionKind, ErrActionName, ErrActionNotFound, ErrCondition, ErrExpression, ErrFull, ErrIDTaken, ErrKind, ErrName, ErrRecipient, ErrSource, ErrStatus, ErrTemplate, ErrTemplateName, ErrText, ErrTooManyActions, ErrWebhook, device.ErrNotFound, thing.ErrNotFound, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrWrongKind},
 	},
+	"PUT /v1/triggers/{id}/tags": {
+		ID: "triggers#setTag", Summary: "Set a tag of a trigger",
+		Fails: []*problem.Problem{ErrNotFound, device.ErrTag, device.ErrTooManyTags},
+	},
+	"DELETE /v1/triggers/{id}/tags/{key}": {
+		ID: "triggers#dropTag", Summary: "Remove a tag of a trigger",
+		Fails: []*problem.Problem{ErrNotFound},
+	},
 	"GET /v1/actions/{id}/deliveries": {
 		ID: "actions#deliveries", Summary: "What an action has delivered, newest first",
 		Fails: []*problem.Problem{ErrActionNotFound},
@@ -95,10 +103,13 @@ var docs = door.Words{
 // The parameters of queries, for the document; the handlers read them.
 type (
 	askTriggers struct {
-		Property string `json:"property_id" rule:"format=uuid" says:"only of this property"`
-		Device   string `json:"device_id" rule:"format=uuid" says:"only of this device"`
-		Source   string `json:"source_type" rule:"enum=PROPERTY|DEVICE_INCLUDE|DEVICE_EXCLUDE" says:"only those that look at this"`
-		Deleted  bool   `json:"show_deleted" says:"deleted ones too"`
+		Property string   `json:"property_id" rule:"format=uuid" says:"only of this property"`
+		Device   string   `json:"device_id" rule:"format=uuid" says:"only of this device"`
+		Source   string   `json:"source_type" rule:"enum=PROPERTY|DEVICE_INCLUDE|DEVICE_EXCLUDE" says:"only those that look at this"`
+		Tags     []string `json:"tags" says:"KEY:VALUE, which a trigger must have; all of them if there are several"`
+		Text     string   `json:"q" rule:"length=..256" says:"a part of the name, whatever the case of its letters"`
+		Sort     string   `json:"sort" rule:"enum=name|-name|created_at|-created_at|updated_at|-updated_at" says:"by what; with a hyphen the other way round; the oldest first, if it is left out"`
+		Deleted  bool     `json:"show_deleted" says:"deleted ones too"`
 	}
 	askForce struct {
 		Force bool `json:"force" says:"for good, and not only until somebody brings it back"`
