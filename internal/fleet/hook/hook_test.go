@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -108,24 +109,25 @@ func (h *house) rows(table string) (n int) {
 // What does not fit takes the place of the oldest, and is counted where people see it.
 func TestQueuesAreBounded(t *testing.T) {
 	t.Parallel()
+	const most = 40
 	eachHouse(t, func(t *testing.T, h *house) {
 		a := h.thing("a", map[string]string{"x": "INT"})
 		h.hook(a, "/a")
 		h.receiver.answers(func(string, int) int { return http.StatusInternalServerError })
 		const extra = 30
-		done := make(chan error, maxQueue+extra)
-		for n := range maxQueue + extra {
+		done := make(chan error, most+extra)
+		for n := range most + extra {
 			p := series.Point{Series: property(a, "x"), Thing: a.ID, Space: space, At: noon.Add(time.Duration(n) * time.Millisecond), Value: series.Value{Kind: series.Int, Int: int64(n)}}
 			h.history.Enqueue([]series.Point{p}, func(err error) { done <- err })
 		}
-		for range maxQueue + extra {
+		for range most + extra {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "that all is queued", func() bool { return h.Counts().Queued == maxQueue+extra })
+		eventually(t, "that all is queued", func() bool { return h.Counts().Queued == most+extra })
 		w := h.shown(a)
-		if w.Health.Queued != maxQueue || w.Health.Dropped != extra || h.rows("hook_event") != maxQueue || h.Counts().Dropped != extra {
+		if w.Health.Queued != most || w.Health.Dropped != extra || h.rows("hook_event") != most || h.Counts().Dropped != extra {
 			t.Errorf("health %+v, %d rows", w.Health, h.rows("hook_event"))
 		}
 		eventually(t, "a try", func() bool { return h.shown(a).Health.State == "failing" })
@@ -138,10 +140,31 @@ func TestQueuesAreBounded(t *testing.T) {
 				break
 			}
 		}
-		if first != fmt.Sprint(extra) || h.shown(a).Health.Delivered != maxQueue {
+		if first != fmt.Sprint(extra) || h.shown(a).Health.Delivered != most {
 			t.Errorf("the first is %s, health %+v", first, h.shown(a).Health)
 		}
-	})
+	}, func(c *setting) { c.mostQueued = most })
+}
+
+// The bound in bytes holds as well, and the newest stays, however large it is.
+func TestQueuesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, db.SQLite, func(c *setting) { c.mostBytes = 20 << 10 })
+	a := h.thing("a", map[string]string{"x": "CHARSTRING"})
+	h.hook(a, "/a")
+	h.receiver.answers(func(string, int) int { return http.StatusInternalServerError })
+	for n := range 5 {
+		h.say(a, "x", strconv.Quote(fmt.Sprint(n)+strings.Repeat("x", 6<<10)))
+	}
+	eventually(t, "that all is queued", func() bool { return h.Counts().Queued == 5 })
+	if w := h.shown(a); w.Health.Queued != 3 || w.Health.Dropped != 2 {
+		t.Errorf("health %+v", w.Health)
+	}
+	h.say(a, "x", strconv.Quote(strings.Repeat("y", 16<<10)))
+	eventually(t, "that it is queued", func() bool { return h.Counts().Queued == 6 })
+	if w := h.shown(a); w.Health.Queued != 1 {
+		t.Errorf("health %+v", w.Health)
+	}
 }
 
 // Who takes nothing for three days, or wants no more, is not called any more, and its owner is told once.

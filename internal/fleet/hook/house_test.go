@@ -62,6 +62,7 @@ type setting struct {
 	web                    *http.Client
 	sender                 mail.Sender
 	config                 Config
+	mostQueued, mostBytes  int64 // 0: what is usual
 	cut                    func(step string) error
 }
 
@@ -115,7 +116,13 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 		House: "ardesia.example.org", Now: c.now, Log: c.log}); err != nil {
 		return nil, err
 	}
-	store := SQL(c.core, ring)
+	store := SQL(c.core, ring).(sqlStore)
+	if c.mostQueued > 0 {
+		store.mostQueued = c.mostQueued
+	}
+	if c.mostBytes > 0 {
+		store.mostBytes = c.mostBytes
+	}
 	k.Service, err = New(ctx, Needs{Store: store, Keys: ring, Things: k.things, Devices: k.devices, Tap: k.history.Tap, Letter: k.letters.Send,
 		Member: func(_ context.Context, in, user string) (bool, error) {
 			for _, a := range actors {
@@ -156,10 +163,10 @@ type house struct {
 	carrier  *carrier
 }
 
-func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
+func eachHouse(t *testing.T, test func(t *testing.T, h *house), change ...func(*setting)) {
 	t.Helper()
 	for _, e := range dbtest.Engines {
-		t.Run(e.String(), func(t *testing.T) { test(t, newHouse(t, e)) })
+		t.Run(e.String(), func(t *testing.T) { test(t, newHouse(t, e, change...)) })
 	}
 }
 

@@ -213,7 +213,7 @@ func (s *Service) write(ctx context.Context, h *Hook, name, owner string, answer
 	}
 	since := h.FailingSince
 	l := post.Letter{Kind: post.WebhookOff, To: owner, Key: "webhook-off " + h.ID + " " + since.Format(time.RFC3339), Fields: map[string]string{
-		"what": name, "address": host(h.URL), "since": since.UTC().Format(time.RFC3339), "answer": answer.Result.String(),
+		"webhook": name, "receiver": host(h.URL), "when": since.UTC().Format(time.RFC3339), "answer": answer.Result.String(),
 	}}
 	if answer.Status != 0 {
 		l.Fields["answer"] = "HTTP " + strconv.Itoa(answer.Status)

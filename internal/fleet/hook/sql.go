@@ -13,11 +13,13 @@ import (
 )
 
 // SQL is the Store on one of our databases. ring seals addresses and secrets, under the key of their thing or device.
-func SQL(d *db.DB, ring Keys) Store { return sqlStore{d, ring} }
+func SQL(d *db.DB, ring Keys) Store { return sqlStore{d, ring, maxQueue, maxBytes} }
 
 type sqlStore struct {
 	db   *db.DB
 	ring Keys
+	// mostQueued and mostBytes are how much of one webhook waits; less than is usual in tests.
+	mostQueued, mostBytes int64
 }
 
 const columns = `id, space, owner, thing, device, sealed, active, since_seq, queued, queued_bytes, next_at, tries, failing_since, disabled_at, last_at, last_status, last_result,

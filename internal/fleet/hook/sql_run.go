@@ -80,7 +80,7 @@ func (s sqlStore) queue(ctx context.Context, seq int64, rows []event) (dropped i
 // trim drops the oldest events of a queue that has too many. The newest stays.
 func (s sqlStore) trim(ctx context.Context, tx *db.Tx, id string, l *line) (lost int64, err error) {
 	type old struct{ number, bytes int64 }
-	for l.queued > maxQueue || l.bytes > maxBytes && l.queued > 1 {
+	for l.queued > s.mostQueued || l.bytes > s.mostBytes && l.queued > 1 {
 		all, err := db.All(ctx, tx, func(from db.Row) (o old, err error) {
 			err = from.Scan(&o.number, &o.bytes)
 			return o, err
@@ -93,7 +93,7 @@ func (s sqlStore) trim(ctx context.Context, tx *db.Tx, id string, l *line) (lost
 		}
 		last := int64(0)
 		for _, o := range all {
-			if l.queued <= maxQueue && (l.bytes <= maxBytes || l.queued <= 1) {
+			if l.queued <= s.mostQueued && (l.bytes <= s.mostBytes || l.queued <= 1) {
 				break
 			}
 			last = o.number

@@ -98,7 +98,7 @@ var rules = map[Kind]rule{
 	SocialLinked:    {0, "provider when", "place device link"},
 	SocialUnlinked:  {0, "provider when", "place device link"},
 	ValuesFull:      {0, "space most", "when"},
-	WebhookOff:      {0, "what address since answer", ""},
+	WebhookOff:      {0, "webhook receiver when answer", ""},
 	Code:            {15 * time.Minute, "code", "when place device"},
 	DashboardShared: {0, "dashboard", "inviter link"},
 	DashboardAsked:  {0, "dashboard", "who message link"},

@@ -36,7 +36,7 @@ var words = map[string]tongue{
 		footer: "Sent by Ardesia at %s. We never ask for a password in a letter.",
 		facts: map[string]string{"when": "When", "until": "Until", "place": "From", "before": "Before that from", "device": "With", "method": "How", "factor": "What", "provider": "Service",
 			"space": "Space", "inviter": "Invited by", "role": "Role", "key": "Key", "address": "New address", "left": "Codes left", "code": "Code", "most": "Values a day", "count": "Attempts", "dashboard": "Dashboard", "services": "Services", "addresses": "Addresses", "passkeys": "Passkeys", "keys": "API keys", "since": "Added after", "who": "Asked by", "message": "Message",
-			"title": "Subject", "text": "Message", "trigger": "Trigger"},
+			"title": "Subject", "text": "Message", "trigger": "Trigger", "webhook": "Webhook of", "receiver": "Receiver", "answer": "Last answer"},
 	},
 	"it": {
 		date: func(t time.Time) string {
@@ -46,7 +46,7 @@ var words = map[string]tongue{
 		footer: "Inviata da Ardesia su %s. Non chiediamo mai una password per lettera.",
 		facts: map[string]string{"when": "Quando", "until": "Entro", "place": "Da", "before": "Prima da", "device": "Con", "method": "Come", "factor": "Che cosa", "provider": "Servizio",
 			"space": "Spazio", "inviter": "Invito di", "role": "Ruolo", "key": "Chiave", "address": "Nuovo indirizzo", "left": "Codici rimasti", "code": "Codice", "most": "Valori al giorno", "count": "Tentativi", "dashboard": "Dashboard", "services": "Servizi", "addresses": "Indirizzi", "passkeys": "Passkey", "keys": "Chiavi API", "since": "Aggiunti dopo", "who": "Richiesta di", "message": "Messaggio",
-			"title": "Oggetto", "text": "Messaggio", "trigger": "Trigger"},
+			"title": "Oggetto", "text": "Messaggio", "trigger": "Trigger", "webhook": "Webhook di", "receiver": "Destinatario", "answer": "Ultima risposta"},
 	},
 }
 

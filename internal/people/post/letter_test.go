@@ -15,6 +15,7 @@ var sample = map[string]string{
 	"left": "2", "code": "1234 5678", "most": "1000", "count": "57", "place": "192.0.2.7", "before": "198.51.100.3", "device": "Firefox on Linux", "method": "Password and passkey",
 	"factor": "Passkey “Blue key”", "provider": "GitHub", "since": "2030-01-01T02:03:04Z", "services": "Google", "addresses": "carla at home", "passkeys": "Green key, red key", "keys": "Greenhouse key", "space": "Greenhouse", "inviter": "Bob", "role": "Editor", "key": "laptop", "dashboard": "Greenhouse, east", "who": "Carla", "message": "May I see it?", "address": "a…@example.net",
 	"title": "The pond is too warm", "text": "It has 31.5 degrees.", "trigger": "Pond",
+	"webhook": "Greenhouse", "receiver": "hooks.example.org", "answer": "HTTP 410",
 }
 
 func fieldsOf(k Kind, all bool) map[string]string {
