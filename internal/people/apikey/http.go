@@ -114,6 +114,11 @@ func (s *Service) httpChange(w http.ResponseWriter, r *http.Request, who access.
 		return err
 	}
 	id := r.PathValue("id")
+	if in.Name != nil { // before anything is changed: a request counts entirely or not at all
+		if err := checkName(*in.Name); err != nil {
+			return err
+		}
+	}
 	if in.Enabled != nil {
 		if _, err := s.Enable(r.Context(), who, id, *in.Enabled); err != nil {
 			return err

@@ -173,7 +173,12 @@ func (s *Service) httpChange(w http.ResponseWriter, r *http.Request, who access.
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
-	// The level first: it is the one that may be refused.
+	// What may be refused comes first, so that a request counts entirely or not at all.
+	if in.Name != nil {
+		if err := checkName(*in.Name); err != nil {
+			return err
+		}
+	}
 	if in.Require != nil {
 		level, err := ParseLevel(*in.Require)
 		if err != nil {
