@@ -64,10 +64,26 @@ func (t *Transfer) copyDashboard(ctx context.Context, d *cloud.Dashboard, c *Cou
 	if lost > 0 {
 		c.note(d.ID, d.Name, fmt.Sprintf("%d variables of its widgets were not copied, and are not linked", lost))
 	}
+	if pictures := pictures(d); pictures > 0 {
+		c.note(d.ID, d.Name, fmt.Sprintf("%d pictures stay where they are, and are gone when the source is: upload them here", pictures))
+	}
 	if d.Shares > 0 {
 		c.note(d.ID, d.Name, fmt.Sprintf("it is shared with %d people, who have to be invited anew", d.Shares))
 	}
 	return nil
+}
+
+// pictures are how many pictures a dashboard takes from somewhere: its cover, and those that its widgets name.
+func pictures(d *cloud.Dashboard) (n int) {
+	if d.Cover != "" {
+		n++
+	}
+	for _, w := range d.Widgets {
+		if w.Type == "Image" || w.Type == "Image Map" {
+			n++
+		}
+	}
+	return n
 }
 
 // widget is a widget that shows copies. gone is how many variables have none.

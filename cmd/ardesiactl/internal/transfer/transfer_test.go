@@ -177,3 +177,19 @@ func TestSettle(t *testing.T) {
 		t.Errorf("%+v", k.past)
 	}
 }
+
+func TestPicturesAreCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		d    cloud.Dashboard
+		want int
+	}{
+		"none":              {cloud.Dashboard{Widgets: []cloud.Widget{{Type: "Gauge"}}}, 0},
+		"a cover":           {cloud.Dashboard{Cover: "https://example.org/a.png"}, 1},
+		"those of widgets":  {cloud.Dashboard{Widgets: []cloud.Widget{{Type: "Image"}, {Type: "Image Map"}, {Type: "Map"}}}, 2},
+		"a cover and those": {cloud.Dashboard{Cover: "x", Widgets: []cloud.Widget{{Type: "Image"}}}, 2},
+	} {
+		if got := pictures(&c.d); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
