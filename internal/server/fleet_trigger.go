@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/trigger"
+	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 )
 
@@ -24,7 +26,7 @@ func (s *Server) openTriggers(ctx context.Context) error {
 	}
 	s.triggers, err = trigger.New(ctx, trigger.Needs{
 		Store: trigger.SQL(s.data.core, s.data.ring), Keys: s.data.ring, Things: s.things, Devices: s.devices, Comings: &s.devices.Changes,
-		Tap: s.series.Tap, Letter: s.letters.Send, Role: s.orgs.Role,
+		Tap: s.series.Tap, Letter: s.letters.Send, Role: s.roleOf,
 		Person: func(ctx context.Context, user string) (name, email string, err error) {
 			u, err := s.accounts.Get(ctx, user)
 			return u.Name, u.Email, err
@@ -62,4 +64,13 @@ func (c Config) outward() (*http.Client, error) {
 		return nil, fmt.Errorf("webhook-allow: %w", err)
 	}
 	return outbound.Client(outbound.Rule{Allow: allow, Timeout: 15 * time.Second, Keep: true}), nil
+}
+
+// roleOf is the role of a person in a space, NoRole for who is no member, such as one who has left.
+func (s *Server) roleOf(ctx context.Context, space, user string) (access.Role, error) {
+	role, err := s.orgs.Role(ctx, space, user)
+	if errors.Is(err, org.ErrNotMember) {
+		return access.NoRole, nil
+	}
+	return role, err
 }

@@ -28,8 +28,8 @@ func (s *Server) openVariables(ctx context.Context) (err error) {
 	s.hooks, err = hook.New(ctx, hook.Needs{
 		Store: hook.SQL(s.data.core, s.data.ring), Keys: s.data.ring, Things: s.things, Devices: s.devices, Tap: s.series.Tap, Letter: s.letters.Send,
 		Member: func(ctx context.Context, space, user string) (bool, error) {
-			role, err := s.orgs.Role(ctx, space, user)
-			return err == nil && role != access.NoRole, err
+			role, err := s.roleOf(ctx, space, user)
+			return role != access.NoRole, err
 		},
 		Web: web, Now: s.world.Now, Log: s.log,
 	})

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
+	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/apikey"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
 	"github.com/ardesia-iot/ardesia/internal/people/signin"
@@ -36,11 +38,17 @@ var deeds = []deed{
 	{"social:unlink", post.SocialUnlinked, nil},
 }
 
-// Entries that are older are no news, and a letter is known by its key for longer.
-const (
-	makeUpFor = 7 * 24 * time.Hour
-	makeUpMax = 200 // of each action: who did more in the last moment before a stop is no person
-)
+// What was done longer than this before the server stopped has its letter: it is queued within a moment.
+const moment = time.Minute
+
+// lastDeed is when the last entry of the journal was written.
+func lastDeed(ctx context.Context, core *db.DB) (time.Time, error) {
+	all, err := journal.List(ctx, core, journal.Query{Newest: true, Limit: 1})
+	if err != nil || len(all) == 0 {
+		return time.Time{}, err
+	}
+	return all[0].At, nil
+}
 
 func deedKey(number int64) string { return fmt.Sprintf("journal %d", number) }
 
@@ -69,10 +77,12 @@ func (s *Server) deedOf(ctx context.Context, kind, user string) string {
 
 // makeUp writes the letters that the server stopped before.
 func (s *Server) makeUp(ctx context.Context) {
-	since := s.world.Now().Add(-makeUpFor)
+	if s.stoppedAt.IsZero() {
+		return
+	}
 	for _, d := range append(slices.Clone(deeds), deed{"apikey:create", post.KeyAdded, nil}) {
-		all, err := journal.List(ctx, s.data.core, journal.Query{Action: d.action, Since: since, Newest: true, Limit: makeUpMax})
-		for i := len(all) - 1; err == nil && i >= 0; i-- {
+		all, err := journal.List(ctx, s.data.core, journal.Query{Action: d.action, Since: s.stoppedAt.Add(-moment), Until: s.stoppedAt.Add(time.Microsecond)})
+		for i := 0; err == nil && i < len(all); i++ {
 			if d.kind == post.KeyAdded {
 				err = s.makeUpKey(ctx, all[i])
 			} else {
@@ -118,42 +128,72 @@ func (s *Server) makeUpDeed(ctx context.Context, d deed, e journal.Entry) error 
 	if err != nil {
 		return err
 	}
-	// Which address it was the journal does not know: one letter at any of them is enough, and else each gets one.
-	to := []string{""}
-	if d.kind == post.EmailChanged {
-		to = nil // the new address knows
-	}
-	if d.kind == post.EmailChanged || d.kind == post.AddressRemoved {
-		further, err := s.accounts.Further(ctx, u.ID)
-		if err != nil {
-			return err
-		}
-		former, err := s.accounts.Former(ctx, u.ID, e.At.Add(-time.Minute))
-		if err != nil {
-			return err
-		}
-		for _, f := range further {
-			to = append(to, f.Email)
-		}
-		for _, f := range former {
-			to = append(to, f.Email)
-		}
-	}
-	key := deedKey(e.Number)
-	for _, address := range to {
-		if queued, err := s.letters.Has(ctx, signin.KeyAt(key, address)); err != nil || queued {
-			return err
-		}
+	if silent, err := s.silent(ctx, d, e, u); err != nil || silent {
+		return err
 	}
 	fields := map[string]string{"when": e.At.UTC().Format(time.RFC3339)}
 	maps.Copy(fields, d.fields)
 	if p := e.Detail["provider"]; p != "" {
 		fields["provider"] = s.signin.ProviderName(p)
 	}
-	for _, address := range to {
-		if err := s.signin.Warn(ctx, key, string(d.kind), u.ID, address, fields); err != nil {
+	others, err := s.othersOf(ctx, d, e, u)
+	if err != nil {
+		return err
+	}
+	key := deedKey(e.Number)
+	tell := func(to ...string) error {
+		for _, address := range to {
+			if queued, err := s.letters.Has(ctx, signin.KeyAt(key, address)); err != nil || queued {
+				return err
+			}
+		}
+		for _, address := range to {
+			if err := s.signin.Warn(ctx, key, string(d.kind), u.ID, address, fields); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if d.kind != post.EmailChanged { // of which the new address knows
+		if err := tell(""); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tell(others...)
+}
+
+// silent says whether a deed is part of another one that has no such letter: an account that begins with a link has nobody to
+// warn, and who takes an account back is told of all that it lost at once.
+func (s *Server) silent(ctx context.Context, d deed, e journal.Entry, u account.User) (bool, error) {
+	if d.action == "social:link" && !e.At.Add(moment).Before(u.CreatedAt) && !u.CreatedAt.Add(moment).Before(e.At) {
+		return true, nil
+	}
+	if d.action == "account:recover" {
+		return false, nil
+	}
+	all, err := journal.List(ctx, s.data.core, journal.Query{Action: "account:recover", ID: e.ID, Since: e.At.Add(-moment), Until: e.At.Add(moment), Limit: 1})
+	return len(all) > 0, err
+}
+
+// othersOf are the addresses besides the first that a letter about a deed goes to. Which address was changed the journal does not know:
+// a letter at any of them shows that there was one, and else each gets one.
+func (s *Server) othersOf(ctx context.Context, d deed, e journal.Entry, u account.User) (all []string, err error) {
+	if d.kind != post.EmailChanged && d.kind != post.AddressRemoved {
+		return nil, nil
+	}
+	further, err := s.accounts.Further(ctx, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	former, err := s.accounts.Former(ctx, u.ID, e.At.Add(-moment))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range further {
+		all = append(all, f.Email)
+	}
+	for _, f := range former {
+		all = append(all, f.Email)
+	}
+	return all, nil
 }

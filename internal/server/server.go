@@ -92,6 +92,7 @@ type Server struct {
 	sketches   *sketch.Service
 	templates  *template.Service
 	wall       *edge.Wall
+	stoppedAt  time.Time // the last that somebody did before this start; zero: nothing
 	audit      *audit.Service
 	refused    refusals
 
@@ -118,6 +119,9 @@ func New(ctx context.Context, cfg Config, world World) (_ *Server, err error) {
 	}
 	if s.data, err = openData(ctx, cfg, world.Now); err != nil {
 		return nil, err
+	}
+	if s.stoppedAt, err = lastDeed(ctx, s.data.core); err != nil {
+		return nil, errors.Join(err, s.closeAll())
 	}
 	for _, open := range []func(context.Context) error{s.people, s.fleet, s.openAudit} {
 		if err = open(ctx); err != nil {

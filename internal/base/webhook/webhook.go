@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -137,6 +138,10 @@ func Post(ctx context.Context, web *http.Client, address string, head http.Heade
 	q.Header = head
 	q.Header.Set("User-Agent", userAgent)
 	answer, err := web.Do(q)
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err // without the address, which may have a secret in it
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -29,6 +29,13 @@ func (s *Service) takeBackAll(ctx context.Context) error {
 		if live {
 			continue
 		}
+		// It may have ended since the list was read: what is made is somebody's then.
+		if open, err := s.needs.Store.open(ctx, i.ID); err != nil {
+			failed = append(failed, fmt.Errorf("what was begun as %s: %w", i.ID, err))
+			continue
+		} else if !open {
+			continue
+		}
 		if err := s.takeBack(ctx, i); err != nil {
 			failed = append(failed, fmt.Errorf("what was begun as %s: %w", i.ID, err))
 			continue

@@ -45,6 +45,7 @@ type intents interface {
 	begin(ctx context.Context, i intent, e journal.Entry) error
 	end(ctx context.Context, id string, e journal.Entry) error // or errTakenBack
 	begun(ctx context.Context) ([]intent, error)               // in all spaces
+	open(ctx context.Context, id string) (bool, error)         // begun, and neither ended nor taken back
 }
 
 var (

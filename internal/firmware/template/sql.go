@@ -279,6 +279,16 @@ func (s sqlStore) end(ctx context.Context, id string, e journal.Entry) error {
 	})
 }
 
+func (s sqlStore) open(ctx context.Context, id string) (is bool, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		var n int64
+		err := tx.QueryRow(ctx, `select count(*) from template_apply where id = $1`, id).Scan(&n)
+		is = n > 0
+		return err
+	})
+	return is, err
+}
+
 func (s sqlStore) begun(ctx context.Context) (all []intent, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		all, err = db.All(ctx, tx, scanIntent, `select id, space, made, began_at from template_apply order by began_at, id`)

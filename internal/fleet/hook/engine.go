@@ -116,7 +116,7 @@ func (s *Service) look(ctx context.Context, some []series.Tapped) (rows []event,
 func (s *Service) thing(ctx context.Context, space, id string) (t *thing.Thing, err error) {
 	err = s.insist(ctx, "a thing that a webhook is about cannot be looked up; trying again", func() error {
 		one, err := s.needs.Things.Get(ctx, system(space), id, false)
-		if isGone(err) {
+		if isGone(err) || s.damaged(ctx, "thing", id, err) {
 			t = nil
 			return nil
 		}
@@ -154,13 +154,23 @@ func (s *Service) event(ctx context.Context, hook string, seq int64, n int, m me
 		if err == nil {
 			e.sealed, err = key.Seal(body, keys.Place("hook_event", "sealed", e.id))
 		}
-		if errors.Is(err, keys.ErrErased) {
+		if errors.Is(err, keys.ErrErased) || s.damaged(ctx, "thing", m.thing, err) {
 			e = nil
 			return nil
 		}
 		return err
 	})
 	return e, err
+}
+
+// damaged says whether err is a row that cannot be opened any more, and logs it. It never gets better, and neither values of
+// others nor the start of this server may wait for it.
+func (s *Service) damaged(ctx context.Context, what, id string, err error) bool {
+	if !errors.Is(err, keys.ErrSeal) {
+		return false
+	}
+	s.needs.Log.ErrorContext(ctx, "what a webhook is about is damaged; it is told nothing of it", "of", what, "id", id, "err", err)
+	return true
 }
 
 // runEngine queues events for the values that are followed, until ctx ends.

@@ -105,10 +105,10 @@ func (s *Service) tell(ctx context.Context, o owned) {
 		all, err = s.needs.Store.oldest(ctx, o.id, perTurn)
 	}
 	switch {
-	case isGone(err):
-		return
-	case errors.Is(err, keys.ErrErased), errors.Is(err, keys.ErrSeal):
+	case errors.Is(err, keys.ErrErased), errors.Is(err, keys.ErrSeal): // the former is a kind of being gone
 		s.drop(ctx, o)
+		return
+	case isGone(err):
 		return
 	case err != nil:
 		if ctx.Err() == nil {

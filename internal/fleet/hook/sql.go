@@ -140,12 +140,12 @@ func (s sqlStore) every(ctx context.Context) ([]Hook, error) {
 	return s.openAll(ctx, all, true)
 }
 
-// openAll opens rows; those whose key was destroyed are left out, or an error.
+// openAll opens rows; those whose key was destroyed, or that are damaged, are left out, or an error.
 func (s sqlStore) openAll(ctx context.Context, all []row, spare bool) ([]Hook, error) {
 	hooks := make([]Hook, 0, len(all))
 	for _, r := range all {
 		h, err := s.open(ctx, r)
-		if spare && errors.Is(err, keys.ErrErased) {
+		if spare && (errors.Is(err, keys.ErrErased) || errors.Is(err, keys.ErrSeal)) {
 			continue
 		}
 		if err != nil {

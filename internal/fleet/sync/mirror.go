@@ -216,9 +216,11 @@ func (s *Service) place(id string, g *pool) {
 	if old := s.pools[id]; old != nil {
 		delete(s.pools, id)
 		for _, p := range old.group.Members {
-			delete(s.groups, p.Property)
-			for _, name := range thing.SeriesOf(p.Property) {
-				delete(s.series, name)
+			if s.groups[p.Property] == id { // else another group has it by now
+				delete(s.groups, p.Property)
+				for _, name := range thing.SeriesOf(p.Property) {
+					delete(s.series, name)
+				}
 			}
 			if delete(s.things[p.Thing], id); len(s.things[p.Thing]) == 0 {
 				delete(s.things, p.Thing)
