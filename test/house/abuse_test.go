@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func newMallory(t *testing.T) *mallory {
 			"/iot/v3/dashboards", "/v1/dashboards/" + v.own["dashboard"] + "/shares", "/v1/dashboards/" + v.own["dashboard"] + "/link",
 			"/v1/spaces/" + v.own["space"] + "/apikeys", "/v1/spaces/" + v.own["space"] + "/usage", "/v1/spaces/" + v.own["joined"],
 		} {
-			all = append(all, v.look(path))
+			all = append(all, askingCounts.ReplaceAllString(v.look(path), `"requests"`))
 		}
 		var keys []struct {
 			ID      string `json:"client_id"`
@@ -52,6 +53,9 @@ func newMallory(t *testing.T) *mallory {
 	}
 	return m
 }
+
+// askingCounts is how often the victim has asked of late, which looking at it changes.
+var askingCounts = regexp.MustCompile(`"requests","used":[0-9]+`)
 
 // shows says which of the victim's ids stand in an answer.
 func (m *mallory) shows(a answer) (all []string) {
