@@ -138,6 +138,7 @@ func (c *caller) ids(d door.Declaration) map[string]string {
 
 // The victim's ids in bodies and queries, where a route has a field for them, open nothing.
 func TestIDsOfAnotherTenantInBodies(t *testing.T) {
+	t.Parallel()
 	m := newMallory(t)
 	before := m.whole()
 	for _, d := range door.Table(m.h.Server.Routes()) {

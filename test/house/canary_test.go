@@ -393,6 +393,7 @@ func TestCanariesCanBeFound(t *testing.T) {
 // Nothing that people or boards wrote, and no key, can be read in any file: while the
 // house runs, after it was killed, after it stopped, and in a backup.
 func TestNoFileShowsWhatPeopleWrote(t *testing.T) {
+	t.Parallel()
 	c := &canaries{issuer: socialtest.Start(t, time.Now)}
 	h := newProgram(t, c.provider(t))
 	h.Start()
@@ -423,6 +424,7 @@ func TestNoFileShowsWhatPeopleWrote(t *testing.T) {
 // The same with PostgreSQL: also its own files, log and write-ahead log included, show
 // nothing but ids.
 func TestNoFileOfPostgresShowsWhatPeopleWrote(t *testing.T) {
+	t.Parallel()
 	dsn := dbtest.Postgres(t)
 	u, err := url.Parse(dsn)
 	if err != nil {

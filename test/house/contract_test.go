@@ -38,6 +38,7 @@ type contract struct {
 // its bounds and beyond, with huge numbers and odd letters, with another content type and with no JSON at all. It answers
 // with statuses that it declares (the house's watch looks at each), it never fails, and what it refuses changes nothing.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t, func(c *server.Config) {
 		c.APIRate, c.OpenRate, c.TokenRate, c.Quota = -1, -1, -1, []string{"requests=0", "triggers=0", "notices=0", "dashboards=0"}
 	})
@@ -355,6 +356,7 @@ func otherKind(kind string) any {
 
 // What is declared of a query is what is read: the words about parameters and the code agree.
 func TestContractHasQueries(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	doc, err := h.Server.Document()
 	if err != nil {

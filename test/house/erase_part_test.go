@@ -17,6 +17,7 @@ import (
 // An erased thing and an erased device are unreadable everywhere, in archives of before too, while their
 // space and all else in it live on.
 func TestErasedThingAndDevice(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, h *servertest.House) {
 		anna, key := h.Person("anna@example.org")
 		kept := settle(t, h, anna, key, "spared")

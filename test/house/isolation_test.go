@@ -123,6 +123,7 @@ func everyRoute(own map[string]string) string {
 
 // The table is made of the declarations: a route that is added is tested.
 func TestTenantsCannotSeeEachOther(t *testing.T) {
+	t.Parallel()
 	h, elsewhere := servertest.Start(t), servertest.Start(t)
 	anna, annas := h.Person("anna@example.org")
 	var school struct {
@@ -250,6 +251,7 @@ func TestTenantsCannotSeeEachOther(t *testing.T) {
 // Who may only look changes nothing. What looks is a GET and a query for history; that
 // is said here once more, so that a route with the wrong action is seen.
 func TestViewersLookAndChangeNothing(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	owner := newCaller(t, h)
 	viewers := map[string]*caller{}

@@ -242,6 +242,7 @@ func cell(a answer) (text, note string) {
 // The table of what every declared route answers to every kind of principal is one that
 // was read line by line.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	s := newSchool(t, h)
 	expired, err := s.client(s.keys["expired"]).Token(t.Context())

@@ -756,6 +756,7 @@ func (a answer) forProgram(d door.Declaration) bool {
 // Every route does what it is there for, so that what fuzzing starts from is good,
 // and a route that is added has a sample.
 func TestEveryRouteTakesItsSamples(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	c := newCaller(t, h)
 	known := map[string]bool{}

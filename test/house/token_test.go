@@ -13,6 +13,7 @@ import (
 
 // The token endpoint as real clients call it.
 func TestTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	user, key := h.Person("anna@example.org")
 	var space struct {
