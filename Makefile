@@ -22,7 +22,7 @@ UNWATCHED := -gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false' -gcfl
 test: need check
 	scripts/inmemory $(GO) test -race $(UNWATCHED) -count=1 -timeout 20m -p 4 ./test/house ./internal/server ./internal/people/signin ./internal/ops/audit ./...
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
-	scripts/inmemory scripts/fuzz 10s
+	scripts/inmemory scripts/fuzz 5s
 
 ## soak: what takes too long for test (200 kills, hours of traffic)
 soak: need
