@@ -245,6 +245,9 @@ func isText(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name))
 }
 
+// bounds are how many parts of a kind a template has.
+var bounds = map[string]int{kindThing: maxThings, kindDashboard: maxDashboards, kindTrigger: maxTriggers}
+
 // readParts reads those of a kind: what template.json lists, in its order, and then what is called as we call them.
 // A list that it has read it takes from m.
 func readParts(kind string, m map[string]json.RawMessage, files map[string][]byte, used map[string]bool) ([]json.RawMessage, error) {
@@ -279,8 +282,12 @@ func readParts(kind string, m map[string]json.RawMessage, files map[string][]byt
 		}
 		return strings.Compare(a, b)
 	})
+	paths = append(paths, more...)
+	if len(paths) > bounds[kind] { // before any is read
+		return nil, ErrTooMany
+	}
 	var all []json.RawMessage
-	for _, name := range append(paths, more...) {
+	for _, name := range paths {
 		if used[name] {
 			return nil, ErrArchive.With(fmt.Sprintf("template.json names %q twice.", name))
 		}

@@ -134,18 +134,30 @@ type (
 // name of the server answers to all.
 func (s *Service) Routes() []door.Route {
 	return docs.Tell([]door.Route{
-		{Pattern: "PUT /iot/v1/templates", Action: "template:apply", MaxBody: maxWish, Timeout: applyTime, In: inApply{}, Out: wireApplied{}, Do: s.httpApply},
+		{Pattern: "PUT /iot/v1/templates", Action: "template:apply", MaxBody: maxWish, Timeout: applyTime, In: inApply{}, Out: wireApplied{}, Do: s.admitted(s.httpApply)},
 		{Pattern: "POST " + storage + "/list", Action: "template:list", In: inList{}, Out: wireList{}, Do: s.httpStored},
-		{Pattern: "GET " + storage + "/{id}", Action: "template:read", Resource: s.resource, Out: wireDescribed{}, Do: s.httpDescribe},
-		{Pattern: "GET " + archive + "/{id}", Action: "template:read", Resource: s.resource, Timeout: fileTime, Do: s.httpExport},
-		{Pattern: "POST " + archive, Action: "template:create", MaxBody: MaxFile + formExtra, Timeout: fileTime, Out: wireImported{}, Do: s.httpImport},
+		{Pattern: "GET " + storage + "/{id}", Action: "template:read", Resource: s.resource, Out: wireDescribed{}, Do: s.admitted(s.httpDescribe)},
+		{Pattern: "GET " + archive + "/{id}", Action: "template:read", Resource: s.resource, Timeout: fileTime, Do: s.admitted(s.httpExport)},
+		{Pattern: "POST " + archive, Action: "template:create", MaxBody: MaxFile + formExtra, Timeout: fileTime, Out: wireImported{}, Do: s.admitted(s.httpImport)},
 		{Pattern: "GET " + ourAddress, Action: "template:list", Out: []wireTemplate{}, Do: s.httpList},
 		{Pattern: "GET " + ourAddress + "/gallery", Action: "template:list", Out: []wireTemplate{}, Do: s.httpGallery},
-		{Pattern: "POST " + ourAddress, Action: "template:create", MaxBody: maxChoice, Timeout: applyTime, In: inMake{}, Out: wireTemplate{}, Status: http.StatusCreated, Do: s.httpMake},
+		{Pattern: "POST " + ourAddress, Action: "template:create", MaxBody: maxChoice, Timeout: applyTime, In: inMake{}, Out: wireTemplate{}, Status: http.StatusCreated, Do: s.admitted(s.httpMake)},
 		{Pattern: "GET " + ourAddress + "/{id}", Action: "template:read", Resource: s.resource, Out: wireTemplate{}, Do: s.httpShow},
-		{Pattern: "PATCH " + ourAddress + "/{id}", Action: "template:update", Resource: s.resource, In: inRename{}, Out: wireTemplate{}, Do: s.httpRename},
+		{Pattern: "PATCH " + ourAddress + "/{id}", Action: "template:update", Resource: s.resource, In: inRename{}, Out: wireTemplate{}, Do: s.admitted(s.httpRename)},
 		{Pattern: "DELETE " + ourAddress + "/{id}", Action: "template:delete", Resource: s.resource, Do: s.httpDelete},
 	})
+}
+
+// admitted does what holds a whole file, for a few at once.
+func (s *Service) admitted(do func(http.ResponseWriter, *http.Request, access.Actor) error) func(http.ResponseWriter, *http.Request, access.Actor) error {
+	return func(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+		leave, err := s.admit(who.Space)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return do(w, r, who)
+	}
 }
 
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }

@@ -120,12 +120,40 @@ type Service struct {
 	// cut is asked after each step of Apply; an error ends it there, as a power cut would. For tests.
 	cut func(step string) error
 
-	mu   sync.Mutex
-	live map[string]bool // guarded by mu: intents that a request is busy with
+	mu     sync.Mutex
+	live   map[string]bool // guarded by mu: intents that a request is busy with
+	inside map[string]int  // guarded by mu: requests that hold a file, by space
+	held   int             // guarded by mu: all of them
 }
 
-// desks is how many files are read or written at once: each takes some 50 MiB at worst, and those who wait nothing.
+// desks is how many files are read or written at once: each takes some 50 MiB at worst.
 const desks = 2
+
+// Requests that hold a file, or wait with it for a desk: each has 8 MiB packed and 24 MiB unpacked at worst. Others are refused
+// at once, before their bodies are read.
+const (
+	maxHeld      = 8
+	maxHeldSpace = 2 // so that one space does not keep others out
+)
+
+// admit lets a request in that holds a file, until leave.
+func (s *Service) admit(space string) (leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held >= maxHeld || s.inside[space] >= maxHeldSpace {
+		return nil, ErrBusy
+	}
+	s.held++
+	s.inside[space]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.held--
+		if s.inside[space]--; s.inside[space] == 0 {
+			delete(s.inside, space)
+		}
+	}, nil
+}
 
 // New checks needs. Repair comes next.
 func New(needs Needs) (*Service, error) {
@@ -141,7 +169,7 @@ func New(needs Needs) (*Service, error) {
 		return nil, fmt.Errorf("gallery of templates: %w", err)
 	}
 	return &Service{needs: needs, gallery: gallery, desk: make(chan struct{}, desks), failed: make(chan struct{}, 1),
-		cut: func(string) error { return nil }, live: map[string]bool{}}, nil
+		cut: func(string) error { return nil }, live: map[string]bool{}, inside: map[string]int{}}, nil
 }
 
 // now is the clock, as far as the database keeps it.

@@ -30,6 +30,7 @@ var (
 	ErrOptions     = problem.New(problem.Invalid, "invalid-things-options", "Options of things are by their template IDs, and name a device, and secrets of the sketch.")
 	ErrSecret      = problem.New(problem.Invalid, "invalid-secret", "A sketch has at most 32 secrets; a secret's name has up to 64 letters, digits and underscores and does not begin with a digit, and its value at most 256 bytes.")
 	ErrDeviceTaken = problem.New(problem.Conflict, "device-attached", "The device is attached to a thing already: detach it, or choose another.")
+	ErrBusy        = problem.New(problem.Unavailable, "template-busy", "Others of this space, or of this server, are reading and writing templates. Try again in a few seconds.").After(2 * time.Second)
 	ErrNoChoice    = problem.New(problem.Invalid, "no-template", "Say which template: template_name for one of the gallery, or custom_template_id for one of this space.")
 )
 

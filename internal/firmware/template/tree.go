@@ -17,12 +17,25 @@ import (
 // maxTree is how deep a part of a template nests.
 const maxTree = 32
 
-var errTree = errors.New("neither JSON nor YAML, or it has aliases, a key twice, or nests too deep")
+// maxValues is how many values a part has at most: the reader of YAML takes some 200 bytes of memory for each, and two bytes may stand for one.
+const maxValues = 100_000
+
+var errTree = errors.New("neither JSON nor YAML, or it has aliases, a key twice, too many values, or nests too deep")
+
+// values is at least as many as a text can have.
+func values(text []byte) (n int) {
+	for _, c := range text {
+		if c == ',' || c == ':' || c == '\n' || c == '\r' {
+			n++
+		}
+	}
+	return n + 1
+}
 
 // toJSON is a text in JSON or YAML as JSON with its keys in order. Numbers keep their digits. YAML that
 // repeats parts of itself by aliases is refused: a few bytes could stand for any number.
 func toJSON(text []byte) (json.RawMessage, error) {
-	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 || values(text) > maxValues {
 		return nil, errTree
 	}
 	var tree any

@@ -184,31 +184,57 @@ func (s *Service) runEngine(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows, seq, err := s.look(ctx, some)
-		if err != nil {
-			return err
-		}
-		if err := s.cut("looked"); err != nil {
-			return err
-		}
-		var dropped int64
-		err = s.insist(ctx, "events of webhooks cannot be queued; trying again", func() (err error) {
-			dropped, err = s.needs.Store.queue(ctx, seq, rows)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		s.counts.queued.Add(uint64(len(rows)))
-		s.counts.dropped.Add(uint64(dropped))
-		if len(rows) > 0 {
-			word(s.wake)
-		}
-		if err := s.cut("queued"); err != nil {
-			return err
-		}
-		if err := s.insist(ctx, "values that webhooks were told of stay on disk; trying again", func() error { return s.tap.Done(ctx, seq) }); err != nil {
-			return fmt.Errorf("forget values: %w", err)
+		for len(some) > 0 {
+			n := part(some)
+			if err := s.enqueue(ctx, some[:n]); err != nil {
+				return err
+			}
+			some = some[n:]
 		}
 	}
+}
+
+// perPart is how many points are made into events together: each may be ten events, and others write to the database, too.
+const perPart = 1024
+
+// part is how many commits of some have as many points, at least one.
+func part(some []series.Tapped) int {
+	points := 0
+	for n, b := range some {
+		if points += len(b.Points); points > perPart && n > 0 {
+			return n
+		}
+	}
+	return len(some)
+}
+
+// enqueue queues the events of some commits, with how far it came, and lets go of their values.
+func (s *Service) enqueue(ctx context.Context, some []series.Tapped) error {
+	rows, seq, err := s.look(ctx, some)
+	if err != nil {
+		return err
+	}
+	if err := s.cut("looked"); err != nil {
+		return err
+	}
+	var dropped int64
+	err = s.insist(ctx, "events of webhooks cannot be queued; trying again", func() (err error) {
+		dropped, err = s.needs.Store.queue(ctx, seq, rows)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.counts.queued.Add(uint64(len(rows)))
+	s.counts.dropped.Add(uint64(dropped))
+	if len(rows) > 0 {
+		word(s.wake)
+	}
+	if err := s.cut("queued"); err != nil {
+		return err
+	}
+	if err := s.insist(ctx, "values that webhooks were told of stay on disk; trying again", func() error { return s.tap.Done(ctx, seq) }); err != nil {
+		return fmt.Errorf("forget values: %w", err)
+	}
+	return nil
 }

@@ -117,10 +117,19 @@ func (s *Service) tell(ctx context.Context, o owned) {
 		return
 	}
 	for _, e := range all {
-		if !s.one(ctx, &h, e) {
+		if !s.still(&h) || !s.one(ctx, &h, e) {
 			return
 		}
 	}
+}
+
+// still says whether a webhook is what it was when its turn began: somebody may have changed, turned off or removed it, and no
+// more of its events go to the address of before.
+func (s *Service) still(h *Hook) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.hooks[h.ID]
+	return now != nil && now.active && now.url == h.URL
 }
 
 // drop removes a webhook whose thing or device was erased.

@@ -108,12 +108,19 @@ func (s sqlStore) trim(ctx context.Context, tx *db.Tx, id string, l *line) (lost
 	return lost, nil
 }
 
+// perSpace is how many webhooks of one space are looked at together: those that are busy, and as many again. The others of a space with
+// many that wait would hide those of other spaces.
+const perSpace = 2 * slots
+
 func (s sqlStore) due(ctx context.Context, now int64, most int) (all []owned, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		all, err = db.All(ctx, tx, func(from db.Row) (o owned, err error) {
 			err = from.Scan(&o.id, &o.space)
 			return o, err
-		}, `select id, space from hook where queued > 0 and active and next_at <= $1 order by next_at, last_at, id limit $2`, now, most)
+		}, `select id, space from (
+				select id, space, next_at, last_at, row_number() over (partition by space order by next_at, last_at, id) as place
+				from hook where queued > 0 and active and next_at <= $1) as due
+			where place <= $2 order by next_at, last_at, id limit $3`, now, perSpace, most)
 		return err
 	})
 	return all, err

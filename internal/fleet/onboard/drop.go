@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -20,17 +21,17 @@ func (s *Service) Drop(ctx context.Context, who access.Actor, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.drop(ctx, who, r, "onboarding:drop")
+	return s.drop(ctx, who, r, time.Time{}, "onboarding:drop")
 }
 
-func (s *Service) drop(ctx context.Context, who access.Actor, r row, action string) error {
+func (s *Service) drop(ctx context.Context, who access.Actor, r row, late time.Time, action string) error {
 	release, err := s.turn(ctx, r.index)
 	if err != nil {
 		return err
 	}
 	defer release()
 	// 1. The intent and the journal, in one transaction. From here on the board finds no claim.
-	r, err = s.needs.Store.leave(ctx, r.ID, s.entry(who, r.Space, action, r.ID, nil))
+	r, err = s.needs.Store.leave(ctx, r.ID, late, s.entry(who, r.Space, action, r.ID, nil))
 	if err != nil {
 		return err
 	}
@@ -42,8 +43,12 @@ func (s *Service) drop(ctx context.Context, who access.Actor, r row, action stri
 
 // takeBack takes steps 2 and 3 of Drop, for an onboarding that is leaving. Each is repeatable.
 func (s *Service) takeBack(ctx context.Context, r row) error {
-	// 2. The device that it made, unless that has connected: then somebody uses it.
-	if r.made && r.EndedAt.IsZero() && r.Device != "" {
+	// 2. The device that it made, unless that has connected, or the board was claimed again and has it now: then somebody uses it.
+	again, err := s.needs.Store.named(ctx, r.Device, r.ID)
+	if err != nil {
+		return err
+	}
+	if r.made && r.EndedAt.IsZero() && r.Device != "" && !again {
 		d, err := s.needs.Devices.Get(ctx, system, r.Space, r.Device, true)
 		if err == nil && d.LastActivityAt.IsZero() && d.Status != device.Online {
 			err = s.needs.Devices.Delete(ctx, system, r.Space, r.Device, true)
@@ -82,7 +87,7 @@ func (s *Service) Repair(ctx context.Context) error {
 			return fmt.Errorf("find interrupted onboardings: %w", err)
 		}
 		for _, r := range all {
-			if err := s.takeBack(ctx, r); err != nil {
+			if err := s.takeBackInTurn(ctx, r); err != nil {
 				return err
 			}
 		}
@@ -92,14 +97,24 @@ func (s *Service) Repair(ctx context.Context) error {
 	}
 }
 
+func (s *Service) takeBackInTurn(ctx context.Context, r row) error {
+	release, err := s.turn(ctx, r.index)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.takeBack(ctx, r)
+}
+
 // sweep takes back what boards did not come for, and forgets what nobody needs.
 func (s *Service) sweep(ctx context.Context) error {
 	now := s.now()
 	failed := []error{s.Repair(ctx), s.needs.Store.forget(ctx, now.Add(-endedLife))}
-	late, err := s.needs.Store.late(ctx, now.Add(-claimLife))
+	before := now.Add(-claimLife)
+	late, err := s.needs.Store.late(ctx, before)
 	failed = append(failed, err)
 	for _, r := range late {
-		if err := s.drop(ctx, system, r, "onboarding:expire"); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := s.drop(ctx, system, r, before, "onboarding:expire"); err != nil && !errors.Is(err, ErrNotFound) {
 			failed = append(failed, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -26,7 +27,7 @@ func (s *Service) Free(ctx context.Context, who access.Actor, hardwareID string)
 	// 1. Its way, if it is on one.
 	r, err := s.needs.Store.last(ctx, index)
 	if err == nil && r.EndedAt.IsZero() {
-		err = s.drop(ctx, who, r, "onboarding:drop")
+		err = s.drop(ctx, who, r, time.Time{}, "onboarding:drop")
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return "", "", err

@@ -39,12 +39,13 @@ type onboardings interface {
 	// claim opens an onboarding of a board, or the one that its space has open anew, and marks those of other spaces as leaving.
 	// The same claim again changes nothing. Or ErrReplayed, ErrTooMany, ErrUnknownBoard.
 	claim(ctx context.Context, r row, b board, limit int, e func(action, space, id string) journal.Entry) (id string, ended []row, err error)
-	last(ctx context.Context, index []byte) (row, error)       // the newest of a board, in any space; or ErrNotFound
-	get(ctx context.Context, space, id string) (row, error)    // without what is sealed; or ErrNotFound
-	list(ctx context.Context, space string) ([]row, error)     // the newest first
-	change(ctx context.Context, r row, e *journal.Entry) error // or ErrNoClaim, when it is not open any more, or was claimed anew
-	leave(ctx context.Context, id string, e journal.Entry) (row, error)
-	remove(ctx context.Context, id string) error // one that is leaving
+	last(ctx context.Context, index []byte) (row, error)                                // the newest of a board, in any space; or ErrNotFound
+	get(ctx context.Context, space, id string) (row, error)                             // without what is sealed; or ErrNotFound
+	list(ctx context.Context, space string) ([]row, error)                              // the newest first
+	change(ctx context.Context, r row, e *journal.Entry) error                          // or ErrNoClaim, when it is not open any more, or was claimed anew
+	leave(ctx context.Context, id string, late time.Time, e journal.Entry) (row, error) // late: only if it is open and was claimed before; zero: in any case
+	named(ctx context.Context, device, but string) (bool, error)                        // by another onboarding than but
+	remove(ctx context.Context, id string) error                                        // one that is leaving
 	leaving(ctx context.Context) ([]row, error)
 	late(ctx context.Context, claimed time.Time) ([]row, error) // open ones
 	forget(ctx context.Context, ended time.Time) error

@@ -331,11 +331,14 @@ func (s sqlStore) moved(ctx context.Context, b board, e *journal.Entry) error {
 	})
 }
 
-func (s sqlStore) leave(ctx context.Context, id string, e journal.Entry) (r row, err error) {
+func (s sqlStore) leave(ctx context.Context, id string, late time.Time, e journal.Entry) (r row, err error) {
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		r, err = scanRow(tx.QueryRow(ctx, `select `+columns+` from onboard where id = $1 and leaving = false`, id))
 		if err != nil {
 			return err
+		}
+		if !late.IsZero() && (!r.EndedAt.IsZero() || !r.ClaimedAt.Before(late)) {
+			return ErrNotFound // claimed anew, or done, since it was found to be late
 		}
 		return s.markLeaving(ctx, tx, id, e)
 	})
@@ -347,6 +350,16 @@ func (s sqlStore) remove(ctx context.Context, id string) error {
 		_, err := tx.Exec(ctx, `delete from onboard where id = $1 and leaving = true`, id)
 		return err
 	})
+}
+
+func (s sqlStore) named(ctx context.Context, device, but string) (is bool, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		var n int64
+		err := tx.QueryRow(ctx, `select count(*) from onboard where device = $1 and id <> $2`, device, but).Scan(&n)
+		is = n > 0
+		return err
+	})
+	return is, err
 }
 
 // leaving and late name no space: they are what the start and the sweep see to.
