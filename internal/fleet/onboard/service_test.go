@@ -603,6 +603,49 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// A board that is claimed again in the moment when its first claim is found to be late keeps the second one, and its device.
+func TestRenewedClaimsStay(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		r, b := h.start(), newToy(t)
+		r.bring(editor, b)
+		h.pass(claimLife + time.Minute)
+		before := h.clock().Add(-claimLife)
+		late, err := r.needs.Store.late(t.Context(), before)
+		if err != nil || len(late) != 1 {
+			t.Fatalf("%d are late, %v", len(late), err)
+		}
+		r.claim(editor, b)
+		if err := r.drop(t.Context(), system, late[0], before, "onboarding:expire"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a renewed claim is dropped: %v", err)
+		}
+		if all, err := r.List(t.Context(), editor, true); err != nil || len(all) != 1 {
+			t.Errorf("%d claims are left, %v", len(all), err)
+		}
+		i := r.provision(b)
+		open, err := r.needs.Store.last(t.Context(), r.needs.MAC([]byte(b.hardware)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The power goes off when it is dropped, and then somebody claims the board again.
+		r.cutAfter("drop", 1)
+		if err := r.drop(t.Context(), system, open, time.Time{}, "onboarding:drop"); !errors.Is(err, errCut) {
+			t.Fatalf("drop = %v", err)
+		}
+		r.cut = func(string, int) error { return nil }
+		h.pass(time.Minute)
+		r.claim(editor, b)
+		if again := r.provision(b).Device; again != i.Device {
+			t.Fatalf("the board got device %s, not %s", again, i.Device)
+		}
+		if err := r.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.devices.Get(t.Context(), editor, space, i.Device, false); err != nil {
+			t.Errorf("the device of the newer claim: %v", err)
+		}
+	})
+}
+
 // connect lets the device of an identity in and out again.
 func (r *rig) connect(i Identity) {
 	r.h.t.Helper()
