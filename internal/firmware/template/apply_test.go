@@ -109,7 +109,7 @@ func TestWholeHouseMovesToAnotherSpace(t *testing.T) {
 			t.Fatalf("made %+v", out)
 		}
 		th, err := h.things.Get(t.Context(), stranger, out.Things[0].ID, false)
-		if err != nil || th.Name != "New Barn" || th.Timezone != "Asia/Tokyo" || th.Device != there || th.Template != taken.ID || th.Sketch != out.Things[0].SketchID || !th.WebhookActive ||
+		if err != nil || th.Name != "New Barn" || th.Timezone != "Asia/Tokyo" || th.Device != there || th.Template != taken.ID || th.Sketch != out.Things[0].SketchID || th.WebhookActive ||
 			th.Webhook != "https://example.org/hook" || !slices.Equal(th.Tags, []thing.Tag{{Key: "where", Value: "north"}}) {
 			t.Errorf("the thing is %+v (%v)", th, err)
 		}
@@ -122,9 +122,14 @@ func TestWholeHouseMovesToAnotherSpace(t *testing.T) {
 			t.Errorf("the second trigger is %+v (%v)", away, err)
 		}
 		hot, err := h.triggers.Get(t.Context(), stranger, out.Triggers[0], false)
-		if err != nil || !slices.Equal(hot.Actions[0].Email.To, []string{stranger.ID}) || hot.Property != th.Properties[0].ID {
+		if err != nil || !slices.Equal(hot.Actions[0].Email.To, []string{stranger.ID}) || hot.Property != th.Properties[0].ID || hot.Active {
 			t.Errorf("the first trigger is %+v (%v)", hot, err)
 		}
+		// Whoever wrote the template is called by nothing of it before somebody wants that.
+		if _, err := h.things.Update(t.Context(), stranger, th.ID, false, func(t *thing.Thing) error { t.WebhookActive = true; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		h.want(200, "stranger", "PATCH", "/iot/v1/triggers/"+hot.ID, map[string]any{"active": true}, nil)
 		again, err := h.Make(t.Context(), stranger, Choice{Name: "My farm", Text: "all of it", Things: []string{out.Things[0].ID, out.Things[1].ID}, Dashboards: out.Dashboards, Triggers: out.Triggers})
 		if !errors.Is(err, ErrTaken) {
 			t.Errorf("a second template of that name: %v", err)

@@ -171,10 +171,10 @@ func readThing(raw json.RawMessage) (thingPart, error) {
 	return t, nil
 }
 
-// thing is what the part stands for, without IDs.
+// thing is what the part stands for, without IDs. Its webhook is off: whoever wrote the template chose the address, and is told nothing
+// before somebody of the space wants that.
 func (t thingPart) thing(prefix string) thing.Thing {
-	out := thing.Thing{Name: prefix + t.Name, Timezone: t.Timezone, Assistant: t.Assistant, Webhook: t.WebhookURI,
-		WebhookActive: t.WebhookURI != "" && (t.WebhookActive == nil || *t.WebhookActive)}
+	out := thing.Thing{Name: prefix + t.Name, Timezone: t.Timezone, Assistant: t.Assistant, Webhook: t.WebhookURI}
 	for _, tag := range t.Tags {
 		out.Tags = append(out.Tags, thing.Tag(tag))
 	}

@@ -94,3 +94,24 @@ func TestBacklogsAreQueuedInParts(t *testing.T) {
 		}
 	}
 }
+
+// An answer of the address of before does not turn the one of now off.
+func TestAnswersOfBeforeTurnNothingOff(t *testing.T) {
+	t.Parallel()
+	eachHouse(t, func(t *testing.T, h *house) {
+		a := h.thing("a", map[string]string{"x": "FLOAT"})
+		h.hook(a, "/a")
+		h.receiver.answers(func(path string, _ int) int {
+			if path == "/a" {
+				h.hook(a, "/b")
+				return http.StatusGone
+			}
+			return http.StatusOK
+		})
+		h.say(a, "x", "1")
+		h.passing(maxPause, "that the address of now is told", func() bool { return h.receiver.values("/b") == "x=1" })
+		if w := h.shown(a); !w.Active || w.URI != h.receiver.URL+"/b" {
+			t.Errorf("the webhook is %+v", w)
+		}
+	})
+}

@@ -439,12 +439,15 @@ func (s *Service) nameOf(ctx context.Context, h *Hook) (name, owner string, err 
 	return d.Name, h.Owner, err
 }
 
-// turnOff gives a webhook up. That of a thing is turned off at the thing first, which tells us.
+// turnOff gives a webhook up, unless somebody has given it another address since. That of a thing is turned off at the thing
+// first, which tells us.
 func (s *Service) turnOff(ctx context.Context, h *Hook) error {
 	who := system(h.Space)
 	if h.Thing != "" {
 		_, err := s.needs.Things.Update(ctx, who, h.Thing, false, func(t *thing.Thing) error {
-			t.WebhookActive = false
+			if t.Webhook == h.URL {
+				t.WebhookActive = false
+			}
 			return nil
 		})
 		if isGone(err) {
@@ -456,7 +459,11 @@ func (s *Service) turnOff(ctx context.Context, h *Hook) error {
 	}
 	s.looking.Lock()
 	defer s.looking.Unlock()
+	failed := h.URL
 	after, err := s.needs.Store.change(ctx, h.Space, h.ID, func(h *Hook) (*journal.Entry, bool, error) {
+		if h.URL != failed {
+			return nil, false, nil
+		}
 		h.turn(false, 0)
 		h.DisabledAt = s.now()
 		return s.entry(who, "webhook:disable", h.ID, map[string]string{"thing": h.Thing, "device": h.Device}), true, nil

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -86,6 +87,7 @@ func (e echoes) told(v series.Value, at time.Time) echoes {
 	if len(e) == maxEchoes {
 		e = append(e[:0], e[1:]...)
 	}
+	v.Text = strings.Clone(v.Text) // it is a part of a message that would stay with it
 	return append(e, echo{v, at})
 }
 

@@ -103,6 +103,7 @@ func (s *Service) Fill(ctx context.Context, who access.Actor, thing, property st
 	}
 	if err := s.needs.Series.Fill(ctx, s.kept(r, points)); err != nil {
 		s.counts.failed.Add(1)
+		r.doubt(points) // when ctx ended they may come to be
 		return Filled{}, fmt.Errorf("fill the series of property %s: %w", l.property, err)
 	}
 	r.doubt(points) // one of them may be the last value now

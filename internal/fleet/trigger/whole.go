@@ -73,6 +73,9 @@ func (s *Service) ImportAs(ctx context.Context, who access.Actor, id, prefix str
 		return Trigger{}, err
 	}
 	made.ID, made.Name = id, prefix+made.Name
+	if slices.ContainsFunc(made.Actions, func(a Action) bool { return a.Webhook != nil }) {
+		made.Active = false // whoever wrote the template chose whom it calls
+	}
 	return s.Create(ctx, who, made)
 }
 

@@ -346,19 +346,20 @@ func (s *Service) warn(ctx context.Context, kind string, u account.User, c Clien
 	if s.needs.Deed != nil {
 		key = s.needs.Deed(ctx, kind, u.ID)
 	}
-	s.warnOnce(ctx, key, kind, u, c, address, fields)
+	if err := s.warnOnce(ctx, key, kind, u, c, address, fields); err != nil {
+		s.needs.Log.ErrorContext(ctx, "a letter was not sent", "kind", kind, "user", u.ID, "err", err)
+	}
 }
 
-func (s *Service) warnOnce(ctx context.Context, key, kind string, u account.User, c Client, address string, fields map[string]string) {
+func (s *Service) warnOnce(ctx context.Context, key, kind string, u account.User, c Client, address string, fields map[string]string) error {
 	token, err := s.needs.Accounts.Invite(ctx, access.Actor{Kind: access.System}, account.Link{Purpose: account.LinkFreeze, Account: u.ID})
 	if err != nil {
-		s.needs.Log.ErrorContext(ctx, "a letter was not sent", "kind", kind, "user", u.ID, "err", err)
-		return
+		return err
 	}
 	all := s.fieldsOf(c)
 	all["link"] = s.link("/frozen", token.Reveal())
 	maps.Copy(all, fields)
-	s.send(ctx, Letter{Kind: kind, To: u.ID, Key: KeyAt(key, address), Address: address, Lang: c.Lang, Fields: all})
+	return s.needs.Send(ctx, Letter{Kind: kind, To: u.ID, Key: KeyAt(key, address), Address: address, Lang: c.Lang, Fields: all})
 }
 
 // KeyAt is the key of the letter that a deed makes at an address, "" being the person's first: there may be one at each.
@@ -376,8 +377,7 @@ func (s *Service) Warn(ctx context.Context, key, kind, user, address string, fie
 	if err != nil {
 		return err
 	}
-	s.warnOnce(ctx, key, kind, u, Client{}, address, fields)
-	return nil
+	return s.warnOnce(ctx, key, kind, u, Client{}, address, fields)
 }
 
 // fieldsOf are those of a letter that say when something happened, and where.
