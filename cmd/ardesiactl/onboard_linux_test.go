@@ -52,7 +52,7 @@ func terminals(t *testing.T) (board io.ReadWriteCloser, port string) {
 // What a person types to bring a board in that is on a cable, and what they see of it.
 func TestBoardOnACable(t *testing.T) {
 	h := home(t)
-	untilBoards = provision.Patience{Poll: 20 * time.Millisecond, Polls: 500, Greeting: 5 * time.Second}
+	untilBoards = provision.Patience{Poll: 100 * time.Millisecond, Polls: 600, Greeting: 5 * time.Second}
 	t.Cleanup(func() { untilBoards = provision.Patience{} })
 	roots, err := client.Trust(h.CA())
 	if err != nil {

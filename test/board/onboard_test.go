@@ -66,7 +66,7 @@ func TestBoardComesInByItself(t *testing.T) {
 			person := provision.Client{
 				Cloud: o.api, Now: h.Now, Name: "gate " + name, Connection: "wifi", Network: provision.WiFi{SSID: "School", Password: "correct horse"},
 				VID: "2341", PID: "8057", Serial: "0A1B", MinSketch: "0.6.2", MinWiFi: "1.6.0", Locked: true,
-				Step: func(what string) { steps = append(steps, what) }, Patience: provision.Patience{Poll: 20 * time.Millisecond, Polls: 500},
+				Step: func(what string) { steps = append(steps, what) }, Patience: provision.Patience{Poll: 100 * time.Millisecond, Polls: 600},
 			}
 			near, far := net.Pipe()
 			type served struct {

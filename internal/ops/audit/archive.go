@@ -64,7 +64,8 @@ func Dump(dir string, w io.Writer) error {
 			return err
 		}
 	}
-	size, _, err := t.state()
+	// The size of the state that is in the archive, not of one that the log may have by now.
+	size, _, err := parseState(state)
 	if err != nil && !errors.Is(err, errState) {
 		return fmt.Errorf("copy the audit log: %w", err)
 	}

@@ -84,6 +84,53 @@ func TestACopyOfAGrowingLog(t *testing.T) {
 	}
 }
 
+// meanwhile does something when the first byte is written to it.
+type meanwhile struct {
+	bytes.Buffer
+	do func()
+}
+
+func (m *meanwhile) Write(b []byte) (int, error) {
+	if m.do != nil {
+		m.do()
+		m.do = nil
+	}
+	return m.Buffer.Write(b)
+}
+
+// A copy has the leaves of the state that it has, though the log grows as soon as that is read.
+func TestTheLogGrowsBehindItsState(t *testing.T) {
+	h := newHouse(t, db.SQLite)
+	h.act(7)
+	h.followed()
+	size, _, err := h.tree.state()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := meanwhile{do: func() {
+		h.act(3)
+		h.followed()
+	}}
+	if err := Dump(h.dir, &b); err != nil {
+		t.Fatal(err)
+	}
+	if now, _, err := h.tree.state(); err != nil || now <= size {
+		t.Fatalf("the log has %d leaves and had %d, %v", now, size, err)
+	}
+	remove(t, h.dir)
+	if err := Load(h.dir, &b); err != nil {
+		t.Fatal(err)
+	}
+	had, _, err := h.tree.state()
+	if err != nil || had != size {
+		t.Errorf("the state of the copy has %d leaves, want %d; %v", had, size, err)
+	}
+	w := walk{tree: h.tree, size: had, roots: map[uint64][]byte{had: nil}, bad: func(f Finding) { t.Error(f.Text) }}
+	if err := w.run(); err != nil || len(w.wrong) > 0 {
+		t.Errorf("the copy: %v, %v", w.wrong, err)
+	}
+}
+
 // A log that somebody changed is copied as it is, so that the copy shows it as well.
 func TestACopyKeepsWhatWasChanged(t *testing.T) {
 	h := newHouse(t, db.SQLite)

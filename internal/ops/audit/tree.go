@@ -77,6 +77,10 @@ func (t *tree) state() (uint64, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	return parseState(b)
+}
+
+func parseState(b []byte) (uint64, []byte, error) {
 	var s struct {
 		Size uint64 `json:"size"`
 		Root []byte `json:"root"`
