@@ -128,11 +128,11 @@ func (c *committer) commit(ctx context.Context) error {
 		c.s.mirror.end()
 	}
 	for _, b := range c.batches {
+		if len(b.copies) > 0 && b.err == nil {
+			c.s.mirror.kept(b.copies) // before done: who wrote sees what came of it
+		}
 		if b.done != nil {
 			b.done(b.err)
-		}
-		if len(b.copies) > 0 && b.err == nil {
-			c.s.mirror.kept(b.copies)
 		}
 	}
 	return err

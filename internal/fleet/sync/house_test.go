@@ -3,11 +3,8 @@ package sync
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	stdsync "sync"
@@ -16,113 +13,69 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
-	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
-	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
-	"github.com/ardesia-iot/ardesia/internal/people/access"
-	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/door/doortest"
 )
 
 const (
-	space      = "51000000-0000-4000-8000-000000000001"
-	otherSpace = "51000000-0000-4000-8000-000000000002"
+	space      = fleettest.Space
+	otherSpace = fleettest.OtherSpace
 )
 
 var (
-	noon     = time.Date(2026, 10, 17, 12, 0, 0, 0, time.UTC)
-	editor   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000001", Space: space, Role: access.Editor}
-	viewer   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000003", Space: space, Role: access.Viewer}
-	stranger = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000002", Space: otherSpace, Role: access.Admin}
-	actors   = map[string]access.Actor{"editor": editor, "viewer": viewer, "stranger": stranger}
+	noon     = fleettest.Noon
+	editor   = fleettest.Editor
+	viewer   = fleettest.Viewer
+	stranger = fleettest.Stranger
 )
 
 // A stack is this room with the real ones below it, on three databases. It is also made in a process that is killed, so it
 // knows no test.
 type stack struct {
 	*Service
-	history *series.Service
-	devices *device.Service
-	things  *thing.Service
-	policy  *access.Policy
+	*fleettest.Rooms
 }
 
 // A setting is what a stack stands on.
 type setting struct {
-	dir                    string
-	core, history, keyring *db.DB
-	now                    func() time.Time
-	log                    *slog.Logger
-	limit                  int
-	send                   thing.Send
+	fleettest.Ground
+	limit int
+	send  thing.Send
 }
 
 func newStack(ctx context.Context, c setting) (*stack, error) {
-	k := &stack{}
-	root, err := keys.OpenRoot(ctx, filepath.Join(c.dir, "keys"), keys.Options{Now: c.now})
+	rooms, err := fleettest.New(ctx, c.Ground)
 	if err != nil {
 		return nil, err
 	}
-	ring, err := root.Ring(ctx, c.keyring)
-	if err != nil {
-		return nil, err
-	}
-	organization := func(_ context.Context, id string) (string, error) {
-		if id == otherSpace {
-			return otherSpace, nil
-		}
-		return "", nil
-	}
-	authority, err := ca.New(ca.Needs{Store: ca.SQL(c.core), Keys: ring, Now: c.now, Log: c.log})
-	if err != nil {
-		return nil, err
-	}
-	if k.devices, err = device.New(device.Needs{Store: device.SQL(c.core), Keys: ring, Certificates: authority, Revocations: &authority.Changes, Now: c.now,
-		Log: c.log, Organization: organization}); err != nil {
-		return nil, err
-	}
-	if k.history, err = series.New(ctx, series.Needs{Store: series.SQL(c.history), Keys: ring, Log: c.log, Now: c.now}); err != nil {
-		return nil, err
-	}
-	if k.policy, err = access.New(); err != nil {
-		return nil, err
-	}
-	if k.things, err = thing.New(thing.Needs{Store: thing.SQL(c.core, ring), Keys: ring, Series: k.history, Devices: k.devices, Policy: k.policy,
-		Organization: organization, Now: c.now, Log: c.log}); err != nil {
-		return nil, err
-	}
-	k.devices.Bind(k.things.ForDevices(), noLine{})
+	k := &stack{Rooms: rooms}
 	if c.send != nil {
-		k.things.Bind(c.send, nil)
+		k.Things.Bind(c.send, nil)
 	}
-	k.Service, err = New(ctx, Needs{Store: SQL(c.core), Things: k.things, Mirror: k.history.Mirror, Organization: organization, Now: c.now, Log: c.log,
+	k.Service, err = New(ctx, Needs{Store: SQL(c.Core), Things: k.Things, Mirror: k.History.Mirror, Organization: fleettest.Organization, Now: c.Now, Log: c.Log,
 		Limit: func(context.Context, string) (int, error) { return c.limit, nil }})
 	if err != nil {
 		return nil, err
 	}
-	k.things.BindSync(k.Of)
+	k.Things.BindSync(k.Of)
 	return k, nil
 }
-
-type noLine struct{}
-
-func (noLine) Send(string, string, []byte, byte) {}
-func (noLine) Drop(string, error)                {}
 
 // A house is a stack that runs within a test, with a clock that the test moves, and boards.
 type house struct {
 	*stack
-	t    testing.TB
-	set  setting
-	http http.Handler
-	stop func()
+	t     testing.TB
+	set   setting
+	clock *fleettest.Clock
+	http  http.Handler
+	stop  func()
 
 	mu   stdsync.Mutex
-	now  time.Time                 // guarded by mu
 	down map[string][]senml.Record // guarded by mu; by thing: what its board was told, and has not read
 }
 
@@ -135,11 +88,9 @@ func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
 
 func newHouse(t testing.TB, e db.Engine, change ...func(*setting)) *house {
 	t.Helper()
-	h := &house{t: t, now: noon, down: map[string][]senml.Record{}}
-	h.set = setting{
-		dir: t.TempDir(), core: dbtest.Open(t, dbtest.Config(t, e, dbtest.Core)), history: dbtest.Open(t, dbtest.Config(t, e, dbtest.History)),
-		keyring: dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Keyring)), now: h.clock, log: slog.New(slog.NewTextHandler(t.Output(), nil)), send: h.hear,
-	}
+	clock := fleettest.At(noon)
+	h := &house{t: t, clock: clock, down: map[string][]senml.Record{}}
+	h.set = setting{Ground: fleettest.On(t, e, clock.Now), send: h.hear}
 	for _, fn := range change {
 		fn(&h.set)
 	}
@@ -158,49 +109,8 @@ func (h *house) again() {
 	if h.stack, err = newStack(context.Background(), h.set); err != nil {
 		h.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var parts stdsync.WaitGroup
-	for _, run := range []func(context.Context) error{h.history.Run, h.Service.Run} {
-		parts.Go(func() {
-			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				h.t.Errorf("Run = %v", err)
-			}
-		})
-	}
-	h.stop = stdsync.OnceFunc(func() {
-		cancel()
-		parts.Wait()
-	})
-	free := door.Rate{PerMinute: -1}
-	d, err := door.New(door.Config{KeyRate: free, OpenRate: free, GuessRate: free}, door.Needs{
-		Log: h.set.log, Now: h.clock, Policy: h.policy,
-		Identify: func(_ context.Context, token string) (access.Actor, error) {
-			who, ok := actors[token]
-			if !ok {
-				return access.Actor{}, door.ErrToken
-			}
-			return who, nil
-		},
-		Enter: func(_ context.Context, who access.Actor, _ string) (access.Actor, error) { return who, nil },
-	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if h.http, err = d.Handler(slices.Concat(h.Routes(), h.things.Routes())); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func (h *house) clock() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
+	h.stop = fleettest.Run(h.t, h.History.Run, h.Service.Run)
+	h.http = doortest.Handler(h.t, h.set.Log, h.clock.Now, h.Policy, fleettest.Actors, slices.Concat(h.Routes(), h.Things.Routes()))
 }
 
 // hear is the line to boards.
@@ -243,7 +153,7 @@ func (h *house) heard(t thing.Thing) string {
 // thing makes a thing with a board and properties of the given types, called as the keys say.
 func (h *house) thing(name string, types map[string]string) thing.Thing {
 	h.t.Helper()
-	d, err := h.devices.Create(h.t.Context(), editor, device.Device{Name: name, Type: "generic_device_secretkey"})
+	d, err := h.Devices.Create(h.t.Context(), editor, device.Device{Name: name, Type: "generic_device_secretkey"})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -255,10 +165,10 @@ func (h *house) thing(name string, types map[string]string) thing.Thing {
 		}
 		t.Properties = append(t.Properties, p)
 	}
-	if t, err = h.things.Create(h.t.Context(), editor, t, false); err != nil {
+	if t, err = h.Things.Create(h.t.Context(), editor, t, false); err != nil {
 		h.t.Fatal(err)
 	}
-	h.things.Permit(editor, t.ID) // is remembered from now on, so that boards are told before anybody goes on
+	h.Things.Permit(editor, t.ID) // is remembered from now on, so that boards are told before anybody goes on
 	return t
 }
 
@@ -274,8 +184,8 @@ func property(t thing.Thing, name string) string {
 // say has the board of a thing say a value.
 func (h *house) say(t thing.Thing, name, value string) {
 	h.t.Helper()
-	h.pass(time.Millisecond)
-	if err := h.things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	h.clock.Pass(time.Millisecond)
+	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -283,8 +193,8 @@ func (h *house) say(t thing.Thing, name, value string) {
 // write has a person write a value.
 func (h *house) write(t thing.Thing, name, value string) {
 	h.t.Helper()
-	h.pass(time.Millisecond)
-	if err := h.things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	h.clock.Pass(time.Millisecond)
+	if err := h.Things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -292,11 +202,11 @@ func (h *house) write(t thing.Thing, name, value string) {
 // value is the last one of a property.
 func (h *house) value(t thing.Thing, name string) string {
 	h.t.Helper()
-	_, p, err := h.things.Property(h.t.Context(), editor, property(t, name))
+	_, p, err := h.Things.Property(h.t.Context(), editor, property(t, name))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	last, ok := h.things.Last(p)
+	last, ok := h.Things.Last(p)
 	if !ok {
 		return ""
 	}
@@ -306,7 +216,7 @@ func (h *house) value(t thing.Thing, name string) string {
 // history is all that a property was, as JSON with blanks between.
 func (h *house) values(id string) string {
 	h.t.Helper()
-	all, err := h.history.Raw(h.t.Context(), series.Query{Series: id, Space: space, From: noon.Add(-48 * time.Hour), To: noon.Add(1000 * time.Hour), Limit: 100_000})
+	all, err := h.History.Raw(h.t.Context(), series.Query{Series: id, Space: space, From: noon.Add(-48 * time.Hour), To: noon.Add(1000 * time.Hour), Limit: 100_000})
 	if err != nil {
 		h.t.Fatal(err)
 	}

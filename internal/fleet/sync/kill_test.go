@@ -15,6 +15,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/schema"
@@ -47,19 +48,19 @@ func TestMain(m *testing.M) {
 }
 
 func (j *killJob) stack(ctx context.Context, log *slog.Logger) (k *stack, end func() error, err error) {
-	set := setting{dir: j.Dir, now: time.Now, log: log}
+	set := setting{Ground: fleettest.Ground{Dir: j.Dir, Now: time.Now, Log: log}}
 	for _, one := range []struct {
 		config dbConfig
 		name   string
 		into   **db.DB
-	}{{j.Core, schema.Core, &set.core}, {j.History, schema.History, &set.history}, {j.Keyring, schema.Keyring, &set.keyring}} {
+	}{{j.Core, schema.Core, &set.Core}, {j.History, schema.History, &set.Ground.History}, {j.Keyring, schema.Keyring, &set.Keyring}} {
 		c := one.config
 		if *one.into, err = schema.Open(ctx, db.Config{Engine: c.Engine, Schema: one.name, Path: c.Path, Key: c.Key, DSN: c.DSN, Now: time.Now}); err != nil {
 			return nil, nil, err
 		}
 	}
 	k, err = newStack(ctx, set)
-	return k, func() error { return errors.Join(set.core.Close(), set.history.Close(), set.keyring.Close()) }, err
+	return k, func() error { return errors.Join(set.Core.Close(), set.Ground.History.Close(), set.Keyring.Close()) }, err
 }
 
 // sayUntilKilled has boards say values in turns, some at a time, and says which are on disk.
@@ -74,7 +75,7 @@ func sayUntilKilled(text string) error {
 		return err
 	}
 	ended := make(chan error, 4)
-	for _, run := range []func(context.Context) error{k.history.Run, k.Service.Run} {
+	for _, run := range []func(context.Context) error{k.History.Run, k.Service.Run} {
 		go func() { ended <- run(ctx) }()
 	}
 	slots := make(chan struct{}, 16)
@@ -89,7 +90,7 @@ func sayUntilKilled(text string) error {
 			last = last.Add(time.Microsecond)
 		}
 		p := series.Point{Series: job.Properties[i], Thing: job.Things[i], Space: space, At: last, Value: series.Value{Kind: series.Int, Int: int64(n)}, By: "device:x"}
-		k.history.Enqueue([]series.Point{p}, func(err error) {
+		k.History.Enqueue([]series.Point{p}, func(err error) {
 			if err == nil {
 				_, err = os.Stdout.WriteString(strconv.Itoa(n) + "\n")
 			}
@@ -128,7 +129,7 @@ func TestKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			for n := range 3 {
-				th, err := k.things.Create(ctx, editor, thing.Thing{Name: "t" + strconv.Itoa(n), Timezone: "UTC", Properties: []thing.Property{{Name: "n", Type: thing.TypeOf("INT"),
+				th, err := k.Things.Create(ctx, editor, thing.Thing{Name: "t" + strconv.Itoa(n), Timezone: "UTC", Properties: []thing.Property{{Name: "n", Type: thing.TypeOf("INT"),
 					Permission: thing.ReadWrite, Strategy: thing.OnChange, Persist: true}}}, false)
 				if err != nil {
 					t.Fatal(err)
@@ -147,7 +148,7 @@ func TestKilled(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i, id := range job.Properties {
-					all, err := k.history.Raw(ctx, series.Query{Series: id, Space: space, From: noon.AddDate(-10, 0, 0), To: noon.AddDate(10, 0, 0), Limit: 100_000})
+					all, err := k.History.Raw(ctx, series.Query{Series: id, Space: space, From: noon.AddDate(-10, 0, 0), To: noon.AddDate(10, 0, 0), Limit: 100_000})
 					if err != nil {
 						t.Fatal(err)
 					}

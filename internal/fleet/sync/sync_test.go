@@ -61,16 +61,16 @@ func TestWhatOneBecomesAllBecome(t *testing.T) {
 		// A clock that is ahead hides nothing, and what is older than what there is changes nothing.
 		report := func(th thing.Thing, at time.Time, value string) {
 			t.Helper()
-			if err := h.things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: property(th, "level"), JSON: json.RawMessage(value), At: at}}); err != nil {
+			if err := h.Things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: property(th, "level"), JSON: json.RawMessage(value), At: at}}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		report(c, h.clock().Add(3*time.Hour), "10")
+		report(c, h.clock.Now().Add(3*time.Hour), "10")
 		h.say(a, "level", "11")
 		if h.value(c, "level") != "11" {
 			t.Errorf("c is %s", h.value(c, "level"))
 		}
-		report(a, h.clock().Add(-time.Hour), "3")
+		report(a, h.clock.Now().Add(-time.Hour), "3")
 		if h.value(c, "level") != "11" || h.value(a, "level") != "11" {
 			t.Errorf("an old value made c %s", h.value(c, "level"))
 		}
@@ -118,7 +118,7 @@ func TestMembersThatAreNotWhatTheyWere(t *testing.T) {
 		}
 		h.say(all[0], "x", "1")
 		for n := 1; n < 4; n++ {
-			if p, ok := h.history.Last(ids[n]); ok {
+			if p, ok := h.History.Last(ids[n]); ok {
 				t.Errorf("member %d took %v", n, p.Value)
 			}
 		}
@@ -300,7 +300,7 @@ func TestBoardsThatEcho(t *testing.T) {
 				state[n].value = float32(rnd.IntN(1000))
 				say(n, state[n].value)
 			case 3:
-				h.pass(time.Duration(rnd.IntN(700)) * time.Millisecond)
+				h.clock.Pass(time.Duration(rnd.IntN(700)) * time.Millisecond)
 			}
 		}
 		before, quiet := said, false
