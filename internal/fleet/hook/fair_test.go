@@ -32,7 +32,7 @@ func TestNoSpaceHidesOthers(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		all, err := h.needs.Store.due(t.Context(), h.clock().UnixMicro(), dueRows)
+		all, err := h.needs.Store.due(t.Context(), h.clock.Now().UnixMicro(), dueRows)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func TestValuesAreTold(t *testing.T) {
 		})
 		h.say(a, "x", "3.5")
 		h.write(a, "fleeting y", "true")
-		if err := h.things.Report(t.Context(), editor, a.ID, []thing.Write{{Property: property(a, "x"), JSON: json.RawMessage("4")}, {Property: property(a, "fleeting y"), JSON: json.RawMessage("false")}}); err != nil {
+		if err := h.Things.Report(t.Context(), editor, a.ID, []thing.Write{{Property: property(a, "x"), JSON: json.RawMessage("4")}, {Property: property(a, "fleeting y"), JSON: json.RawMessage("false")}}); err != nil {
 			t.Fatal(err)
 		}
 		want := "x=3.5 fleeting y=true x=4 fleeting y=false"
@@ -100,7 +100,7 @@ func TestValuesAreTold(t *testing.T) {
 
 func (h *house) rows(table string) (n int) {
 	h.t.Helper()
-	if err := h.set.core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from `+table); err != nil {
+	if err := h.set.Core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from `+table); err != nil {
 		h.t.Fatal(err)
 	}
 	return n
@@ -118,7 +118,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		done := make(chan error, most+extra)
 		for n := range most + extra {
 			p := series.Point{Series: property(a, "x"), Thing: a.ID, Space: space, At: noon.Add(time.Duration(n) * time.Millisecond), Value: series.Value{Kind: series.Int, Int: int64(n)}}
-			h.history.Enqueue([]series.Point{p}, func(err error) { done <- err })
+			h.History.Enqueue([]series.Point{p}, func(err error) { done <- err })
 		}
 		for range most + extra {
 			if err := <-done; err != nil {
@@ -189,10 +189,10 @@ func TestWebhooksThatNobodyTakesAreTurnedOff(t *testing.T) {
 			return state(b) == "disabled" && !h.shown(b).Active && h.devicesHook(b.Device).Health.State == "disabled"
 		})
 		h.passing(time.Millisecond, "a try", func() bool { return state(a) == "failing" })
-		h.pass(25 * time.Hour)
+		h.clock.Pass(25 * time.Hour)
 		h.passing(time.Second, "the end of an event", func() bool { return h.shown(a).Health.Dead == 1 })
 		h.say(a, "x", "2")
-		h.pass(50 * time.Hour)
+		h.clock.Pass(50 * time.Hour)
 		h.say(a, "x", "3")
 		h.passing(10*time.Minute, "the end of the webhook", func() bool { return state(a) == "disabled" })
 		letters := func() map[string]bool { // one may be sent twice, as the clock jumps
@@ -209,7 +209,7 @@ func TestWebhooksThatNobodyTakesAreTurnedOff(t *testing.T) {
 		if text := fmt.Sprint(h.carrier.all()); !strings.Contains(text, "greenhouse") || strings.Contains(text, "/a.") {
 			t.Errorf("letters %s", text)
 		}
-		th, err := h.things.Get(t.Context(), editor, a.ID, false)
+		th, err := h.Things.Get(t.Context(), editor, a.ID, false)
 		if err != nil || th.WebhookActive || h.shown(a).Health.DisabledAt == nil || h.rows("hook_event") != 0 {
 			t.Errorf("the thing says %v: %v", th.WebhookActive, err)
 		}
@@ -310,14 +310,14 @@ func TestSecretsRotate(t *testing.T) {
 		c := h.receiver.all("/a")[n-1]
 		var want []string
 		for _, s := range secrets {
-			want = append(want, webhook.Sign(s, c.event.EventID, h.clock(), c.body))
+			want = append(want, webhook.Sign(s, c.event.EventID, h.clock.Now(), c.body))
 		}
 		if got := c.head.Get("Webhook-Signature"); got != strings.Join(want, " ") {
 			t.Errorf("signature %q, want %q", got, want)
 		}
 	}
 	check(1, w.Secret, old)
-	h.pass(25 * time.Hour)
+	h.clock.Pass(25 * time.Hour)
 	check(2, w.Secret)
 	if h.shown(a).OldUntil != nil {
 		t.Error("the old secret is still there")
@@ -359,7 +359,7 @@ func TestCutsMissNothing(t *testing.T) {
 			if step == "told" || step == "tried" {
 				eventually(t, "a call", func() bool { return len(h.receiver.all("/a")) > 0 })
 			} else {
-				eventually(t, "that it is durable", func() bool { _, ok := h.history.Last(property(a, "x")); return ok })
+				eventually(t, "that it is durable", func() bool { _, ok := h.History.Last(property(a, "x")); return ok })
 			}
 			h.stop()
 			on.Store(false)

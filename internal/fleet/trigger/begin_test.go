@@ -28,11 +28,11 @@ func TestATriggerBeginsWithTheNewestValue(t *testing.T) {
 		t.Helper()
 		h.report(th, name, before)
 		do := func() {
-			if err := h.things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: property(th, name), JSON: json.RawMessage(meanwhile)}}); err != nil {
+			if err := h.Things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: property(th, name), JSON: json.RawMessage(meanwhile)}}); err != nil {
 				t.Error(err)
 			}
 		}
-		h.pass(time.Millisecond)
+		h.clock.Pass(time.Millisecond)
 		between.Store(&do)
 		h.trigger(map[string]any{"property_id": property(th, name), "actions": []any{h.hook("/" + name)}})
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -19,94 +17,55 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
-	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/mail"
-	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
-	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
-	"github.com/ardesia-iot/ardesia/internal/people/door"
 	"github.com/ardesia-iot/ardesia/internal/people/door/doortest"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
 )
 
 const (
-	space      = "51000000-0000-4000-8000-000000000001"
-	otherSpace = "51000000-0000-4000-8000-000000000002"
+	space      = fleettest.Space
+	otherSpace = fleettest.OtherSpace
 )
 
 var (
-	noon     = time.Date(2026, 10, 17, 12, 0, 0, 0, time.UTC)
-	editor   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000001", Space: space, Role: access.Editor}
-	viewer   = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000003", Space: space, Role: access.Viewer}
-	stranger = access.Actor{Kind: access.User, ID: "a1000000-0000-4000-8000-000000000002", Space: otherSpace, Role: access.Admin}
-	actors   = map[string]access.Actor{"editor": editor, "viewer": viewer, "stranger": stranger}
+	noon     = fleettest.Noon
+	editor   = fleettest.Editor
+	viewer   = fleettest.Viewer
+	stranger = fleettest.Stranger
+	actors   = fleettest.Actors
 )
 
 // A stack is this room with the real ones below it, and with letters, on three databases. It is also made in a
 // process that is killed, so it knows no test.
 type stack struct {
 	*Service
-	ring    *keys.Ring
-	history *series.Service
-	devices *device.Service
-	things  *thing.Service
+	*fleettest.Rooms
 	letters *post.Service
-	policy  *access.Policy
 }
 
 // A setting is what a stack stands on.
 type setting struct {
-	dir           string
-	core, history *db.DB
-	keyring       *db.DB
-	now           func() time.Time
-	log           *slog.Logger
-	web           *http.Client
-	sender        mail.Sender
-	limit         func(context.Context, string) (int, int, error)
-	config        Config
-	cut           func(step string) error
-	store         func(Store) Store     // what triggers keep things in; nil: the real one
-	lists         func(Devices) Devices // what lists devices for triggers; nil: the real one
+	fleettest.Ground
+	web    *http.Client
+	sender mail.Sender
+	limit  func(context.Context, string) (int, int, error)
+	config Config
+	cut    func(step string) error
+	store  func(Store) Store     // what triggers keep things in; nil: the real one
+	lists  func(Devices) Devices // what lists devices for triggers; nil: the real one
 }
 
 func newStack(ctx context.Context, c setting) (*stack, error) {
-	k := &stack{}
-	root, err := keys.OpenRoot(ctx, filepath.Join(c.dir, "keys"), keys.Options{Now: c.now})
+	rooms, err := fleettest.New(ctx, c.Ground)
 	if err != nil {
 		return nil, err
 	}
-	if k.ring, err = root.Ring(ctx, c.keyring); err != nil {
-		return nil, err
-	}
-	organization := func(_ context.Context, id string) (string, error) {
-		if id == otherSpace {
-			return otherSpace, nil
-		}
-		return "", nil
-	}
-	authority, err := ca.New(ca.Needs{Store: ca.SQL(c.core), Keys: k.ring, Now: c.now, Log: c.log})
-	if err != nil {
-		return nil, err
-	}
-	if k.devices, err = device.New(device.Needs{Store: device.SQL(c.core), Keys: k.ring, Certificates: authority, Revocations: &authority.Changes, Now: c.now,
-		Log: c.log, Organization: organization}); err != nil {
-		return nil, err
-	}
-	if k.history, err = series.New(ctx, series.Needs{Store: series.SQL(c.history), Keys: k.ring, Log: c.log, Now: c.now}); err != nil {
-		return nil, err
-	}
-	if k.policy, err = access.New(); err != nil {
-		return nil, err
-	}
-	if k.things, err = thing.New(thing.Needs{Store: thing.SQL(c.core, k.ring), Keys: k.ring, Series: k.history, Devices: k.devices, Policy: k.policy,
-		Organization: organization, Now: c.now, Log: c.log}); err != nil {
-		return nil, err
-	}
-	k.devices.Bind(k.things.ForDevices(), noLine{})
-	if err := k.devices.Repair(ctx); err != nil {
+	k := &stack{Rooms: rooms}
+	if err := k.Devices.Repair(ctx); err != nil {
 		return nil, err
 	}
 	people := map[string]post.Person{editor.ID: {Address: "ed@example.org", Name: "Ed"}, viewer.ID: {Address: "vi@example.org", Name: "Vi", Lang: "it"},
@@ -119,39 +78,32 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 		return p, nil
 	}
 	if c.sender == nil {
-		c.sender = mail.NewFolder(filepath.Join(c.dir, "mail"))
+		c.sender = mail.NewFolder(filepath.Join(c.Dir, "mail"))
 	}
-	if k.letters, err = post.New(post.Needs{Store: post.SQL(c.core), Keys: k.ring, Person: person, Sender: c.sender, From: mail.Address{Addr: "ardesia@example.org"},
-		House: "ardesia.example.org", Now: c.now, Log: c.log}); err != nil {
+	if k.letters, err = post.New(post.Needs{Store: post.SQL(c.Core), Keys: k.Ring, Person: person, Sender: c.sender, From: mail.Address{Addr: "ardesia@example.org"},
+		House: "ardesia.example.org", Now: c.Now, Log: c.Log}); err != nil {
 		return nil, err
 	}
 	var signer crypto.Signer
-	if signer, err = k.ring.Signer(ctx, "web-push"); err != nil {
+	if signer, err = k.Ring.Signer(ctx, "web-push"); err != nil {
 		return nil, err
 	}
-	var devices Devices = k.devices
+	var devices Devices = k.Devices
 	if c.lists != nil {
 		devices = c.lists(devices)
 	}
-	store := SQL(c.core, k.ring)
+	store := SQL(c.Core, k.Ring)
 	if c.store != nil {
 		store = c.store(store)
 	}
-	k.Service, err = New(ctx, Needs{Store: store, Keys: k.ring, Things: k.things, Devices: devices, Comings: &k.devices.Changes, Tap: k.history.Tap,
+	k.Service, err = New(ctx, Needs{Store: store, Keys: k.Ring, Things: k.Things, Devices: devices, Comings: &k.Devices.Changes, Tap: k.History.Tap,
 		Letter: k.letters.Send,
-		Role: func(_ context.Context, in, user string) (access.Role, error) {
-			for _, a := range actors {
-				if a.ID == user && a.Space == in {
-					return a.Role, nil
-				}
-			}
-			return access.NoRole, nil
-		},
+		Role:   fleettest.Role,
 		Person: func(ctx context.Context, user string) (string, string, error) {
 			p, err := person(ctx, user)
 			return p.Name, p.Address, err
 		},
-		Organization: organization, Web: c.web, Signer: signer, Base: func() string { return "https://ardesia.example.org" }, Now: c.now, Log: c.log,
+		Organization: fleettest.Organization, Web: c.web, Signer: signer, Base: func() string { return "https://ardesia.example.org" }, Now: c.Now, Log: c.Log,
 		Limit: c.limit, Config: c.config})
 	if err != nil {
 		return nil, err
@@ -159,18 +111,14 @@ func newStack(ctx context.Context, c setting) (*stack, error) {
 	if c.cut != nil {
 		k.Service.cut = c.cut
 	}
-	k.things.BindTriggers(k.Linked)
+	k.Things.BindTriggers(k.Linked)
 	return k, nil
 }
-
-type noLine struct{}
-
-func (noLine) Send(string, string, []byte, byte) {}
-func (noLine) Drop(string, error)                {}
 
 // A house is a stack that runs within a test, with a clock that the test moves.
 type house struct {
 	*stack
+	clock   *fleettest.Clock
 	t       testing.TB
 	set     setting
 	http    http.Handler
@@ -180,9 +128,6 @@ type house struct {
 	// stopEngine ends the engine alone: values wait.
 	stopEngine func()
 	sessions   map[string]*device.Session
-
-	mu  sync.Mutex
-	now time.Time // guarded by mu
 }
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
@@ -194,11 +139,11 @@ func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
 
 func newHouse(t testing.TB, e db.Engine, change ...func(*setting)) *house {
 	t.Helper()
-	h := &house{t: t, now: noon, hooks: newReceiver(t), carrier: &carrier{}, sessions: map[string]*device.Session{}}
+	clock := fleettest.At(noon)
+	h := &house{t: t, clock: clock, hooks: newReceiver(t), carrier: &carrier{}, sessions: map[string]*device.Session{}}
 	h.set = setting{
-		dir: t.TempDir(), core: dbtest.Open(t, dbtest.Config(t, e, dbtest.Core)), history: dbtest.Open(t, dbtest.Config(t, e, dbtest.History)),
-		keyring: dbtest.Open(t, dbtest.Config(t, db.SQLite, dbtest.Keyring)), now: h.clock, log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		web: h.hooks.client(), sender: h.carrier, config: Config{Rate: -1, Retry: time.Second},
+		Ground: fleettest.On(t, e, clock.Now),
+		web:    h.hooks.client(), sender: h.carrier, config: Config{Rate: -1, Retry: time.Second},
 	}
 	for _, fn := range change {
 		fn(&h.set)
@@ -219,66 +164,25 @@ func (h *house) again() {
 		h.t.Fatal(err)
 	}
 	h.Service.tick = 2 * time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	var parts sync.WaitGroup
-	engine, stopEngine := context.WithCancel(ctx)
+	engine, stopEngine := context.WithCancel(context.Background())
 	idle := make(chan struct{})
 	h.stopEngine = func() {
 		stopEngine()
 		<-idle
 	}
-	triggers := func(context.Context) error {
+	triggers := func(ctx context.Context) error {
 		defer close(idle)
+		defer context.AfterFunc(ctx, stopEngine)()
 		return h.Service.Run(engine)
 	}
-	for _, run := range []func(context.Context) error{h.history.Run, h.letters.Run, triggers, h.devices.Run} {
-		parts.Go(func() {
-			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				h.t.Errorf("Run = %v", err)
-			}
-		})
-	}
-	h.stop = sync.OnceFunc(func() {
-		cancel()
-		parts.Wait()
-	})
-	free := door.Rate{PerMinute: -1}
-	d, err := door.New(door.Config{KeyRate: free, OpenRate: free, GuessRate: free}, door.Needs{
-		Log: h.set.log, Now: h.clock, Policy: h.policy,
-		Identify: func(_ context.Context, token string) (access.Actor, error) {
-			who, ok := actors[token]
-			if !ok {
-				return access.Actor{}, door.ErrToken
-			}
-			return who, nil
-		},
-		Enter: func(_ context.Context, who access.Actor, _ string) (access.Actor, error) { return who, nil },
-	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	routes, err := d.Handler(h.Routes())
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	h.stop = fleettest.Run(h.t, h.History.Run, h.letters.Run, triggers, h.Devices.Run)
+	routes := doortest.Handler(h.t, h.set.Log, h.clock.Now, h.Policy, actors, h.Routes())
 	mux := http.NewServeMux()
 	mux.Handle("/", routes)
 	for pattern, page := range h.Pages() {
 		mux.Handle(pattern, page)
 	}
 	h.http = mux
-}
-
-func (h *house) clock() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
 }
 
 // A carrier takes letters.
@@ -367,7 +271,7 @@ func (h *house) thing(name, board string, types map[string]string) thing.Thing {
 		p := thing.Property{Name: key, Type: thing.TypeOf(typ), Permission: thing.ReadWrite, Strategy: thing.OnChange, Persist: !strings.HasPrefix(key, "fleeting")}
 		t.Properties = append(t.Properties, p)
 	}
-	t, err := h.things.Create(h.t.Context(), editor, t, false)
+	t, err := h.Things.Create(h.t.Context(), editor, t, false)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -386,8 +290,8 @@ func property(t thing.Thing, name string) string {
 // report has the board of a thing say a value.
 func (h *house) report(t thing.Thing, name, value string) {
 	h.t.Helper()
-	h.pass(time.Millisecond)
-	if err := h.things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	h.clock.Pass(time.Millisecond)
+	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -395,11 +299,11 @@ func (h *house) report(t thing.Thing, name, value string) {
 // board makes a device that can connect.
 func (h *house) board(name string) string {
 	h.t.Helper()
-	d, err := h.devices.Create(h.t.Context(), editor, device.Device{Name: name, Type: "generic_device_secretkey"})
+	d, err := h.Devices.Create(h.t.Context(), editor, device.Device{Name: name, Type: "generic_device_secretkey"})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if err := h.devices.SetSecret(h.t.Context(), editor, space, d.ID, "a secret of "+name); err != nil {
+	if err := h.Devices.SetSecret(h.t.Context(), editor, space, d.ID, "a secret of "+name); err != nil {
 		h.t.Fatal(err)
 	}
 	return d.ID
@@ -407,18 +311,18 @@ func (h *house) board(name string) string {
 
 func (h *house) connect(id, name string) {
 	h.t.Helper()
-	x, err := h.devices.Authenticate(h.t.Context(), id, "a secret of "+name, id, netip.MustParseAddr("192.0.2.1"))
+	x, err := h.Devices.Authenticate(h.t.Context(), id, "a secret of "+name, id, netip.MustParseAddr("192.0.2.1"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.sessions[id] = x
-	h.pass(time.Millisecond) // no two events are at one instant
-	h.devices.Connected(x)
+	h.clock.Pass(time.Millisecond) // no two events are at one instant
+	h.Devices.Connected(x)
 }
 
 func (h *house) disconnect(id string) {
-	h.pass(time.Millisecond)
-	h.devices.Disconnected(h.sessions[id])
+	h.clock.Pass(time.Millisecond)
+	h.Devices.Disconnected(h.sessions[id])
 }
 
 // do makes a request as the actor of that name, and reads the answer into out if it is not nil.
@@ -469,11 +373,11 @@ func (h *house) passing(step time.Duration, what string, ok func() bool) {
 	h.t.Helper()
 	eventually(h.t, what, func() bool {
 		var n int
-		if err := h.set.core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where taken`); err != nil {
+		if err := h.set.Core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where taken`); err != nil {
 			h.t.Fatal(err)
 		}
 		if n == 0 {
-			h.pass(step)
+			h.clock.Pass(step)
 		}
 		return ok()
 	})
@@ -491,7 +395,7 @@ func (h *house) settled() {
 
 func (h *house) waiting() (n int) {
 	h.t.Helper()
-	if err := h.set.core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where ended_at = 0`); err != nil {
+	if err := h.set.Core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where ended_at = 0`); err != nil {
 		h.t.Fatal(err)
 	}
 	return n

@@ -78,7 +78,7 @@ func TestTheAPI(t *testing.T) {
 		if changed.Active || changed.Description != "in summer" || changed.Name != "Hot" || len(changed.Actions) != 1 || changed.Condition == nil {
 			t.Errorf("changed %+v", changed)
 		}
-		h.pass(time.Second)
+		h.clock.Pass(time.Second)
 		other := h.trigger(map[string]any{"name": "Away", "device_status_source": map[string]any{"criteria": "INCLUDE", "device_ids": []any{board}, "grace_period_offline": 60}})
 		for query, want := range map[string]int{"": 2, "?property_id=" + temperature: 1, "?device_id=" + board: 1, "?source_type=DEVICE_INCLUDE": 1, "?source_type=DEVICE_EXCLUDE": 0, "?source_type=PROPERTY": 1} {
 			var all []wireTrigger
@@ -195,7 +195,7 @@ func TestTagsOfTriggers(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		lamp := property(h.thing("pond", "", map[string]string{"lamp": "STATUS"}), "lamp")
 		a := h.trigger(map[string]any{"name": "Hot", "property_id": lamp, "tags": []any{map[string]any{"key": "room", "value": "hall"}}})
-		h.pass(time.Second)
+		h.clock.Pass(time.Second)
 		b := h.trigger(map[string]any{"name": "Cold", "property_id": lamp})
 		h.want(200, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "room", "value": "attic"}, nil)
 		h.want(200, "editor", "PUT", "/v1/triggers/"+b.ID+"/tags", map[string]any{"key": "floor", "value": "3"}, nil)

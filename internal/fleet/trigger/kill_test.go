@@ -18,6 +18,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/db/dbtest"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/schema"
@@ -67,19 +68,19 @@ func (j *killJob) value(n int) float64 {
 
 // stack is the house on the job's data, and how to close that.
 func (j *killJob) stack(ctx context.Context, log *slog.Logger) (k *stack, end func() error, err error) {
-	set := setting{dir: j.Dir, now: time.Now, log: log, config: Config{Rate: -1, Retry: 50 * time.Millisecond},
+	set := setting{Ground: fleettest.Ground{Dir: j.Dir, Now: time.Now, Log: log}, config: Config{Rate: -1, Retry: 50 * time.Millisecond},
 		web: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	for _, one := range []struct {
 		config dbConfig
 		name   string
 		into   **db.DB
-	}{{j.Core, schema.Core, &set.core}, {j.History, schema.History, &set.history}, {j.Keyring, schema.Keyring, &set.keyring}} {
+	}{{j.Core, schema.Core, &set.Core}, {j.History, schema.History, &set.Ground.History}, {j.Keyring, schema.Keyring, &set.Keyring}} {
 		if *one.into, err = one.config.open(ctx, one.name); err != nil {
 			return nil, nil, err
 		}
 	}
 	k, err = newStack(ctx, set)
-	return k, func() error { return errors.Join(set.core.Close(), set.history.Close(), set.keyring.Close()) }, err
+	return k, func() error { return errors.Join(set.Core.Close(), set.Ground.History.Close(), set.Keyring.Close()) }, err
 }
 
 // reportUntilKilled says the values of all properties, and which ones were acknowledged, until nothing is left to do.
@@ -96,7 +97,7 @@ func reportUntilKilled(text string) error {
 	// What was stored before the kill and not acknowledged is not said a second time: it would be another value.
 	for i, id := range job.Properties {
 		stored := 0
-		if p, ok := k.history.Last(id); ok {
+		if p, ok := k.History.Last(id); ok {
 			stored = int(p.At.Sub(noon)/time.Millisecond) + 1
 		}
 		switch {
@@ -109,7 +110,7 @@ func reportUntilKilled(text string) error {
 	}
 	k.Service.tick = 20 * time.Millisecond // cleans up often, so that a kill may come there too
 	ended := make(chan error, 4)
-	for _, run := range []func(context.Context) error{k.history.Run, k.Service.Run} {
+	for _, run := range []func(context.Context) error{k.History.Run, k.Service.Run} {
 		go func() { ended <- run(ctx) }()
 	}
 	start := time.Now()
@@ -122,7 +123,7 @@ func reportUntilKilled(text string) error {
 			}
 			left = true
 			p := series.Point{Series: id, Thing: job.Thing, Space: space, At: noon.Add(time.Duration(at) * time.Millisecond), Value: series.Value{Kind: series.Float, Num: job.value(at)}}
-			k.history.Enqueue([]series.Point{p}, func(err error) {
+			k.History.Enqueue([]series.Point{p}, func(err error) {
 				if err == nil {
 					_, err = os.Stdout.WriteString(strconv.Itoa(i) + " " + strconv.Itoa(at) + "\n")
 				}
@@ -243,7 +244,7 @@ func (j *killJob) prepare(t *testing.T, url string, properties, each int) {
 	for i := range properties {
 		th.Properties = append(th.Properties, thing.Property{Name: "p" + strconv.Itoa(i), Type: thing.TypeOf("FLOAT"), Permission: thing.ReadOnly, Strategy: thing.OnChange, Persist: true})
 	}
-	if th, err = k.things.Create(ctx, editor, th, false); err != nil {
+	if th, err = k.Things.Create(ctx, editor, th, false); err != nil {
 		t.Fatal(err)
 	}
 	j.Thing = th.ID

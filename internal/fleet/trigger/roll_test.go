@@ -55,7 +55,7 @@ func TestListsHoldNobodyUp(t *testing.T) {
 	slow.calls.Store(0)
 	h.again()
 	eventually(t, "a list", func() bool { return slow.calls.Load() == 1 })
-	h.pass(time.Hour) // who is away counts as that at once
+	h.clock.Pass(time.Hour) // who is away counts as that at once
 	h.report(th, "lamp", "true")
 	h.settled()
 	h.connect(pump, "pump")

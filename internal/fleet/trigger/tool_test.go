@@ -42,7 +42,7 @@ func limitTo(triggers, notices int) func(context.Context, string) (int, int, err
 func (h *house) last(t thing.Thing, name string) string {
 	for _, p := range t.Properties {
 		if p.Name == name {
-			if last, ok := h.things.Last(p); ok {
+			if last, ok := h.Things.Last(p); ok {
 				return string(thing.JSON(last.Value))
 			}
 		}
@@ -53,7 +53,7 @@ func (h *house) last(t thing.Thing, name string) string {
 // points counts what history has of a property.
 func (h *house) points(t thing.Thing, name string) int {
 	h.t.Helper()
-	all, err := h.history.Raw(h.t.Context(), series.Query{Series: property(t, name), Space: space, From: time.Unix(0, 0)})
+	all, err := h.History.Raw(h.t.Context(), series.Query{Series: property(t, name), Space: space, From: time.Unix(0, 0)})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func TestWebhooksAreTriedUntilTaken(t *testing.T) {
 		h.report(th, "lamp", "false")
 		h.report(th, "lamp", "true")
 		h.passing(time.Hour, "that it is given up", func() bool { return h.Counts().Dead == 2 && h.waiting() == 0 })
-		h.pass(2 * tryFor)
+		h.clock.Pass(2 * tryFor)
 		failed := h.Counts().Failed
 		h.want(200, "editor", "POST", path+"/retry", nil, nil)
 		eventually(t, "a try", func() bool { return h.Counts().Failed > failed })
@@ -218,7 +218,7 @@ func TestLettersAndTheirEnd(t *testing.T) {
 		}
 		fire(0)
 		var n int
-		if err := h.set.core.One(t.Context(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from journal where action = 'trigger:mute'`); err != nil || n != 1 {
+		if err := h.set.Core.One(t.Context(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from journal where action = 'trigger:mute'`); err != nil || n != 1 {
 			t.Errorf("%d entries of muting, %v", n, err)
 		}
 		if err := h.Forget(t.Context(), viewer.ID); err != nil {
@@ -242,10 +242,10 @@ func TestAnActionSetsAProperty(t *testing.T) {
 		h.again()
 		h.report(th, "lamp", "true")
 		eventually(t, "a value", func() bool {
-			h.pass(time.Minute)
+			h.clock.Pass(time.Minute)
 			return h.last(th, "pump") == "true" && h.last(th, "fleeting level") == "7"
 		})
-		eventually(t, "the end", func() bool { h.pass(time.Minute); return h.waiting() == 0 })
+		eventually(t, "the end", func() bool { h.clock.Pass(time.Minute); return h.waiting() == 0 })
 		h.settled()
 		if got := h.values("/pump"); !same(got, []string{"true"}) {
 			t.Errorf("a trigger on the value fires at %v", got)
@@ -280,7 +280,7 @@ func TestStormsAreHeld(t *testing.T) {
 				t.Errorf("done %d, held %d, told %d; want %d and %d", u.Today, u.HeldToday, len(h.values("/hook")), c.done, c.held)
 			}
 			if name == "rate" {
-				h.pass(time.Minute)
+				h.clock.Pass(time.Minute)
 				h.report(th, "mode", `"z"`)
 				h.settled()
 				if n := len(h.values("/hook")); n != 6 {

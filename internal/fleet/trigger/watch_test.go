@@ -42,15 +42,15 @@ func TestStatusOfDevices(t *testing.T) {
 		}
 		h.connect(pump, "pump")
 		expect(map[string][]string{"/all": {"pump ONLINE"}, "/pump": {"pump ONLINE"}, "/but": nil, "/slow": nil})
-		h.pass(time.Minute)
+		h.clock.Pass(time.Minute)
 		expect(map[string][]string{"/slow": {"pump ONLINE"}})
-		h.pass(time.Minute)
+		h.clock.Pass(time.Minute)
 		h.disconnect(pump)
 		expect(map[string][]string{"/all": {"pump ONLINE", "pump OFFLINE"}})
-		h.pass(59 * time.Minute)
+		h.clock.Pass(59 * time.Minute)
 		h.connect(pump, "pump") // back in time
 		expect(map[string][]string{"/all": {"pump ONLINE", "pump OFFLINE", "pump ONLINE"}, "/slow": {"pump ONLINE"}})
-		h.pass(2 * time.Minute)
+		h.clock.Pass(2 * time.Minute)
 
 		// After a start everybody is away for a moment. Who stays away is told.
 		h.disconnect(pump)
@@ -62,13 +62,13 @@ func TestStatusOfDevices(t *testing.T) {
 		h.delivered()
 		h.again()
 		h.connect(lamp, "lamp")
-		eventually(t, "that the pump is missed", func() bool { h.pass(time.Second); return len(h.values("/all")) == 8 })
+		eventually(t, "that the pump is missed", func() bool { h.clock.Pass(time.Second); return len(h.values("/all")) == 8 })
 		if got := h.values("/all"); !same(got[7:], []string{"pump OFFLINE"}) {
 			t.Errorf("after a start: %v", got[7:])
 		}
 		h.again()
 		h.connect(lamp, "lamp")
-		eventually(t, "that the pump is away for long", func() bool { h.pass(time.Minute); return len(h.values("/slow")) == 2 })
+		eventually(t, "that the pump is away for long", func() bool { h.clock.Pass(time.Minute); return len(h.values("/slow")) == 2 })
 		expect(map[string][]string{"/slow": {"pump ONLINE", "pump OFFLINE"}, "/pump": {"pump ONLINE", "pump ONLINE", "pump ONLINE"}})
 		if n := len(h.values("/all")); n != 8 {
 			t.Errorf("/all is told %d times, want 8: %v", n, h.values("/all"))
