@@ -30,11 +30,10 @@ const (
 )
 
 var (
-	noon     = fleettest.Noon
-	editor   = fleettest.Editor
-	viewer   = fleettest.Viewer
-	stranger = fleettest.Stranger
-	actors   = fleettest.Actors
+	noon   = fleettest.Noon
+	editor = fleettest.Editor
+	viewer = fleettest.Viewer
+	actors = fleettest.Actors
 )
 
 // A stack is this room with the real ones below it, on three databases. It is also made in a process that is killed, so it

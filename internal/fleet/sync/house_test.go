@@ -28,10 +28,8 @@ const (
 )
 
 var (
-	noon     = fleettest.Noon
-	editor   = fleettest.Editor
-	viewer   = fleettest.Viewer
-	stranger = fleettest.Stranger
+	noon   = fleettest.Noon
+	editor = fleettest.Editor
 )
 
 // A stack is this room with the real ones below it, on three databases. It is also made in a process that is killed, so it
