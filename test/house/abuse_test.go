@@ -70,6 +70,7 @@ func (m *mallory) shows(a answer) (all []string) {
 // Whoever asks for another tenant's things by any id, in any place of an address, gets
 // nothing, and nothing changes: also when the first id is their own and the last is not.
 func TestIDsOfAnotherTenantOpenNothing(t *testing.T) {
+	t.Parallel()
 	m := newMallory(t)
 	m.settleUpdates()
 	m.victim.settleUpdates()
@@ -174,6 +175,7 @@ func TestIDsOfAnotherTenantInBodies(t *testing.T) {
 // Fields and parameters that say whose something is, or in which role, are refused or have no
 // effect: on no route do they give anything to, or take anything from, somebody else.
 func TestNobodySaysWhoTheyAre(t *testing.T) {
+	t.Parallel()
 	m := newMallory(t)
 	before := m.whole()
 	v := m.victim.own
@@ -239,6 +241,7 @@ func TestNobodySaysWhoTheyAre(t *testing.T) {
 // A body that says in which role its sender is does not change it: the one who gives roles
 // gives no other than the field of the route says, and nobody gives one to themselves.
 func TestViewerDoesNotMakeThemselvesMore(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	owner, _ := h.Person("anna@example.org")
 	vera, key := h.Person("vera@example.org")

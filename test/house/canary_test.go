@@ -358,6 +358,7 @@ func (c *canaries) look(t *testing.T, when string, ids bool, dirs ...string) {
 
 // The search finds what it looks for, in all forms.
 func TestCanariesCanBeFound(t *testing.T) {
+	t.Parallel()
 	c := &canaries{texts: map[string]string{}, keys: map[string]string{"key": rand.Text()}, ids: map[string]string{"id": rand.Text()}}
 	c.word("text")
 	c.number()

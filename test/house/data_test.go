@@ -14,6 +14,7 @@ import (
 // A server that works copies its databases' logs into the databases by itself, long
 // before a writer would have to.
 func TestDatabasesAreLookedAfter(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t, func(cfg *server.Config) { cfg.APIRate = -1 })
 	_, key := h.Person("maker@example.org")
 	api := h.Client(key)

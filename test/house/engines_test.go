@@ -23,6 +23,7 @@ func onEachEngine(t *testing.T, test func(t *testing.T, h *servertest.House)) {
 // PostgreSQL stores neither NUL nor broken UTF-8, and says so with an error that must not
 // become our own.
 func TestTextThatNoEngineStores(t *testing.T) {
+	t.Parallel()
 	onEachEngine(t, func(t *testing.T, h *servertest.House) {
 		_, key := h.Person("anna@example.org")
 		good := token(t, h, key)

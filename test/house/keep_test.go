@@ -11,6 +11,7 @@ import (
 // A space that keeps values for a day tells none that are older, from the moment on at
 // which that is said; another space goes on telling all.
 func TestOldValuesAreNotTold(t *testing.T) {
+	t.Parallel()
 	onEachEngine(t, func(t *testing.T, h *servertest.House) {
 		anna, annas := h.Person("anna@example.org")
 		_, boris := h.Person("boris@example.org")

@@ -32,6 +32,7 @@ func payload(t *testing.T, token string) map[string]any {
 }
 
 func TestRestartLosesNothing(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	_, key := h.Person("anna@example.org")
 	own := belongings(t, h, key)
@@ -51,6 +52,7 @@ func TestRestartLosesNothing(t *testing.T) {
 // Whoever has read addresses.json finds the administration socket, and after the
 // house stopped neither is there.
 func TestAdministrationAnswersAtOnce(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	if _, err := server.Call(t.Context(), h.Config.Data, "ping", []byte("{}")); err != nil {
 		t.Errorf("ping: %v", err)

@@ -314,6 +314,7 @@ func damages(name string, n, flips int) (all []damage) {
 
 // A database that is gone is missed: the house does not begin anew beside what is left.
 func TestLostDatabaseIsMissed(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	var w household
 	w.write(t, h)
@@ -337,6 +338,7 @@ func TestLostDatabaseIsMissed(t *testing.T) {
 // names the file, or a request fails and the log names the file, or the answers are
 // exactly what they were. Never is there wrong data.
 func TestDamagedFileIsNeverWrongData(t *testing.T) {
+	t.Parallel()
 	flips := 6
 	if os.Getenv("ARDESIA_SOAK") != "" {
 		flips = 60

@@ -110,6 +110,7 @@ func TestTokenEndpoint(t *testing.T) {
 
 // A key that was made for one space enters no other, also where its person may.
 func TestKeyOfOneSpaceEntersNoOther(t *testing.T) {
+	t.Parallel()
 	h := servertest.Start(t)
 	user, _ := h.Person("anna@example.org")
 	var school struct {
