@@ -69,7 +69,7 @@ func TestBoardOnACable(t *testing.T) {
 	seen := make(chan provision.Message, 10)
 	b := provision.Board{
 		Identity: element.Identity{Element: chip, Layout: element.SoftSE}, HardwareID: element.HardwareID([]byte("1"), []byte("2"), []byte("3")), Now: h.Now, WiFiFW: "0.6.0",
-		Cloud: provision.Host{URL: "https://localhost", HTTP: &http.Client{Transport: web}}, Pace: provision.Pace{Again: 20 * time.Millisecond, Attempt: 5},
+		Cloud: provision.Host{URL: "https://localhost", HTTP: &http.Client{Transport: web}}, Pace: provision.Pace{Again: 300 * time.Millisecond, Attempt: 5},
 		Join: func(_ context.Context, n provision.Message) error { seen <- n; return nil },
 	}
 	line, port := terminals(t)

@@ -44,7 +44,7 @@ func newcomer(t testing.TB, h *servertest.House, layout element.Layout) *provisi
 		Identity: element.Identity{Element: chip, Layout: layout}, HardwareID: element.HardwareID([]byte(rand.Text()), []byte{1, 2, 3, 4, 5, 6}, serial),
 		Cloud: provision.Host{URL: "https://boards-v2.localhost", HTTP: &http.Client{Transport: web}}, Now: h.Now,
 		BLEMAC: provision.BLEMAC{0xa0, 1, 2, 3, 4, 5}, WiFiFW: "1.6.0", Networks: provision.Networks{{SSID: "School", RSSI: -50}},
-		Pace: provision.Pace{Again: 10 * time.Millisecond, Attempt: 5},
+		Pace: provision.Pace{Again: 300 * time.Millisecond, Attempt: 5},
 	}
 }
 

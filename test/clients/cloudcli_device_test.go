@@ -114,7 +114,7 @@ func TestCommandLineClientCreatesABoard(t *testing.T) {
 	}
 	b := provision.Board{
 		Identity: element.Identity{Element: chip, Layout: element.ECCX08}, HardwareID: element.HardwareID([]byte("a"), []byte("b"), []byte("c")), Now: h.Now, WiFiFW: "1.6.0",
-		Cloud: provision.Host{URL: h.URL(), HTTP: c.web}, Pace: provision.Pace{Again: 50 * time.Millisecond, Attempt: 5},
+		Cloud: provision.Host{URL: h.URL(), HTTP: c.web}, Pace: provision.Pace{Again: 300 * time.Millisecond, Attempt: 5},
 	}
 	if err := b.Identity.Prepare(); err != nil {
 		t.Fatal(err)
