@@ -123,6 +123,35 @@ func TestLiveClient(t *testing.T) {
 	}
 }
 
+// A flow of Node-RED's nodes, in a space that is not its key's own: in, out, poll, history and push.
+func TestNodeRED(t *testing.T) {
+	h := servertest.Start(t)
+	_, key := h.Person("anna@example.org")
+	var space struct{ ID string }
+	if err := h.Client(key).Do(t.Context(), "POST", "/v1/spaces", map[string]any{"name": "School"}, &space); err != nil {
+		t.Fatal(err)
+	}
+	c := h.ClientIn(t, key, space.ID)
+	do := func(method, path string, in, out any) {
+		t.Helper()
+		if err := c.Do(t.Context(), method, path, in, out); err != nil {
+			t.Fatalf("%s %s: %v", method, path, err)
+		}
+	}
+	var d client.Device
+	do("PUT", "/iot/v2/devices", map[string]any{"name": "board", "type": "login_and_secretkey_wifi", "serial": ""}, &d)
+	var th client.Thing
+	do("PUT", "/iot/v2/things", map[string]any{"name": "Flow", "device_id": d.ID, "properties": []any{
+		map[string]any{"name": "temperature", "type": "FLOAT", "permission": "READ_ONLY", "update_strategy": "ON_CHANGE", "persist": true},
+		map[string]any{"name": "lamp", "type": "STATUS", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
+	env := []string{"API=" + h.URL(), "WSS_PORT=" + h.Port("https"), "CLIENT_ID=" + key.ID, "CLIENT_SECRET=" + key.Secret,
+		"SPACE=" + space.ID, "THING=" + th.ID, "DEVICE=" + d.ID, "NODE_EXTRA_CA_CERTS=" + h.CA()}
+	for _, p := range th.Properties {
+		env = append(env, strings.ToUpper(p.Name)+"="+p.ID)
+	}
+	node(t, "nodered.cjs", env...)
+}
+
 // The document of the API is OpenAPI 3.1, says a validator that is not ours.
 func TestDocument(t *testing.T) {
 	h := servertest.Start(t)
