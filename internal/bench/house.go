@@ -28,6 +28,7 @@ import (
 type house struct {
 	target
 	dir, data string
+	database  string            // PostgreSQL, "" for the embedded one
 	addr      map[string]string // of the doors, kept over restarts
 	program   *program
 	key       struct {
@@ -38,10 +39,10 @@ type house struct {
 	stored int64 // messages that were acknowledged, and so are in the history
 }
 
-// newHouse starts Ardesia on an empty directory, as a user would, but without limits
+// newHouse starts Ardesia on an empty directory and database, as a user would, but without limits
 // on how often the API is asked: those are what they are set to.
-func newHouse(ctx context.Context, dir string) (*house, error) {
-	h := &house{dir: dir, data: filepath.Join(dir, "data"), addr: map[string]string{}}
+func newHouse(ctx context.Context, dir, database string) (*house, error) {
+	h := &house{dir: dir, data: filepath.Join(dir, "data"), database: database, addr: map[string]string{}}
 	h.target.name = "ardesia"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -69,6 +70,9 @@ func (h *house) start(ctx context.Context) (time.Duration, error) {
 	args := []string{"serve", "--dev", "--data", h.data, "--log-level", "warn", "--api-rate", "-1", "--open-rate", "-1", "--token-rate", "-1", "--quota", "requests=0", "--trusted-proxies", "127.0.0.1"}
 	for door, addr := range h.addr {
 		args = append(args, "--"+door+"-addr", addr)
+	}
+	if h.database != "" {
+		args = append(args, "--database", h.database)
 	}
 	began := time.Now()
 	p, err := start(h.dir, "bin/ardesia", args...)

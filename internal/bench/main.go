@@ -43,7 +43,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the data goes; must be on a disk")
 	flag.StringVar(&o.profile, "profile", "", "directory for CPU profiles of the server; they cost rounds of their own")
 	flag.StringVar(&o.hold, "hold", "", "measure nothing: start both servers with the last number of devices, describe these in this directory, and wait")
-	flag.StringVar(&skip, "skip", "", "sections to leave out: connect, ingest, paced, crash, history, tokens, signin, policy")
+	flag.StringVar(&skip, "skip", "", "sections to leave out: connect, ingest, paced, crash, history, api, tokens, signin, policy")
 	flag.Parse()
 	if skip != "" {
 		o.skip = strings.Split(skip, ",")
@@ -103,7 +103,7 @@ func run(ctx context.Context, o options) (err error) {
 	b := &bench{options: o, room: room}
 	began := time.Now()
 	b.report.conditions(dir, o)
-	if b.house, err = newHouse(ctx, filepath.Join(dir, "ardesia")); err != nil {
+	if b.house, err = newHouse(ctx, filepath.Join(dir, "ardesia"), ""); err != nil {
 		return fmt.Errorf("ardesia: %w", err)
 	}
 	defer func() { b.house.program.stop() }()
@@ -129,7 +129,7 @@ func (b *bench) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"history", b.history}, {"tokens", b.tokens}, {"signin", b.signIns}, {"policy", b.decisions}} {
+	}{{"history", b.history}, {"api", b.apis}, {"tokens", b.tokens}, {"signin", b.signIns}, {"policy", b.decisions}} {
 		if b.skips(part.name) {
 			continue
 		}

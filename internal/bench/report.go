@@ -20,6 +20,7 @@ type report struct {
 	storms  []string
 	growth  []growth
 	history []string
+	apis    []string
 	tokens  []string
 	doors   []string
 	policy  []string
@@ -119,6 +120,16 @@ func (r *report) paced(n int, a, m []result) {
 		ms(a, p50), ms(a, p99), ms(m, p50), ms(m, p99), spanOf(a, cpuOfOne).mid, spanOf(m, cpuOfOne).mid, noiseOf(a, m)))
 }
 
+// api adds a row of one kind of request, on the embedded database and on PostgreSQL.
+func (r *report) api(name string, a, m []result) {
+	side := func(all []result) string {
+		mid := func(get func(result) float64) float64 { return spanOf(all, get).mid }
+		return fmt.Sprintf("%.2f | %.2f | %.2f | %.0f | %.0f", mid(func(r result) float64 { return ms(r.p50) }), mid(func(r result) float64 { return ms(r.p99) }),
+			mid(cpuOfOne)/1000, mid(func(r result) float64 { return r.allocs }), mid(func(r result) float64 { return r.bytes / 1000 }))
+	}
+	r.apis = append(r.apis, fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |", name, spanOf(a, rateOf).counts(), spanOf(m, rateOf).counts(), ratio(a, m), side(a), side(m), noiseOf(a, m)))
+}
+
 // door adds a row of how people sign in.
 func (r *report) door(name string, all []result) {
 	mid := func(get func(result) float64) float64 { return spanOf(all, get).mid }
@@ -152,6 +163,8 @@ func (r *report) print() {
 		"boards | Ardesia p50 ms | p99 ms | Mosquitto p50 ms | p99 ms | CPU µs Ardesia | CPU µs Mosquitto | cores of others", r.paces)
 	section(r.growthTable())
 	section("History", "what | figure", r.history)
+	section("The API, 8 clients at once, on the embedded database and on PostgreSQL",
+		"request | embedded/s | PostgreSQL/s | ratio | embedded p50 ms | p99 ms | CPU ms | allocations | kB | PostgreSQL p50 ms | p99 ms | CPU ms | allocations | kB | cores of others", r.apis)
 	section("Tokens", "connections | requests/s | CPU µs each | p50 ms | p99 ms | allocations each | bytes each", r.tokens)
 	section("People sign in, through the pages, with Argon2id (19 MiB, 2 passes)", "how | sign-ins/s | CPU ms each | p50 ms | p95 ms | allocations each | kB each | cores of others", r.doors)
 	section("Decisions of the policy, in one process", "what | decisions/s | p50 µs | p99 µs | allocations | bytes", r.policy)

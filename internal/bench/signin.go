@@ -87,44 +87,14 @@ func (b *bench) signRounds(name string, round func() (result, error)) error {
 
 // signAtOnce has some people sign in one after the other.
 func (b *bench) signAtOnce(ctx context.Context, all []visitor) (result, error) {
-	var phase atomic.Int32
-	var counted atomic.Int64
-	var lat histogram
-	var failed errs
-	var wg sync.WaitGroup
-	for i := range signers {
-		wg.Go(func() {
-			web := b.house.web()
-			defer web.CloseIdleConnections()
-			for n := i; phase.Load() != ending && failed.first() == nil; n += signers {
-				v := all[n%len(all)]
-				began := time.Now()
-				if err := b.house.signIn(ctx, web, &v); err != nil {
-					failed.add(err)
-					return
-				}
-				if phase.Load() == measuring {
-					counted.Add(1)
-					lat.add(time.Since(began))
-				}
-			}
-		})
-	}
-	sleep(b.warm)
-	m := meter(b.house.pid)
-	made := b.house.allocated()
-	phase.Store(measuring)
-	sleep(b.last)
-	phase.Store(ending)
-	took, n := time.Since(m.at), counted.Load()
-	wg.Wait()
-	if err := failed.first(); err != nil {
-		return result{}, err
-	}
-	r := m.result(n, took, &lat)
-	r.p95 = lat.at(0.95)
-	r.alloc(made, b.house.allocated(), n)
-	return r, nil
+	return b.drive(b.house, signers, func(i int) (func() error, func()) {
+		web, n := b.house.web(), i
+		return func() error {
+			v := all[n%len(all)]
+			n += signers
+			return b.house.signIn(ctx, web, &v)
+		}, web.CloseIdleConnections
+	})
 }
 
 // signPaced has people sign in at a steady pace, whether those before them are in or not.

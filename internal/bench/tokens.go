@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/client"
@@ -42,46 +40,13 @@ func (b *bench) tokens(ctx context.Context) error {
 
 // fetch has 8 clients ask for tokens with the client's credentials.
 func (b *bench) fetch(ctx context.Context, keep bool) (result, error) {
-	const clients = 8
 	form := url.Values{"grant_type": {"client_credentials"}, "audience": {client.Audience}, "client_id": {b.house.key.ID}, "client_secret": {b.house.key.Secret}}.Encode()
-	var phase atomic.Int32
-	var counted atomic.Int64
-	var lat histogram
-	var failed errs
-	var wg sync.WaitGroup
-	for range clients {
-		wg.Go(func() {
-			web := &http.Client{Transport: &http.Transport{DisableKeepAlives: !keep, TLSClientConfig: &tls.Config{RootCAs: b.house.roots, ServerName: "localhost"}}}
-			defer web.CloseIdleConnections()
-			for phase.Load() != ending && failed.first() == nil {
-				began := time.Now()
-				if err := fetchToken(ctx, web, "https://"+b.house.addr["https"]+"/iot/v1/clients/token", form); err != nil {
-					failed.add(err)
-					return
-				}
-				if phase.Load() == measuring {
-					counted.Add(1)
-					lat.add(time.Since(began))
-				}
-			}
-		})
-	}
-	sleep(b.warm)
-	m := meter(b.house.pid)
-	made := b.house.allocated()
-	phase.Store(measuring)
-	sleep(b.last)
-	phase.Store(ending)
-	took := time.Since(m.at)
-	n := counted.Load()
-	wg.Wait()
-	if err := failed.first(); err != nil {
-		return result{}, err
-	}
-	after := b.house.allocated()
-	r := m.result(n, took, &lat)
-	r.alloc(made, after, n)
-	return r, nil
+	return b.drive(b.house, 8, func(int) (func() error, func()) {
+		web := &http.Client{Transport: &http.Transport{DisableKeepAlives: !keep, TLSClientConfig: &tls.Config{RootCAs: b.house.roots, ServerName: "localhost"}}}
+		return func() error {
+			return fetchToken(ctx, web, "https://"+b.house.addr["https"]+"/iot/v1/clients/token", form)
+		}, web.CloseIdleConnections
+	})
 }
 
 func fetchToken(ctx context.Context, web *http.Client, where, form string) error {

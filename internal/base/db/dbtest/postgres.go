@@ -28,23 +28,11 @@ func Durable() Option { return func(c *cluster) { c.fsync = "on" } }
 // says how to reach it. When the test ends it is emptied and given to another.
 func Postgres(t testing.TB, options ...Option) string {
 	t.Helper()
-	want := cluster{fsync: "off"}
-	for _, o := range options {
-		o(&want)
-	}
 	clusters.Lock()
 	defer clusters.Unlock()
-	c := clusters.running[want.fsync]
-	if c == nil {
-		c = &want
-		if err := c.start(); err != nil {
-			t.Fatalf("start PostgreSQL for tests: %v", err)
-		}
-		clusters.running[want.fsync] = c
-	}
-	d, err := c.take()
+	c, d, err := take(options)
 	if err != nil {
-		t.Fatalf("make a PostgreSQL database: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		clusters.Lock()
@@ -54,6 +42,38 @@ func Postgres(t testing.TB, options ...Option) string {
 		}
 	})
 	return c.dsn(d.name)
+}
+
+// Lasting is Postgres for a program that is no test: the database is there until the program ends.
+func Lasting(options ...Option) (string, error) {
+	clusters.Lock()
+	defer clusters.Unlock()
+	c, d, err := take(options)
+	if err != nil {
+		return "", err
+	}
+	return c.dsn(d.name), nil
+}
+
+// take gives a database of a cluster, which it starts if need be. The caller holds clusters.
+func take(options []Option) (*cluster, database, error) {
+	want := cluster{fsync: "off"}
+	for _, o := range options {
+		o(&want)
+	}
+	c := clusters.running[want.fsync]
+	if c == nil {
+		c = &want
+		if err := c.start(); err != nil {
+			return nil, database{}, fmt.Errorf("start PostgreSQL for tests: %w", err)
+		}
+		clusters.running[want.fsync] = c
+	}
+	d, err := c.take()
+	if err != nil {
+		return nil, d, fmt.Errorf("make a PostgreSQL database: %w", err)
+	}
+	return c, d, nil
 }
 
 // A database is one of a cluster's, with a connection of its own: making one costs
