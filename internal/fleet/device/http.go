@@ -403,7 +403,7 @@ func (s *Service) wire(ctx context.Context, who access.Actor, all []Device) ([]w
 	for _, d := range all {
 		one := toWire(d)
 		one.OrganizationID, one.IssuerCA, one.Thing = organization, issuers[d.ID], things[d.ID]
-		if s.webhooks != nil {
+		if s.webhooks != nil && who.Edits() {
 			one.Webhooks = s.webhooks(d.ID)
 		}
 		wire = append(wire, one)

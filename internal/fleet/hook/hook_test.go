@@ -262,6 +262,10 @@ func TestWebhooksOfDevices(t *testing.T) {
 			Webhooks []Shown `json:"webhooks"`
 		}
 		h.want(200, "viewer", "GET", "/iot/v2/devices/"+a.Device, nil, &shown)
+		if len(shown.Webhooks) != 0 {
+			t.Errorf("who only looks is shown %+v", shown)
+		}
+		h.want(200, "editor", "GET", "/iot/v2/devices/"+a.Device, nil, &shown)
 		if len(shown.Webhooks) != 1 || shown.Webhooks[0] != (Shown{true, one.ID, h.receiver.URL + "/d"}) {
 			t.Errorf("the device says %+v", shown)
 		}

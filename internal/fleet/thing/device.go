@@ -52,7 +52,7 @@ func (f forDevices) Embed(ctx context.Context, who access.Actor, devices []strin
 			return nil, err
 		}
 		for _, t := range things {
-			all[t.Device] = f.s.wire(t, presentation{organization: organization, properties: len(devices) == 1})
+			all[t.Device] = f.s.wire(t, presentation{organization: organization, properties: len(devices) == 1, webhook: who.Edits()})
 		}
 	}
 	return all, nil

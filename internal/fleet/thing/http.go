@@ -82,7 +82,7 @@ func (s *Service) present(r *http.Request, who access.Actor, all []Thing, proper
 		return nil, err
 	}
 	return func(t Thing) wireThing {
-		return s.wire(t, presentation{organization: organization, device: devices[t.Device], properties: properties})
+		return s.wire(t, presentation{organization: organization, device: devices[t.Device], properties: properties, webhook: who.Edits()})
 	}, nil
 }
 
@@ -392,7 +392,7 @@ func (s *Service) httpTemplate(w http.ResponseWriter, r *http.Request, who acces
 	if err != nil {
 		return err
 	}
-	out := s.wireTemplate(t, presentation{organization: organization, device: devices[t.Device]})
+	out := s.wireTemplate(t, presentation{organization: organization, device: devices[t.Device], webhook: who.Edits()})
 	return rest.Write(w, http.StatusOK, rest.Media("thingtemplate"), out)
 }
 

@@ -54,6 +54,11 @@ func TestThingsOverHTTP(t *testing.T) {
 	if got.DeviceID != "" && got.Name != "House 2" || got.WebhookURI == "" || !got.WebhookActive || got.Assistant != "GOOGLE" {
 		t.Errorf("changed %+v", got)
 	}
+	var looked wireThing
+	h.want(200, "viewer", "GET", path("/%s", made.ID), nil, &looked)
+	if looked.WebhookURI != "" || !looked.WebhookActive {
+		t.Errorf("who only looks is shown %q", looked.WebhookURI)
+	}
 	h.want(200, "editor", "POST", path("/%s", made.ID), map[string]any{"properties": []any{}}, &got)
 	if got.PropertiesCount != 0 || got.Properties == nil {
 		t.Errorf("emptied %+v", got)

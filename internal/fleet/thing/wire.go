@@ -196,6 +196,7 @@ type presentation struct {
 	organization string
 	device       *device.Device // the attached one, if it is there
 	properties   bool           // with the properties
+	webhook      bool           // with the address of the webhook
 }
 
 func thingHref(id string) string { return "/iot/v1/things/" + id }
@@ -205,7 +206,10 @@ func (s *Service) wire(t Thing, p presentation) wireThing {
 		Assistant: t.Assistant, CreatedAt: t.CreatedAt, DeletedAt: orNoTime(t.DeletedAt), DeviceID: t.Device,
 		Href: thingHref(t.ID), ID: t.ID, Name: t.Name, OrganizationID: p.organization, PropertiesCount: t.Count,
 		SketchID: t.Sketch, SourceTemplate: t.Template, Tags: make(map[string]string, len(t.Tags)), Timezone: t.Timezone,
-		UpdatedAt: t.UpdatedAt, UserID: t.Owner, WebhookActive: t.WebhookActive, WebhookURI: t.Webhook,
+		UpdatedAt: t.UpdatedAt, UserID: t.Owner, WebhookActive: t.WebhookActive,
+	}
+	if p.webhook {
+		w.WebhookURI = t.Webhook
 	}
 	for _, tag := range t.Tags {
 		w.Tags[tag.Key] = tag.Value
@@ -273,7 +277,10 @@ func inUTC(t time.Time) *time.Time { return orNoTime(t.UTC()) }
 func (s *Service) wireTemplate(t Thing, p presentation) wireTemplate {
 	w := wireTemplate{
 		ID: TemplateID(t.Name, t.ID), Name: t.Name, OrganizationID: p.organization, SketchTemplate: t.Sketch, Tags: wireTagList(t.Tags),
-		Timezone: t.Timezone, Variables: []wireTemplateProperty{}, WebhookURI: t.Webhook,
+		Timezone: t.Timezone, Variables: []wireTemplateProperty{},
+	}
+	if p.webhook {
+		w.WebhookURI = t.Webhook
 	}
 	if p.device != nil {
 		w.DeviceMetadata = &wireTemplateDevice{FQBN: p.device.FQBN, Name: p.device.Name}

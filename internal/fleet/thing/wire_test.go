@@ -63,7 +63,7 @@ func TestWireForms(t *testing.T) {
 		Assistant: Alexa, Webhook: "https://example.org/hook", WebhookActive: true, Sketch: "e0000000-0000-4000-8000-000000000001", SketchVersion: "v2",
 		Template: "f0000000-0000-4000-8000-000000000001", Tags: []Tag{{"room", "east"}}, Properties: []Property{p, bare}, Count: 1, CreatedAt: at, UpdatedAt: at}
 	s := &Service{needs: Needs{Series: lasts{points: map[string]series.Point{p.ID: {Series: p.ID, At: at, Value: number(41.5)}}}}}
-	board := presentation{organization: otherSpace, properties: true, device: &device.Device{Name: "board", Type: "nano_33_iot", FQBN: "arduino:samd:nano_33_iot"}}
+	board := presentation{organization: otherSpace, properties: true, webhook: true, device: &device.Device{Name: "board", Type: "nano_33_iot", FQBN: "arduino:samd:nano_33_iot"}}
 	refused := about(Property{}, "property.x", at, at)
 	refused.Status, refused.Message = "invalid", "why"
 	raw := wireRaw{wireAnswer: about(p, "", at, at), Sort: "DESC"}

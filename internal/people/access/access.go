@@ -100,6 +100,10 @@ type Actor struct {
 	Request string // the request's ID, for the journal and the log
 }
 
+// Edits says whether who's role is to change the fleet of its space: who only looks is shown no
+// address of a webhook, since many hold a secret.
+func (a Actor) Edits() bool { return AtMost(Service, a.Role) }
+
 // String names an actor in the journal: "user:UUID", "apikey:UUID/CLIENT", "system".
 func (a Actor) String() string {
 	switch {
