@@ -56,7 +56,10 @@ func (s *Service) Add(ctx context.Context, who access.Actor, device, url string,
 		return Hook{}, err
 	}
 	s.place(h.ID, &h)
-	return h, s.attached(ctx, h.Space, []string{device})
+	if err := s.hear(ctx, h.Space, device); err != nil { // the webhook is there all the same
+		s.needs.Log.ErrorContext(ctx, "the thing of a device with a new webhook could not be found; trying again", "device", device, "err", err)
+	}
+	return h, nil
 }
 
 // Remove takes a webhook from a device. What waits is not told any more.

@@ -36,7 +36,14 @@ func (s *Service) runRepair(ctx context.Context) {
 		s.mu.Lock()
 		stale := s.stale
 		s.stale = map[string]string{}
+		deaf := s.deaf
+		s.deaf = map[string]string{}
 		s.mu.Unlock()
+		for device, space := range deaf {
+			if err := s.hear(ctx, space, device); err != nil {
+				s.needs.Log.ErrorContext(ctx, "the thing of a device with a webhook could not be found; trying again", "device", device, "err", err)
+			}
+		}
 		for id, space := range stale {
 			if err := s.lookUp(ctx, space, id); err != nil {
 				s.needs.Log.ErrorContext(ctx, "the webhook of a thing is not as the thing says; trying again", "thing", id, "err", err)

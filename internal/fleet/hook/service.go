@@ -134,6 +134,7 @@ type Service struct {
 	of      map[string]map[string]*ref // guarded by mu; by device and ID
 	device  map[string]string          // guarded by mu; by thing: its device, where that has webhooks
 	stale   map[string]string          // guarded by mu; things that could not be looked at, with their space
+	deaf    map[string]string          // guarded by mu; devices with webhooks whose things could not be found, with their space
 
 	counts struct{ queued, delivered, failed, dropped, dead atomic.Uint64 }
 	// cut is asked after each step of an event; an error ends it there, as a power cut would. For tests.
@@ -157,7 +158,7 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 	}
 	s := &Service{
 		needs: needs, cfg: needs.Config.withDefaults(), wake: make(chan struct{}, 1), hooks: map[string]*ref{}, ofThing: map[string]*ref{}, of: map[string]map[string]*ref{},
-		device: map[string]string{}, stale: map[string]string{}, cut: func(string) error { return nil },
+		device: map[string]string{}, stale: map[string]string{}, deaf: map[string]string{}, cut: func(string) error { return nil },
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
@@ -232,6 +233,17 @@ func (s *Service) attached(ctx context.Context, space string, devices []string) 
 	s.mu.Unlock()
 	s.tap.Changed()
 	return nil
+}
+
+// hear finds the thing of a device with webhooks, or has it looked for again.
+func (s *Service) hear(ctx context.Context, space, device string) error {
+	err := s.attached(ctx, space, []string{device})
+	if err != nil {
+		s.mu.Lock()
+		s.deaf[device] = space
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // Counts tells what was done since the start.

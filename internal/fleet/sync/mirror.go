@@ -36,7 +36,11 @@ func (s *Service) watched(id string) bool {
 type desk struct {
 	news   map[string]series.Point // by property: the last values of the commit that is under way
 	echoes map[string]echoes       // by property
+	swept  time.Time               // when echoes were last looked through
 }
+
+// sweepEchoes is how often what boards have not confirmed is forgotten.
+const sweepEchoes = time.Minute
 
 // copies are the values that others become with one.
 func (s *Service) copies(p series.Point, came time.Time) (all []series.Point) {
@@ -110,7 +114,17 @@ func (s *Service) last(g *pool, id string) (series.Point, bool) {
 	return series.Point{}, false
 }
 
-func (s *Service) end() { clear(s.desk.news) }
+func (s *Service) end() {
+	clear(s.desk.news)
+	now := s.needs.Now()
+	if now.Sub(s.desk.swept) < sweepEchoes {
+		return
+	}
+	s.desk.swept = now
+	for id, e := range s.desk.echoes {
+		s.keepEchoes(id, e.since(now))
+	}
+}
 
 // maxLater is how many copies may wait for the database so that their boards can be told. What is beyond they hear when they ask for
 // the last values, or with the next.

@@ -84,6 +84,7 @@ type echo struct {
 
 // told notes a value that goes to the board.
 func (e echoes) told(v series.Value, at time.Time) echoes {
+	e = e.since(at)
 	if len(e) == maxEchoes {
 		e = append(e[:0], e[1:]...)
 	}
@@ -91,11 +92,21 @@ func (e echoes) told(v series.Value, at time.Time) echoes {
 	return append(e, echo{v, at})
 }
 
+// since is what may still be confirmed at a time.
+func (e echoes) since(at time.Time) echoes {
+	old := 0
+	for old < len(e) && at.Sub(e[old].at) > echoTime {
+		old++
+	}
+	return append(e[:0], e[old:]...)
+}
+
 // said says whether a value that comes from the board confirms one that it was told. What it was told before that it will not confirm any
 // more. A value that confirms nothing is a change that was made at the board, after all that the board had heard of.
 func (e echoes) said(v series.Value, at time.Time) (left echoes, confirms bool) {
+	e = e.since(at)
 	for i, one := range e {
-		if at.Sub(one.at) <= echoTime && thing.Same(one.value, v) {
+		if thing.Same(one.value, v) {
 			return e[i+1:], true
 		}
 	}

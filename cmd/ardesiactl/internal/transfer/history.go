@@ -37,12 +37,13 @@ type track struct {
 	id     string // the copy's
 	past   *Past
 
-	points []cloud.Point // read and not written yet
-	bytes  int
-	read   Past      // what was counted of these, but for what the target says
-	next   time.Time // where to go on reading
-	end    bool      // there is nothing more to read
-	lost   bool      // the target does not know the property any more
+	points  []cloud.Point // read and not written yet
+	bytes   int
+	read    Past      // what was counted of these, but for what the target says
+	next    time.Time // where to go on reading
+	strange int       // how many answers in a row had nothing of what was asked for
+	end     bool      // there is nothing more to read
+	lost    bool      // the target does not know the property any more
 }
 
 // tracks are the properties whose past is to be copied.
@@ -140,9 +141,18 @@ func (t *Transfer) gather(ctx context.Context, group []*track) error {
 	}
 }
 
+// maxStrange is how many answers in a row may have nothing of what was asked for. A server that knows whole seconds gives one such.
+const maxStrange = 60
+
 func (k *track) take(p *cloud.Part) {
 	if p.Failed != "" {
 		k.end, k.past.Failed = true, "the source: "+p.Failed
+		return
+	}
+	if p.Read == 0 || p.Odd < p.Read {
+		k.strange = 0
+	} else if k.strange++; k.strange > maxStrange {
+		k.end, k.past.Failed = true, "the source: it answers with values of other times than those that it is asked for"
 		return
 	}
 	k.points = append(k.points, p.Points...)
@@ -217,9 +227,7 @@ func (t *Transfer) pourOne(ctx context.Context, k *track) error {
 			n++
 		}
 		done, err := t.fill(ctx, k, rest[:n])
-		var e *client.Error
-		if errors.As(err, &e) && e.Status == http.StatusNotFound {
-			k.end, k.lost, k.past.Failed = true, true, "the target: "+e.Error()
+		if k.isLost(err) {
 			return nil
 		}
 		if err != nil {
@@ -229,6 +237,16 @@ func (t *Transfer) pourOne(ctx context.Context, k *track) error {
 		rest = rest[n:]
 	}
 	return nil
+}
+
+// isLost says whether err is that the property is not there any more at the target, and remembers it.
+func (k *track) isLost(err error) bool {
+	var e *client.Error
+	if !errors.As(err, &e) || e.Status != http.StatusNotFound {
+		return false
+	}
+	k.end, k.lost, k.past.Failed = true, true, "the target: "+e.Error()
+	return true
 }
 
 func (p *Past) count(done filled, points []cloud.Point) {
@@ -267,7 +285,11 @@ func (t *Transfer) copyLast(ctx context.Context, k *track) error {
 		return nil
 	}
 	point := cloud.Point{At: at.UTC().Truncate(time.Microsecond), Value: value}
+	k.past.Failed = ""
 	done, err := t.fill(ctx, k, []cloud.Point{point})
+	if k.isLost(err) {
+		return t.state.save()
+	}
 	if err != nil {
 		return err
 	}

@@ -178,6 +178,25 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// A source that never answers what it is asked ends the property, and is not asked for ever.
+func TestStrangeAnswersEnd(t *testing.T) {
+	k := &track{past: &Past{}}
+	odd, good := &cloud.Part{Read: 3, Odd: 3}, &cloud.Part{Points: []cloud.Point{{Value: json.RawMessage("1")}}, Read: 2, Odd: 1}
+	for range maxStrange {
+		k.take(odd)
+	}
+	k.take(good)
+	for range maxStrange {
+		k.take(odd)
+	}
+	if k.end || k.past.Failed != "" {
+		t.Fatalf("ended with %q", k.past.Failed)
+	}
+	if k.take(odd); !k.end || k.past.Failed == "" || len(k.points) != 1 {
+		t.Errorf("%d strange answers in a row: %+v", maxStrange+1, k.past)
+	}
+}
+
 func TestPicturesAreCounted(t *testing.T) {
 	for name, c := range map[string]struct {
 		d    cloud.Dashboard
