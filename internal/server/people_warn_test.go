@@ -20,7 +20,7 @@ func TestLettersAreMadeUpFor(t *testing.T) {
 		h.Stop()
 		h = h.Again()
 		letterSaying(t, h, "anna@example.org", "e-mail address")
-		letterSaying(t, h, "anna@example.net", "password")
+		letterSaying(t, h, "anna@example.net", "The password of your account was changed")
 		letterSaying(t, h, "anna@example.net", "unheard of")
 	}
 	folder := mail.NewFolder(filepath.Join(h.Config.Data, "mail"))
