@@ -47,6 +47,7 @@ var programs = []struct{ prefix, name string }{
 	{"OpenAPI-Generator/3.0.0/Javascript", "@arduino/arduino-iot-client"},
 	{"OpenAPI-Generator/3.1.2/go", "calls of arduino-cloud-cli"},
 	{"node", "Node.js (arduino-iot-js, or a fetch of our own)"},
+	{"undici", "Node.js (arduino-iot-js, or a fetch of our own)"}, // before Node.js 20
 	{"Go-http-client/", "Go"},
 }
 

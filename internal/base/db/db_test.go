@@ -36,7 +36,7 @@ var shelf = []db.Migration{
 
 func config(t testing.TB, e db.Engine) db.Config {
 	t.Helper()
-	c := dbtest.Config(t, e, dbtest.Core)
+	c := dbtest.Empty(t, e, dbtest.Core)
 	c.Migrations = shelf
 	return c
 }

@@ -4,8 +4,12 @@
 package dbtest
 
 import (
+	"context"
 	"crypto/rand"
+	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,24 +35,83 @@ func Each(t *testing.T, name string, test func(t *testing.T, d *db.DB)) {
 	}
 }
 
-// Config says where a fresh database is, for a test that opens it more than once.
+// Config says where a fresh, migrated database is, for a test that opens it more than once.
 func Config(t testing.TB, e db.Engine, name string) db.Config {
+	t.Helper()
+	c := config(t, e, name)
+	if e == db.Postgres {
+		c.DSN = migrated(t, c)
+		return c
+	}
+	text, key, err := file(c)
+	if err != nil {
+		t.Fatalf("make a database to copy: %v", err)
+	}
+	c.Path, c.Key = filepath.Join(t.TempDir(), name+".db"), key
+	if err := os.WriteFile(c.Path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Empty is Config without the migrations done.
+func Empty(t testing.TB, e db.Engine, name string) db.Config {
+	t.Helper()
+	c := config(t, e, name)
+	if e == db.Postgres {
+		c.DSN = Postgres(t)
+		return c
+	}
+	c.Path, c.Key = filepath.Join(t.TempDir(), name+".db"), newKey()
+	return c
+}
+
+func config(t testing.TB, e db.Engine, name string) db.Config {
 	t.Helper()
 	migrations, err := schema.Of(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := db.Config{Engine: e, Schema: name, Migrations: migrations, Now: time.Now, Readers: 2}
-	if e == db.Postgres {
-		c.DSN = Postgres(t)
-		return c
+	return db.Config{Engine: e, Schema: name, Migrations: migrations, Now: time.Now, Readers: 2}
+}
+
+func newKey() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	return key
+}
+
+// files are migrated databases, by schema, that tests get copies of, with their keys.
+var files = struct {
+	sync.Mutex
+	text, key map[string][]byte // guarded by Mutex
+}{text: map[string][]byte{}, key: map[string][]byte{}}
+
+// file is a migrated SQLite database, made when it is first asked for.
+func file(c db.Config) (text, key []byte, err error) {
+	files.Lock()
+	defer files.Unlock()
+	if text := files.text[c.Schema]; text != nil {
+		return text, slices.Clone(files.key[c.Schema]), nil
 	}
-	c.Path = filepath.Join(t.TempDir(), name+".db")
-	c.Key = make([]byte, 32)
-	if _, err := rand.Read(c.Key); err != nil {
-		t.Fatal(err)
+	dir, err := os.MkdirTemp("", "ardesia-db-")
+	if err != nil {
+		return nil, nil, err
 	}
-	return c
+	defer os.RemoveAll(dir)
+	c.Path, c.Key = filepath.Join(dir, "copied.db"), newKey()
+	d, err := db.Open(context.Background(), c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.Close(); err != nil {
+		return nil, nil, err
+	}
+	if text, err = os.ReadFile(c.Path); err != nil {
+		return nil, nil, err
+	}
+	files.text[c.Schema], files.key[c.Schema] = text, c.Key
+	return text, slices.Clone(c.Key), nil
 }
 
 // Open opens the database and closes it when the test ends.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 )
 
 // An Option changes the cluster that Postgres starts.
@@ -55,19 +57,72 @@ func Lasting(options ...Option) (string, error) {
 	return c.dsn(d.name), nil
 }
 
-// take gives a database of a cluster, which it starts if need be. The caller holds clusters.
-func take(options []Option) (*cluster, database, error) {
-	want := cluster{fsync: "off"}
-	for _, o := range options {
-		o(&want)
+// migrated gives a database of the shared cluster that has all migrations of c, as a copy of one that has:
+// to migrate takes PostgreSQL eight times as long.
+func migrated(t testing.TB, c db.Config) string {
+	t.Helper()
+	clusters.Lock()
+	defer clusters.Unlock()
+	in, err := running(nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c := clusters.running[want.fsync]
-	if c == nil {
-		c = &want
-		if err := c.start(); err != nil {
-			return nil, database{}, fmt.Errorf("start PostgreSQL for tests: %w", err)
+	name, err := in.copyOf(c)
+	if err != nil {
+		t.Fatalf("copy a PostgreSQL database: %v", err)
+	}
+	t.Cleanup(func() {
+		clusters.Lock()
+		defer clusters.Unlock()
+		if err := in.exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop a PostgreSQL database: %v", err)
 		}
-		clusters.running[want.fsync] = c
+	})
+	return in.dsn(name)
+}
+
+// copyOf makes a copy of the cluster's own database that has all migrations of c.
+func (c *cluster) copyOf(what db.Config) (string, error) {
+	template := "migrated_" + what.Schema
+	if !c.migrated[what.Schema] {
+		if err := c.exec("CREATE DATABASE " + template); err != nil {
+			return "", err
+		}
+		what.DSN = c.dsn(template)
+		d, err := db.Open(context.Background(), what)
+		if err != nil {
+			return "", err
+		}
+		if err := d.Close(); err != nil {
+			return "", err
+		}
+		c.migrated[what.Schema] = true
+	}
+	name := c.name()
+	return name, c.exec("CREATE DATABASE " + name + " TEMPLATE " + template + " STRATEGY file_copy")
+}
+
+// running is the cluster that is asked for. The caller holds clusters.
+func running(options []Option) (*cluster, error) {
+	c := &cluster{fsync: "off", migrated: map[string]bool{}}
+	for _, o := range options {
+		o(c)
+	}
+	if there := clusters.running[c.fsync]; there != nil {
+		return there, nil
+	}
+	if err := c.start(); err != nil {
+		return nil, fmt.Errorf("start PostgreSQL for tests: %w", err)
+	}
+	clusters.running[c.fsync] = c
+	return c, nil
+}
+
+// take gives an empty database. The caller holds clusters.
+func take(options []Option) (*cluster, database, error) {
+	c, err := running(options)
+	if err != nil {
+		return nil, database{}, err
 	}
 	d, err := c.take()
 	if err != nil {
@@ -89,8 +144,7 @@ func (c *cluster) take() (database, error) {
 		c.idle = c.idle[:n-1]
 		return d, nil
 	}
-	c.made++
-	d := database{name: "t" + strconv.Itoa(c.made)}
+	d := database{name: c.name()}
 	if err := c.exec("CREATE DATABASE " + d.name); err != nil {
 		return d, err
 	}
@@ -99,6 +153,12 @@ func (c *cluster) take() (database, error) {
 	var err error
 	d.admin, err = pgx.Connect(ctx, c.dsn(d.name))
 	return d, err
+}
+
+// name is one that no database of the cluster has.
+func (c *cluster) name() string {
+	c.made++
+	return "t" + strconv.Itoa(c.made)
 }
 
 const empty = `
@@ -128,11 +188,13 @@ var clusters = struct {
 // A cluster is one PostgreSQL server on a directory of its own, reached by a
 // socket in that directory only.
 type cluster struct {
-	fsync string
-	dir   string
-	made  int
-	idle  []database
-	alive *os.File // the write end of the keeper's standard input
+	fsync    string
+	dir      string
+	made     int
+	idle     []database
+	migrated map[string]bool // schemas of which there is a database to copy
+	admin    *pgx.Conn       // to the database that is always there; nil until it is needed
+	alive    *os.File        // the write end of the keeper's standard input
 }
 
 // keeper runs the server and waits on its standard input, which only the test
@@ -209,12 +271,14 @@ func (c *cluster) dsn(database string) string {
 func (c *cluster) exec(text string) error {
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 	defer stop()
-	conn, err := pgx.Connect(ctx, c.dsn("postgres"))
-	if err != nil {
-		return err
+	if c.admin == nil {
+		var err error
+		if c.admin, err = pgx.Connect(ctx, c.dsn("postgres")); err != nil {
+			return err
+		}
 	}
-	_, err = conn.Exec(ctx, text)
-	return errors.Join(err, conn.Close(ctx))
+	_, err := c.admin.Exec(ctx, text)
+	return err
 }
 
 // binaries is the directory of the newest PostgreSQL on this machine.
