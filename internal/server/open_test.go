@@ -41,6 +41,9 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 	for pattern := range s.signin.Pages() {
 		open = append(open, pattern)
 	}
+	for pattern := range s.signin.AppPages() {
+		open = append(open, pattern)
+	}
 	for pattern := range s.triggers.Pages() {
 		open = append(open, pattern)
 	}

@@ -29,7 +29,7 @@ func (s *Server) peopleSignIn() (err error) {
 		Store: signin.SQL(s.data.core), Keys: s.data.ring, Accounts: s.accounts, APIKeys: s.apikeys,
 		Ask: s.askGuard, Tell: s.tellGuard, Void: s.voidGuard, Arrived: s.arrived, Factors: proofs{s.factors}, Enrolment: proofs{s.factors}, Social: s.social,
 		Provider: provider{s.tokens}, Invitations: invitations{s.orgs}, Spaces: s.orgs, Policy: s.policy, Deeds: s.deeds, TakeBack: s.takeBack, Deed: s.deedOf, MayLeave: s.mayLeave, Send: s.sendLetter,
-		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, SignUp: s.cfg.SignUp != "closed",
+		Wait: wait, Now: s.world.Now, Log: s.log, Origin: s.origin, Web: s.address, SignUp: s.cfg.SignUp != "closed",
 	})
 	if err != nil {
 		return err

@@ -447,6 +447,9 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	for pattern, page := range s.signin.Pages() {
 		mux.Handle(pattern, s.atOrigin(page))
 	}
+	for pattern, page := range s.signin.AppPages() {
+		mux.Handle(pattern, page)
+	}
 	for pattern, page := range s.triggers.Pages() {
 		mux.Handle(pattern, page)
 	}

@@ -146,11 +146,16 @@ func (s *Service) Admit(ctx context.Context, c Client, user string, methods ...s
 
 // Look finds the session of a cookie: ErrSession when there is none that counts.
 func (s *Service) Look(ctx context.Context, cookie string) (Session, error) {
+	return s.look(ctx, cookie, s.needs.Store.session)
+}
+
+// look is Look for a cookie by whose hash find finds a session.
+func (s *Service) look(ctx context.Context, cookie string, find func(ctx context.Context, hash []byte) (sessionRow, error)) (Session, error) {
 	hash := hashOf(cookie)
 	if hash == nil {
 		return Session{}, ErrSession
 	}
-	r, err := s.needs.Store.session(ctx, hash)
+	r, err := find(ctx, hash)
 	if err != nil {
 		return Session{}, err
 	}

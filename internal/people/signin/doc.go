@@ -19,9 +19,12 @@
 //   - Whatever changes something is asked for by POST from our own pages.
 //   - What a page of a space does is asked of the same policy as the API's route, and of how
 //     surely the space wants people to sign in.
+//   - The application's origin gets a session by a word that counts once, for a minute, in the browser that asked for it
+//     (http_app.go). Its cookie opens no page of this room, and ends with the session.
 //   - Pages work without script; none is inline, and no text from people is markup.
 //
-// Tables: signin_session, signin_device, signin_flow. Cookies: __Host-ardesia (session),
+// Tables: signin_session, signin_app, signin_device, signin_flow. Cookies: __Host-ardesia (session),
+// __Host-ardesia-app (the same at the application's origin), __Host-ardesia-hand (which browser a session is handed over to),
 // __Host-ardesia-device (a browser that was here before), __Host-ardesia-flow (which
-// browser began a flow), __Host-ardesia-lang. Pages: see Pages.
+// browser began a flow), __Host-ardesia-lang. Pages: see Pages and AppPages.
 package signin

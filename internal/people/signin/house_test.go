@@ -486,7 +486,7 @@ func newHouse(t testing.TB, d *db.DB) *house {
 		Void:    func(context.Context, Try) error { return nil },
 		Arrived: func(context.Context, string, netip.Addr, bool) {},
 		Factors: h.factors, TakeBack: h.takeBack, MayLeave: func(context.Context, string) error { return nil }, Send: h.send, Wait: h.wait, Now: h.Now,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Origin: func() string { return "https://example.org" }, SignUp: true, Rate: door.Rate{PerMinute: 1 << 20},
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Origin: func() string { return "https://example.org" }, Web: func() string { return "https://example.org" }, SignUp: true, Rate: door.Rate{PerMinute: 1 << 20},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -155,6 +155,7 @@ func (s *Service) Pages() map[string]http.Handler {
 	for pattern, do := range s.homePages() {
 		add(pattern, s.member(do))
 	}
+	add("GET "+pathHand, s.member(s.getHand))
 	for path, media := range map[string]string{
 		"style.css": "text/css; charset=utf-8", "passkey.js": "text/javascript; charset=utf-8", "mark.svg": "image/svg+xml",
 	} {
@@ -200,7 +201,11 @@ func guardHeaders(h http.Header, forms string) {
 // page does what holds for all pages, and answers with the page's error.
 func (s *Service) page(do func(v *visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		guardHeaders(w.Header(), "")
+		forms := ""
+		if !s.sameOrigin() {
+			forms = s.needs.Web() // signing in may lead there; browsers ask this of redirects, too
+		}
+		guardHeaders(w.Header(), forms)
 		v := &visit{w: w, r: r, client: clientOf(r)}
 		v.lang = v.client.Lang
 		limit := int64(maxForm)
@@ -445,11 +450,14 @@ func (s *Service) fail(v *visit, err error) {
 // false when it brings no session that counts, or another origin makes the browser send it: then
 // the cookie is as if it were not there.
 func (s *Service) Actor(r *http.Request) (who access.Actor, ok bool, err error) {
-	cookie := cookieOf(r, CookieSession)
+	cookie, find := cookieOf(r, CookieSession), s.needs.Store.session
+	if cookie == "" {
+		cookie, find = cookieOf(r, cookieApp), s.needs.Store.appSession
+	}
 	if cookie == "" || !ownRequest(r) {
 		return who, false, nil
 	}
-	session, err := s.Look(r.Context(), cookie)
+	session, err := s.look(r.Context(), cookie, find)
 	if isPersons(err) {
 		return who, false, nil
 	}

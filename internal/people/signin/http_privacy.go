@@ -15,7 +15,7 @@ var kept = []struct {
 	{"profile", []string{"core.account_profile", "core.account_picture"}},
 	{"addresses", []string{"core.account_address", "core.account_former", "core.account_link"}},
 	{"choices", []string{"core.account_choice"}},
-	{"browsers", []string{"core.signin_session", "core.signin_device"}},
+	{"browsers", []string{"core.signin_session", "core.signin_app", "core.signin_device"}},
 	{"places", []string{"core.guard_place", "core.guard_count"}},
 	{"factors", []string{"core.factor_totp", "core.factor_handle", "core.factor_passkey", "core.factor_recovery"}},
 	{"keys", []string{"core.apikey"}},

@@ -178,6 +178,8 @@ type Needs struct {
 	// Origin is the address of these pages as browsers spell it: https://host[:port], without
 	// a final slash. It is asked late: the port may be known only when the doors are open.
 	Origin func() string
+	// Web is the address of the application, likewise. It may be the same.
+	Web    func() string
 	SignUp bool // strangers may make an account
 	Rate   door.Rate
 }
@@ -199,8 +201,8 @@ type Service struct {
 // New checks needs, and starts nothing.
 func New(needs Needs) (*Service, error) {
 	if needs.Store == nil || needs.Keys == nil || needs.Accounts == nil || needs.APIKeys == nil || needs.Ask == nil || needs.Tell == nil || needs.Void == nil || needs.Arrived == nil ||
-		needs.Factors == nil || needs.TakeBack == nil || needs.Send == nil || needs.MayLeave == nil || needs.Wait == nil || needs.Now == nil || needs.Log == nil || needs.Origin == nil {
-		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Void, Arrived, Factors, TakeBack, MayLeave, Send, Wait, Now, Log and Origin")
+		needs.Factors == nil || needs.TakeBack == nil || needs.Send == nil || needs.MayLeave == nil || needs.Wait == nil || needs.Now == nil || needs.Log == nil || needs.Origin == nil || needs.Web == nil {
+		return nil, errors.New("signing in needs Store, Keys, Accounts, APIKeys, Ask, Tell, Void, Arrived, Factors, TakeBack, MayLeave, Send, Wait, Now, Log, Origin and Web")
 	}
 	s := &Service{needs: needs, who: needs.Keys.MAC("signin-who"), codes: needs.Keys.MAC("signin-code"), posts: door.NewLimiter(needs.Rate, door.Rate{PerMinute: 120, Burst: 60}, needs.Now)}
 	var err error
@@ -243,8 +245,21 @@ type sessions interface {
 	meet(ctx context.Context, hash []byte, account string, at int64) error
 	sweep(ctx context.Context, now, devices int64) error
 	forget(ctx context.Context, account string) error
+	addHand(ctx context.Context, r handRow) error
+	// takeHand puts a cookie's hash in the place of a word that r's browser may still bring at the time r.expires, and of what the session's
+	// application had before; or is ErrHand.
+	takeHand(ctx context.Context, r handRow, cookie []byte) error
+	appSession(ctx context.Context, hash []byte) (sessionRow, error) // by the application's cookie; or ErrSession
 	// forgetDevices forgets in which browsers a person has signed in before.
 	forgetDevices(ctx context.Context, account string, e journal.Entry) error
+}
+
+// handRow is a session that is being handed over to the application.
+type handRow struct {
+	hash    []byte // SHA-256 of the word
+	session string
+	browser []byte // SHA-256 of what the browser has to bring
+	expires int64  // µs since 1970
 }
 
 // flowRow is a flow as the database has it.
@@ -265,9 +280,12 @@ type sessionRow struct {
 	sealed                         []byte
 }
 
+// hashLen is how many bytes a token has before it is spelled, and its hash.
+const hashLen = sha256.Size
+
 // newToken is a random value of 256 bits and its SHA-256.
 func newToken() (token string, hash []byte) {
-	raw := make([]byte, 32)
+	raw := make([]byte, hashLen)
 	_, _ = rand.Read(raw)
 	sum := sha256.Sum256(raw)
 	return base64.RawURLEncoding.EncodeToString(raw), sum[:]
@@ -276,7 +294,7 @@ func newToken() (token string, hash []byte) {
 // hashOf is the SHA-256 of a token that newToken made; nil for any other text.
 func hashOf(token string) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) != 32 {
+	if err != nil || len(raw) != hashLen {
 		return nil
 	}
 	sum := sha256.Sum256(raw)

@@ -143,6 +143,39 @@ func (s sqlStore) endOthers(ctx context.Context, account, but string, e journal.
 	})
 }
 
+func (s sqlStore) addHand(ctx context.Context, r handRow) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `insert into signin_app (hash, session, browser, expires_at) values ($1, $2, $3, $4)`, r.hash, r.session, r.browser, r.expires)
+		return err
+	})
+}
+
+func (s sqlStore) takeHand(ctx context.Context, r handRow, cookie []byte) error {
+	return s.db.Write(ctx, func(tx *db.Tx) error {
+		var session string
+		err := tx.QueryRow(ctx, `delete from signin_app where hash = $1 and browser = $2 and expires_at > $3 returning session`, r.hash, r.browser, r.expires).Scan(&session)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrHand
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `delete from signin_app where session = $1 and expires_at = 0`, session); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `insert into signin_app (hash, session, browser, expires_at) values ($1, $2, $3, 0)`, cookie, session, []byte{})
+		return err
+	})
+}
+
+func (s sqlStore) appSession(ctx context.Context, hash []byte) (r sessionRow, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		r, err = scanSession(tx.QueryRow(ctx, `select `+columns+` from signin_session where id = (select session from signin_app where hash = $1 and expires_at = 0)`, hash))
+		return err
+	})
+	return r, err
+}
+
 func (s sqlStore) known(ctx context.Context, hash []byte, account string) (known bool, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		var n int
@@ -182,6 +215,7 @@ func (s sqlStore) sweep(ctx context.Context, now, devices int64) error {
 		}{
 			{`delete from signin_flow where expires_at <= $1`, now},
 			{`delete from signin_session where ends_at <= $1 or used_at + idle <= $1`, now},
+			{`delete from signin_app where expires_at <= $1 and (expires_at <> 0 or not exists (select 1 from signin_session where id = session))`, now},
 			{`delete from signin_device where last_at <= $1`, devices},
 		} {
 			if _, err := tx.Exec(ctx, q.text, q.at); err != nil {

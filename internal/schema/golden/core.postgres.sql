@@ -728,6 +728,14 @@ CREATE TABLE shred (
 	at bigint NOT NULL,
 	CONSTRAINT shred_pkey PRIMARY KEY (kind, id)
 );
+CREATE TABLE signin_app (
+	hash bytea NOT NULL,
+	session text NOT NULL,
+	browser bytea NOT NULL,
+	expires_at bigint NOT NULL,
+	CONSTRAINT signin_app_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX signin_app_by_session ON core.signin_app USING btree (session);
 CREATE TABLE signin_device (
 	hash bytea NOT NULL,
 	account text NOT NULL,

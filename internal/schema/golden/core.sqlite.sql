@@ -667,6 +667,13 @@ CREATE TABLE shred (
 	primary key (kind,
 	id)
 );
+CREATE TABLE signin_app (
+	hash bytea not null primary key,
+	session text not null,
+	browser bytea not null,
+	expires_at bigint not null
+);
+CREATE INDEX signin_app_by_session on signin_app (session);
 CREATE TABLE signin_device (
 	hash bytea not null,
 	account text not null,
