@@ -26,6 +26,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/hook"
+	"github.com/ardesia-iot/ardesia/internal/fleet/live"
 	"github.com/ardesia-iot/ardesia/internal/fleet/onboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
@@ -87,6 +88,7 @@ type Server struct {
 	syncs      *sync.Service
 	hooks      *hook.Service
 	dashboards *dashboard.Service
+	live       *live.Service
 	ota        *ota.Service
 	onboarding *onboard.Service
 	sketches   *sketch.Service
@@ -212,6 +214,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if s.dashboards, err = dashboard.New(s.dashboardNeeds()); err != nil {
 		return err
 	}
+	if err := s.openLive(); err != nil {
+		return err
+	}
 	s.devices.Bind(s.things.ForDevices(), line{s})
 	s.things.Bind(s.send, func(topic string) bool { return s.broker != nil && s.broker.Heard(topic) })
 	if err := s.openUpdates(); err != nil {
@@ -314,7 +319,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -381,11 +386,13 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "erasures of people", Run: s.runLeaving},
 		{Name: "certificate", Run: s.wall.Run},
 		{Name: "news", Run: s.runNews},
+		{Name: "ends of sessions", Run: s.runSessions},
 		{Name: "administration", Run: func(ctx context.Context) error { return s.runSocket(ctx, desk) }},
 	}
 	for name, part := range s.webParts(open, api, counts) {
 		parts = append(parts, run.Part{Name: name, Run: part})
 	}
+	parts = append(parts, run.Part{Name: "live connections", Run: s.live.Run}) // ends before HTTPS does, which waits for its requests
 	parts = append(parts, run.Part{Name: "mqtt", Run: func(ctx context.Context) error {
 		if err := s.opened(open); err != nil {
 			return err
@@ -416,9 +423,7 @@ func (s *Server) opened(open *doors) error {
 func (s *Server) api(counts *metrics) (http.Handler, error) {
 	d, err := door.New(door.Config{
 		Origins: []string{"*"}, KeyRate: door.Rate{PerMinute: s.cfg.APIRate}, OpenRate: door.Rate{PerMinute: s.cfg.OpenRate},
-	}, door.Needs{
-		Log: s.log, Now: s.world.Now, Policy: s.policy, Identify: s.tokens.Verify, Session: s.signin.Actor, Enter: s.tokens.Enter, Spaces: s.spaceRates, Done: counts.request,
-	})
+	}, s.doorNeeds(counts.request))
 	if err != nil {
 		return nil, err
 	}
@@ -490,18 +495,19 @@ func (s *Server) runNews(ctx context.Context) error {
 		case a := <-attached.C():
 			s.attached(ctx, a)
 		case id := <-keys.C():
-			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
+			s.rightsEnded(func(who access.Actor) bool { return who.Client == id })
 		case id := <-grants.C():
-			s.dropUsers(func(who access.Actor) bool { return who.Client == id })
+			s.rightsEnded(func(who access.Actor) bool { return who.Client == id })
 		case id := <-people.C():
-			s.dropUsers(func(who access.Actor) bool { return who.ID == id })
+			s.rightsEnded(func(who access.Actor) bool { return who.ID == id })
 			s.tokens.Recheck(id)
 		case c := <-roles.C():
-			s.dropUsers(func(who access.Actor) bool { return who.Space == c.Space && (c.User == "" || who.ID == c.User) })
+			s.rightsEnded(func(who access.Actor) bool { return who.Space == c.Space && (c.User == "" || who.ID == c.User) })
+			s.live.RecheckSpace(c.Space) // guests, too
 		}
 		if lost(attached, keys, grants, people, roles) {
 			// Whoever still may comes again at once.
-			s.dropUsers(func(access.Actor) bool { return true })
+			s.rightsEnded(func(access.Actor) bool { return true })
 		}
 	}
 }

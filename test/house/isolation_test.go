@@ -1,6 +1,7 @@
 package house
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -47,8 +48,7 @@ func call(t *testing.T, c *http.Client, method, url, token, body string, space .
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
+		text, err := bodyOf(answer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,6 +60,22 @@ func call(t *testing.T, c *http.Client, method, url, token, body string, space .
 			t.Fatalf("429 without Retry-After: %v", err)
 		}
 		<-time.After(wait)
+	}
+}
+
+// bodyOf reads a body and closes it. Of a stream, which does not end by itself, it is the first event; live_test.go has the rest.
+func bodyOf(answer *http.Response) ([]byte, error) {
+	defer answer.Body.Close()
+	if answer.Header.Get("Content-Type") != "text/event-stream" {
+		return io.ReadAll(answer.Body)
+	}
+	var text []byte
+	for lines := bufio.NewReader(answer.Body); ; {
+		line, err := lines.ReadSlice('\n')
+		text = append(text, line...)
+		if err != nil || len(line) == 1 {
+			return text, err
+		}
 	}
 }
 

@@ -120,6 +120,7 @@ var samples = map[string][]sample{
 	"PUT /v1/triggers/{id}/tags":                             {{"", isJSON, `{"key":"floor","value":"2"}`}},
 	"GET /v1/things/{id}/sketch":                             {{}, {query: "language=javascript"}, {query: "board=esp32:esp32:esp32s3&language=cpp"}},
 	"GET /v1/things/{id}/sketch.zip":                         {{}, {query: "language=micropython"}},
+	"GET /v1/live":                                           {{}, {query: "thing={thing}&device={device}"}, {query: "devices=all"}},
 	"GET /v1/shared/{token}/variables/{variable}":            {{}, {query: "from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"}},
 	"GET /iot/v1/triggers":                                   {{}, {query: "show_deleted=True&property_id={property}&device_id={device}&source_type=PROPERTY&q=x&sort=-name&tags=a:b"}},
 	"PUT /iot/v1/triggers":                                   {{"", isJSON, `{"name":"new","property_id":"{property}","condition":{"operator":"GT","value":30,"hysteresis":1},"actions":[{"kind":"SET-PROPERTY","name":"set","set_property":{"property_id":"{property}","value":1}}]}`}, {"", isJSON, `{"name":"away","active":false,"device_status_source":{"criteria":"EXCLUDE","device_ids":["{device}"],"grace_period_offline":60}}`}},
@@ -690,8 +691,7 @@ func (c *caller) send(method, path string, s sample, authorization string, heade
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	body, err := io.ReadAll(got.Body)
-	got.Body.Close()
+	body, err := bodyOf(got)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -98,9 +99,20 @@ type Needs struct {
 	Page func(token string) string
 }
 
+// A Change tells that a dashboard is another than before, or that others see it than before. It is on disk.
+type Change struct {
+	Space     string
+	Dashboard string // "" for all of the space
+	Guests    bool   // the dashboard is as it was; those are others with whom it is shared
+}
+
 // A Service knows the dashboards of all spaces. All methods may be called from any goroutine.
 type Service struct {
 	needs Needs
+
+	// Changes tells which dashboards changed.
+	Changes feed.Feed[Change]
+
 	page  page
 	easel chan struct{} // one token for each picture that is read at once
 
@@ -419,6 +431,9 @@ func (s *Service) change(ctx context.Context, who access.Actor, id, action strin
 		if errors.Is(err, errChanged) {
 			continue
 		}
+		if err == nil {
+			s.Changes.Publish(Change{Space: after.Space, Dashboard: id})
+		}
 		return after, err
 	}
 }
@@ -469,7 +484,11 @@ func (s *Service) Delete(ctx context.Context, who access.Actor, id string, hard 
 		return err
 	}
 	if hard {
-		return s.needs.Store.erase(ctx, who.Space, id, s.entry(who, "dashboard:erase", who.Space, id, nil))
+		err := s.needs.Store.erase(ctx, who.Space, id, s.entry(who, "dashboard:erase", who.Space, id, nil))
+		if err == nil {
+			s.Changes.Publish(Change{Space: who.Space, Dashboard: id})
+		}
+		return err
 	}
 	_, err := s.change(ctx, who, id, "dashboard:delete", nil, func(d *Dashboard) error {
 		if d.Deleted() {
@@ -528,5 +547,6 @@ func (s *Service) EraseSpace(ctx context.Context, who access.Actor, space string
 	if err := s.needs.Store.eraseSpace(ctx, space, s.entry(who, "dashboard:erase", space, space, nil)); err != nil {
 		return fmt.Errorf("erase dashboards of space %s: %w", space, err)
 	}
+	s.Changes.Publish(Change{Space: space})
 	return nil
 }

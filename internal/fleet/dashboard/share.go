@@ -125,6 +125,7 @@ func (s *Service) Share(ctx context.Context, who access.Actor, id string, guests
 	if err := s.needs.Store.share(ctx, all, entries); err != nil {
 		return err
 	}
+	s.Changes.Publish(Change{Space: d.Space, Dashboard: id, Guests: true})
 	for _, one := range all {
 		if !had[one.User] {
 			s.tell(ctx, Letter{To: one.User, From: who.ID, Dashboard: id, Name: d.Name})
@@ -203,7 +204,11 @@ func (s *Service) Unshare(ctx context.Context, who access.Actor, id, user string
 		}
 		space = lent.Space
 	}
-	return s.needs.Store.unshare(ctx, space, id, user, s.entry(who, "dashboard:unshare", space, id, map[string]string{"account": user}))
+	err = s.needs.Store.unshare(ctx, space, id, user, s.entry(who, "dashboard:unshare", space, id, map[string]string{"account": user}))
+	if err == nil {
+		s.Changes.Publish(Change{Space: space, Dashboard: id, Guests: true})
+	}
+	return err
 }
 
 // lentTo are the dashboards that were shared with who, when who is at home, in the private space.
@@ -270,6 +275,43 @@ func (s *Service) Lent(ctx context.Context, who access.Actor, properties []strin
 		}
 	}
 	return loans, nil
+}
+
+// A Showing is what a dashboard shows at a moment.
+type Showing struct {
+	Space      string            // whose it is
+	Properties map[string]string // ID of the thing, by that of its property
+}
+
+// Showing tells what a dashboard of who's space shows, or one that was shared with who. The policy has been asked about the
+// dashboard, and not about what it shows.
+func (s *Service) Showing(ctx context.Context, who access.Actor, id string) (Showing, error) {
+	if err := ours(who); err != nil {
+		return Showing{}, err
+	}
+	d, share, err := s.reach(ctx, who, id)
+	switch {
+	case err != nil:
+		return Showing{}, err
+	case d.Deleted():
+		return Showing{}, ErrNotFound
+	case share != nil:
+		err = s.lends(ctx, who, *share)
+	default:
+		err = s.needs.Policy.Allow(who, "dashboard:read", access.Resource{Type: "Dashboard", ID: id, Space: d.Space, Owner: d.Owner})
+	}
+	if err != nil {
+		return Showing{}, err
+	}
+	variables, err := s.needs.Things.Variables(ctx, d.Space, d.shown())
+	if err != nil {
+		return Showing{}, err
+	}
+	out := Showing{Space: d.Space, Properties: make(map[string]string, len(variables))}
+	for property, v := range variables {
+		out.Properties[property] = v.Thing
+	}
+	return out, nil
 }
 
 // Ask tells the owner of a dashboard that somebody wants to see it. Whether there is such a

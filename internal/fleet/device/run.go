@@ -264,8 +264,19 @@ func (s *Service) saveBatch(ctx context.Context, batch []*saving, failed error) 
 		if failed == nil && p.facts != nil {
 			s.Changes.Publish(Change{Updated, p.space, p.device, s.now()})
 		}
+		if n := len(p.events); failed == nil && n > 0 {
+			s.Presences.Publish(p.events[n-1].presence(p.space, p.device))
+		}
 	}
 	return failed
+}
+
+func (e StatusEvent) presence(space, device string) Presence {
+	status := Offline
+	if e.Connected {
+		status = Online
+	}
+	return Presence{space, device, status, e.At}
 }
 
 // trimInTime lets p take away the oldest events with the first that are written, and then whenever

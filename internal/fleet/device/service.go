@@ -149,6 +149,13 @@ type Change struct {
 	At            time.Time
 }
 
+// A Presence tells whether a device is connected. It is on disk.
+type Presence struct {
+	Space, Device string
+	Status        Status
+	At            time.Time
+}
+
 // A Service knows the devices of all spaces. All methods may be called from any goroutine.
 type Service struct {
 	needs         Needs
@@ -161,6 +168,8 @@ type Service struct {
 
 	// Changes tells what happened to devices.
 	Changes feed.Feed[Change]
+	// Presences tells of devices that came and went, once that is on disk: up to a second after Changes.
+	Presences feed.Feed[Presence]
 	// Alerts tells of devices that seem to exist twice.
 	Alerts feed.Feed[Alert]
 	alerts atomic.Uint64 // since the start

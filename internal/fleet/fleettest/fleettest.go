@@ -60,6 +60,8 @@ type Ground struct {
 	Core, History, Keyring *db.DB
 	Now                    func() time.Time
 	Log                    *slog.Logger
+	// Lent is what a room above says of properties that guests may reach; nil for none.
+	Lent func(ctx context.Context, who access.Actor, properties []string) (map[string]thing.Loan, error)
 }
 
 // On is a Ground for a test, with new databases of one engine; the keyring is on SQLite always. now is the test's clock.
@@ -105,7 +107,7 @@ func New(ctx context.Context, on Ground) (*Rooms, error) {
 		return nil, err
 	}
 	if r.Things, err = thing.New(thing.Needs{Store: thing.SQL(on.Core, r.Ring), Keys: r.Ring, Series: r.History, Devices: r.Devices, Policy: r.Policy,
-		Organization: Organization, Now: on.Now, Log: on.Log}); err != nil {
+		Organization: Organization, Now: on.Now, Log: on.Log, Lent: on.Lent}); err != nil {
 		return nil, err
 	}
 	r.Devices.Bind(r.Things.ForDevices(), noLine{})

@@ -15,7 +15,7 @@
 //   - A value that a device reports is never refused because of the property's
 //     minimum and maximum: those are for people to read.
 //   - Whoever is no member of a thing's space reaches single properties only, by the routes about one
-//     property and batches of series, while they are lent to them (loan.go); never live, and never as the device.
+//     property, batches of series and /v1/live, while they are lent to them (loan.go); never over MQTT, and never as the device.
 //   - A device is never closed out for what it says: a message or record that cannot
 //     be used is acknowledged, dropped and counted.
 //

@@ -36,7 +36,7 @@ func newCORS(origins []string) (cors, error) {
 // what the JavaScript client sets.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	corsHeaders = "Accept, Authorization, Content-Type, User-Agent, X-Organization"
+	corsHeaders = "Accept, Authorization, Content-Type, Last-Event-Id, User-Agent, X-Organization"
 	corsExposed = "Content-Disposition, Ratelimit, Ratelimit-Policy, Retry-After, X-Ratelimit-Limit, X-Ratelimit-Remaining, X-Ratelimit-Reset, X-Request-Id"
 )
 

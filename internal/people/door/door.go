@@ -352,21 +352,7 @@ func (b *bound) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string) (access.Actor, error) {
-	token, ok := bearer(r)
-	var (
-		who access.Actor
-		err error = ErrToken
-	)
-	switch {
-	case ok:
-		who, err = d.needs.Identify(r.Context(), token)
-	case r.Header.Get("Authorization") == "" && d.needs.Session != nil:
-		// A request that brings a token never counts by its cookie.
-		var known bool
-		if who, known, err = d.needs.Session(r); err == nil && !known {
-			err = ErrToken
-		}
-	}
+	who, err := d.needs.identify(r)
 	if err != nil {
 		// Only failures count, so that one guesser does not lock out the good
 		// tokens behind the same address.
@@ -385,6 +371,29 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string
 		return who, err
 	}
 	who.Request = rest.RequestID(r.Context())
+	if who, err = d.needs.enter(r, who, space); err != nil || d.needs.Spaces == nil {
+		return who, err
+	}
+	return who, d.needs.Spaces.Take(r.Context(), w.Header(), who.Space)
+}
+
+// identify says who sends r, in no space yet.
+func (n *Needs) identify(r *http.Request) (access.Actor, error) {
+	if token, ok := bearer(r); ok {
+		return n.Identify(r.Context(), token)
+	}
+	if r.Header.Get("Authorization") != "" || n.Session == nil {
+		return access.Actor{}, ErrToken // a request that brings a token never counts by its cookie
+	}
+	who, known, err := n.Session(r)
+	if err == nil && !known {
+		err = ErrToken
+	}
+	return who, err
+}
+
+// enter takes who into the space that r asks for; space is the wildcard that names one, or "".
+func (n *Needs) enter(r *http.Request, who access.Actor, space string) (access.Actor, error) {
 	organization := Organization(r)
 	if space != "" {
 		named := strings.ToLower(r.PathValue(space))
@@ -393,10 +402,17 @@ func (d *Door) authenticate(w http.ResponseWriter, r *http.Request, space string
 		}
 		organization = named
 	}
-	if who, err = d.needs.Enter(r.Context(), who, organization); err != nil || d.needs.Spaces == nil {
+	return n.Enter(r.Context(), who, organization)
+}
+
+// Again says who sends r and in which space, as a Door asks when it comes, and counts nothing: for answers that go on for
+// long, since what was so at their beginning may have ended.
+func (n *Needs) Again(r *http.Request) (access.Actor, error) {
+	who, err := n.identify(r)
+	if err != nil {
 		return who, err
 	}
-	return who, d.needs.Spaces.Take(r.Context(), w.Header(), who.Space)
+	return n.enter(r, who, "")
 }
 
 // Organization is the space that r's header names, "" for none. IDs of spaces are in
