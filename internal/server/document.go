@@ -22,6 +22,7 @@ var groups = []openapi.Group{
 	{Name: "Sketches", Text: "Programs for the devices of things.", Of: []string{"sketches"}},
 	{Name: "Synchronised properties", Text: "Properties of several things that are kept the same.", Of: []string{"sync_v1"}},
 	{Name: "History", Text: "Values of before.", Of: []string{"series_v2", "history"}},
+	{Name: "Live", Text: "What goes on, as it happens.", Of: []string{"live"}},
 	{Name: "Dashboards", Text: "Pages that show values and set them.", Of: []string{"dashboards_v2", "dashboards_v3", "dashboards", "shared"}},
 	{Name: "Triggers", Text: "What is done when a value or a device changes.", Of: []string{"triggers_v1", "actions_v1", "triggers", "actions", "push"}},
 	{Name: "Templates", Text: "Things, dashboards and triggers that are made together, as often as somebody wants.", Of: []string{"templates", "storage"}},

@@ -2,14 +2,18 @@ package live
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/live/livetest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
@@ -443,10 +447,10 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 	defer cancel()
 	defer answer.Body.Close()
 	fast, _ := h.listen("viewer", things(a), "")
-	long := strings.Repeat("x", 60_000)
+	long := strings.Repeat("x", 16_000)
 	for i := range 10_000 {
 		h.say(a, fmt.Sprint("text", i%4), `"`+strconv.Itoa(i)+long+`"`)
-		if i%20 == 0 {
+		if i%50 == 0 {
 			h.say(a, "number", strconv.Itoa(i))
 			fast.Until(idOf(a, "number"), strconv.Itoa(i))
 		}
@@ -467,15 +471,7 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 // At the end of the server all streams end at once, and nobody is let in.
 func TestStop(t *testing.T) {
 	h := newHouse(t, db.SQLite, hasty)
-	a := h.thing("a", "text")
 	l, _ := h.listen("editor", "", "")
-	answer, cancel := h.ask("viewer", things(a), "") // who does not read
-	defer cancel()
-	defer answer.Body.Close()
-	long := `"` + strings.Repeat("x", 60_000) + `"`
-	for range 100 {
-		h.say(a, "text", long)
-	}
 	h.end()
 	l.Ends()
 	eventually(t, "the end of all streams", func() bool { return h.Counts().Streams == 0 })
@@ -483,6 +479,47 @@ func TestStop(t *testing.T) {
 	defer cancel()
 	if refusal.StatusCode != http.StatusServiceUnavailable || refusal.Header.Get("Retry-After") == "" {
 		t.Errorf("after the end the answer is %d", refusal.StatusCode)
+	}
+}
+
+// stuck is the way to a client that takes nothing: a write ends with its deadline.
+type stuck struct {
+	nowhere
+	begun, late chan struct{}
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	close(s.begun)
+	<-s.late
+	return 0, os.ErrDeadlineExceeded
+}
+
+func (s *stuck) SetWriteDeadline(time.Time) error {
+	close(s.late)
+	return nil
+}
+
+// A client that takes nothing does not keep the server from its end, nor a stream from ending when its time has come.
+func TestStopDoesNotWaitForAClient(t *testing.T) {
+	for name, patience := range map[string]time.Duration{"at the end of the server": time.Hour, "when patience has run out": time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			s := bare(t, Config{}, new(feed.Feed[thing.Change]))
+			w := &stuck{begun: make(chan struct{}), late: make(chan struct{})}
+			x, err := s.open(newWriter(w, patience), httptest.NewRequestWithContext(t.Context(), "GET", "/v1/live", nil), editor, Wish{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer x.close()
+			ended := make(chan error, 1)
+			go func() { ended <- x.serve(t.Context(), "") }()
+			<-w.begun
+			if patience == time.Hour {
+				s.stop()
+			}
+			if err := <-ended; !errors.Is(err, errOver) {
+				t.Errorf("the stream ends with %v", err)
+			}
+		})
 	}
 }
 

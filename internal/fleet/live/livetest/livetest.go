@@ -48,7 +48,7 @@ type Listener struct {
 func Ask(t testing.TB, c *http.Client, r *http.Request) (answer *http.Response, hangUp context.CancelFunc) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	answer, err := c.Do(r.WithContext(ctx))
+	answer, err := c.Do(r.Clone(ctx))
 	if err != nil {
 		cancel()
 		t.Fatal(err)
