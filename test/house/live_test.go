@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/fleet/live/livetest"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
@@ -48,21 +49,7 @@ func TestLiveIsForMembersAlone(t *testing.T) {
 		}
 		strangers = append(strangers, l)
 	}
-	var th struct {
-		Properties []struct {
-			ID       string `json:"id"`
-			Variable string `json:"variable_name"`
-		}
-	}
-	if err := api.Do(t.Context(), "GET", "/iot/v2/things/"+b.thing, nil, &th); err != nil {
-		t.Fatal(err)
-	}
-	mark := ""
-	for _, p := range th.Properties {
-		if p.Variable == markName {
-			mark = p.ID
-		}
-	}
+	mark := propertyCalled(t, api, b.thing, markName)
 	for i, version := range []int{1, 2} {
 		members, _ := hear(t, h, version, token(t, h, annas), "devices=all&thing="+b.thing, "")
 		board := mustEnter(t, h, 4, b.withSecret())
@@ -144,40 +131,60 @@ func TestLiveEndsWithItsRights(t *testing.T) {
 	witness.Ends()
 }
 
-// After a start nobody can say what was missed, and the client fetches again.
+// A board speaks, and somebody listens: over a break of the connection nothing is missed, and after a start of the server, which
+// does not know what was, the client is told to fetch again.
 func TestLiveAfterARestart(t *testing.T) {
 	t.Parallel()
 	h := servertest.Start(t)
 	_, key := h.Person("anna@example.org")
-	own := belongings(t, h, key)
+	b := makeBoard(t, h.Client(key), "canary")
+	mark := propertyCalled(t, h.Client(key), b.thing, markName)
 	l, _ := hear(t, h, 2, token(t, h, key), "", "")
-	publish := func(h *servertest.House, value int) {
-		t.Helper()
-		if err := h.Client(key).Do(t.Context(), "PUT", "/iot/v2/things/"+own["thing"]+"/properties/"+own["property"]+"/publish", map[string]any{"value": value}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	publish(h, 1)
-	l.Until(own["property"], "1")
-	publish(h, 2)
-	l.Until(own["property"], "2")
+	board := mustEnter(t, h, 4, b.withSecret())
+	say := func(value int) { board.publish("/a/t/"+b.thing+"/e/o", pack(markName, value)) }
+	say(1)
+	l.Until(mark, "1")
 	l.Leave()
-	publish(h, 3)
+	say(2)
+	say(3)
 	l, hello := hear(t, h, 2, token(t, h, key), "", l.Last)
 	if !strings.Contains(hello.Data, `"resumed":true`) {
 		t.Errorf("after a break hello says %s", hello.Data)
 	}
-	l.Until(own["property"], "3")
-	h.Stop() // with l under way
+	if got := l.Until(mark, "3"); len(got) != 1 {
+		t.Errorf("after a break comes %v, want the newest", got)
+	}
+	begin := time.Now()
+	h.Stop() // with both under way
 	l.Ends()
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("the server took %v to stop: it waited for who listens", took)
+	}
 	again := h.Again()
-	back, hello := hear(t, again, 2, token(t, again, key), "", l.Last)
+	l, hello = hear(t, again, 2, token(t, again, key), "", l.Last)
 	if !strings.Contains(hello.Data, `"resumed":false`) {
 		t.Errorf("after a start hello says %s", hello.Data)
 	}
-	if e := back.Next("reload"); e.Data != `{"reason":"lost"}` {
+	if e := l.Next("reload"); e.Data != `{"reason":"lost"}` {
 		t.Errorf("after a start comes %s", e.Data)
 	}
-	publish(again, 4)
-	back.Until(own["property"], "4")
+	board = mustEnter(t, again, 4, b.withSecret())
+	say(4)
+	l.Until(mark, "4")
+}
+
+// propertyCalled is the id of a thing's property with a variable name.
+func propertyCalled(t *testing.T, c *client.Client, thing, variable string) string {
+	t.Helper()
+	var th client.Thing
+	if err := c.Do(t.Context(), "GET", "/iot/v2/things/"+thing, nil, &th); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range th.Properties {
+		if p.Variable == variable {
+			return p.ID
+		}
+	}
+	t.Fatalf("the thing has no variable %s", variable)
+	return ""
 }
