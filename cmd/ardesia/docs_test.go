@@ -61,7 +61,7 @@ func TestCommandsInDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names = append(names, filepath.Join("..", "..", "README.md"), filepath.Join("..", "..", "docs", "operate.md"))
+	names = append(names, filepath.Join("..", "..", "README.md"), filepath.Join("..", "..", "docs", "operate.md"), filepath.Join("..", "..", "docs", "integrations.md"))
 	command := regexp.MustCompile(`(?m)(?:^|&& )(?:sudo -u ardesia )?((?:bin/)?ardesia [^#&|\n]+)`)
 	found := 0
 	for _, name := range names {

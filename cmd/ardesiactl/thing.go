@@ -18,7 +18,7 @@ func thingRow(t client.Thing) []string {
 }
 
 func (a *app) thing() *cobra.Command {
-	return group("thing", "What devices are for: properties and a time zone", a.thingList(), a.thingShow(), a.thingCreate(), a.thingBind(), a.thingUpdate(), a.thingSketch(), a.thingWebhook(), a.tag(things),
+	return group("thing", "What devices are for: properties and a time zone", a.thingList(), a.thingShow(), a.thingCreate(), a.thingBind(), a.thingUpdate(), a.thingSketch(), a.thingWebhook(), a.thingScrape(), a.tag(things),
 		a.deletes(things, "Delete things with their properties", " with its properties"))
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/live"
 	"github.com/ardesia-iot/ardesia/internal/fleet/onboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
+	"github.com/ardesia-iot/ardesia/internal/fleet/scrape"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/sync"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -84,6 +85,7 @@ type Server struct {
 	series     *series.Service
 	devices    *device.Service
 	things     *thing.Service
+	scrapes    *scrape.Service
 	triggers   *trigger.Service
 	syncs      *sync.Service
 	hooks      *hook.Service
@@ -211,6 +213,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.scrapes, err = scrape.New(scrape.Needs{Things: s.things, Policy: s.policy}); err != nil {
+		return err
+	}
 	if s.dashboards, err = dashboard.New(s.dashboardNeeds()); err != nil {
 		return err
 	}
@@ -319,7 +324,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.scrapes.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all

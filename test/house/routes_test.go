@@ -81,6 +81,8 @@ var samples = map[string][]sample{
 	"POST /iot/v2/series/batch_query_sampling":               {{"", isJSON, `{"resp_version":1,"requests":[{"q":"property.{property}","from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","interval":60}]}`}},
 	"POST /iot/v2/series/historic_data":                      {{"", isJSON, `{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","properties":["{property}"]}`}},
 	"POST /v1/things/{id}/properties/{pid}/history":          {{"", isJSON, `{"times":["2026-01-02T03:04:05Z","2026-01-02T03:04:06.5+01:00"],"values":[1.5,2]}`}},
+	"GET /v1/series/rows":                                    {{query: "property={property}"}, {query: "thing={thing},{hooked}&name=canary&from=1767225600000&to=2040-01-01T00:00:00Z&interval=1w&aggregation=max&points=5000"}, {query: "thing={thing}&format=csv"}},
+	"GET /v1/integrations/prometheus":                        {{}, {query: "tag=room:hall&thing={thing}"}},
 	"GET /iot/v2/things":                                     {{}, {query: "show_properties=true&show_deleted=1&tags=room:hall&ids={thing}&device_id={device}&q=h&sort=-updated_at"}},
 	"PUT /iot/v2/things":                                     {{"force=true", isJSON, `{"name":"new","timezone":"Europe/Rome","assistant":"ALEXA","webhook_uri":"https://example.org/hook","webhook_active":true,"tags":[{"key":"a","value":"b"}],"properties":[{"name":"t","type":"TEMPERATURE","permission":"READ_ONLY","update_strategy":"TIMED","update_parameter":60,"min_value":-40,"max_value":85,"persist":true,"tag":3},{"name":"l","type":"HOME_COLORED_LIGHT","permission":"READ_WRITE","update_strategy":"ON_CHANGE","variable_name":"light"}]}`}},
 	"DELETE /iot/v2/things/{id}":                             {{}, {query: "force=true"}},

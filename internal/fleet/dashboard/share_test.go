@@ -42,10 +42,13 @@ func TestGuestsReachWhatIsShown(t *testing.T) {
 				{"health", "GET", ours1("/%s/health", d.ID), nil},
 				{"value", "GET", property(a, "shown", ""), nil},
 				{"past", "GET", property(a, "shown", "/timeseries"), nil},
+				{"rows", "GET", "/v1/series/rows?property=" + id(a, "shown"), nil},
 				{"write", "PUT", property(a, "shown", "/publish"), value},
 
 				{"hidden value", "GET", property(a, "hidden", ""), nil},
 				{"hidden past", "GET", property(a, "hidden", "/timeseries"), nil},
+				{"hidden rows", "GET", "/v1/series/rows?property=" + id(a, "shown") + "," + id(a, "hidden"), nil},
+				{"rows of all", "GET", "/v1/series/rows?thing=" + a.ID, nil},
 				{"hidden write", "PUT", property(a, "hidden", "/publish"), value},
 				{"another's value", "GET", property(other, "shown", ""), nil},
 				{"a value by the wrong thing", "GET", "/iot/v2/things/" + other.ID + "/properties/" + id(a, "shown"), nil},
@@ -94,12 +97,12 @@ func TestGuestsReachWhatIsShown(t *testing.T) {
 		}
 		h.want(200, "editor", "PUT", board2("/%s/shares", d.ID), map[string]any{"username": "gino", "access": "read"}, nil)
 		for _, as := range []string{"guest", "keyed"} {
-			if got, want := reach(as), "dashboard, health, value, past"+past; got != want {
+			if got, want := reach(as), "dashboard, health, value, past, rows"+past; got != want {
 				t.Errorf("%s, who may read, reaches %s, want %s", as, got, want)
 			}
 		}
 		h.want(200, "editor", "PUT", board2("/%s/shares", d.ID), map[string]any{"username": "gino@example.org"}, nil)
-		if got, want := reach("guest"), "dashboard, health, value, past, write"+past; got != want {
+		if got, want := reach("guest"), "dashboard, health, value, past, rows, write"+past; got != want {
 			t.Errorf("who may write reaches %s, want %s", got, want)
 		}
 		for _, as := range []string{"bound", "another"} {

@@ -25,6 +25,6 @@
 // /a/t/{t}/shadow/o and /shadow/i for the last values of protocol generation 1.
 //
 // Routes: /iot/v2/things…, …/properties…, …/tags…, /iot/v2/series…,
-// /iot/v1/property_types, /v1/things/{id}/history,
+// /iot/v1/property_types, /v1/things/{id}/history, /v1/series/rows,
 // /v1/things/{id}/properties/{pid}/history.
 package thing

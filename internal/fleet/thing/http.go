@@ -1,12 +1,12 @@
 package thing
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
@@ -39,7 +39,7 @@ func (s *Service) Routes() []door.Route {
 		{Pattern: "PUT " + one + "/tags", Action: "thing:tag", Resource: s.resource, In: wireTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + one + "/tags/{key}", Action: "thing:tag", Resource: s.resource, Do: s.httpDropTag},
 		{Pattern: "GET /iot/v1/property_types", Action: "propertytype:list", Out: []wireType{}, Do: s.httpTypes},
-	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes(), s.fillRoutes())...))
+	}, slices.Concat(s.propertyRoutes(), s.seriesRoutes(), s.downloadRoutes(), s.rowRoutes(), s.fillRoutes())...))
 }
 
 // Load is the door.Loader of routes below one thing, {id}, for other rooms. A deleted thing is there.
@@ -77,7 +77,7 @@ func (s *Service) present(r *http.Request, who access.Actor, all []Thing, proper
 	if err != nil {
 		return nil, fmt.Errorf("organization of space %s: %w", who.Space, err)
 	}
-	devices, err := s.devicesOf(r, who, all)
+	devices, err := s.DevicesOf(r.Context(), who, all)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func (s *Service) present(r *http.Request, who access.Actor, all []Thing, proper
 	}, nil
 }
 
-// devicesOf finds the devices of things, by their ID.
-func (s *Service) devicesOf(r *http.Request, who access.Actor, all []Thing) (map[string]*device.Device, error) {
+// DevicesOf finds the devices of things of who's space, by their ID. One that is being deleted is nil.
+func (s *Service) DevicesOf(ctx context.Context, who access.Actor, all []Thing) (map[string]*device.Device, error) {
 	found := map[string]*device.Device{}
 	for _, t := range all {
 		if t.Device != "" {
@@ -95,7 +95,7 @@ func (s *Service) devicesOf(r *http.Request, who access.Actor, all []Thing) (map
 		}
 	}
 	if len(found) > 4 { // one by one is dearer then
-		list, err := s.needs.Devices.List(r.Context(), who, who.Space, device.Filter{})
+		list, err := s.needs.Devices.List(ctx, who, who.Space, device.Filter{})
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (s *Service) devicesOf(r *http.Request, who access.Actor, all []Thing) (map
 		return found, nil
 	}
 	for id := range found {
-		d, err := s.needs.Devices.Get(r.Context(), who, who.Space, id, false)
+		d, err := s.needs.Devices.Get(ctx, who, who.Space, id, false)
 		if errors.Is(err, device.ErrNotFound) {
 			continue // is being deleted, and will be detached
 		}
@@ -130,31 +130,19 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, who access.Acto
 
 func (s *Service) httpList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	// across_user_ids changes nothing: a space's things are all of its members'.
-	var f Filter
-	var err error
+	q := r.URL.Query()
+	f, err := ReadFilter(q["ids"], q["tags"])
+	if err != nil {
+		return err
+	}
 	if f.Properties, err = rest.Flag(r, "show_properties"); err != nil {
 		return err
 	}
 	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
-	q := r.URL.Query()
-	for _, id := range given(q["ids"]) {
-		f.IDs = append(f.IDs, strings.ToLower(id))
-	}
 	if d := q.Get("device_id"); d != "" {
 		f.Devices = []string{strings.ToLower(d)}
-	}
-	for _, text := range given(q["tags"]) {
-		key, value, ok := strings.Cut(text, ":")
-		tag := Tag{key, value}
-		if !ok || tag.check() != nil {
-			return rest.ErrQuery.With("A filter on tags is written key:value.")
-		}
-		f.Tags = append(f.Tags, tag)
-	}
-	if len(f.IDs)+len(f.Tags) > maxFilter {
-		return rest.ErrQuery.With("A list can be filtered by at most " + strconv.Itoa(maxFilter) + " IDs and tags.")
 	}
 	listing, err := rest.ReadListing(r, "name", "timezone", "created_at", "updated_at")
 	if err != nil {
@@ -193,9 +181,6 @@ func sortKey(t *Thing, name string) rest.SortKey {
 func given(values []string) []string {
 	return slices.DeleteFunc(values, func(v string) bool { return v == "" })
 }
-
-// maxFilter is how many IDs and tags a list is filtered by.
-const maxFilter = 1000
 
 func (s *Service) httpCreate(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	steal, err := rest.Flag(r, "force")
@@ -388,7 +373,7 @@ func (s *Service) httpTemplate(w http.ResponseWriter, r *http.Request, who acces
 	if err != nil {
 		return fmt.Errorf("organization of space %s: %w", who.Space, err)
 	}
-	devices, err := s.devicesOf(r, who, []Thing{t})
+	devices, err := s.DevicesOf(r.Context(), who, []Thing{t})
 	if err != nil {
 		return err
 	}

@@ -130,6 +130,15 @@ var docs = door.Words{
 		Gives: "text/csv; charset=utf-8, application/json",
 		Fails: []*problem.Problem{ErrNotFound, ErrPropertyNotFound, ErrRange, rest.ErrQuery, series.ErrTooMuch},
 	},
+	"GET /v1/series/rows": {
+		ID: "history#rows", Summary: "Values of several properties as rows, in the order of time",
+		More: "For programs that draw tables and charts. Without interval and aggregation values are as they came, the newest points of each property; of texts and free objects at most 1000. " +
+			"With one of them there is one value for each interval that has any, by the aggregation that suits the type: AVG of numbers, BOOL_OR of booleans, LAST of everything else. " +
+			"An answer has at most 100000 rows of at most 100 properties.",
+		Query: askRows{},
+		Gives: "application/json, text/csv; charset=utf-8",
+		Fails: []*problem.Problem{ErrAggregation, ErrID, ErrNoTarget, ErrNotFound, ErrNotNumeric, ErrPropertyNotFound, ErrRange, ErrTooManyBins, ErrTooManyRows, rest.ErrQuery, series.ErrTooMuch},
+	},
 	"POST /v1/things/{id}/properties/{pid}/history": {
 		ID: "history#fill", Summary: "Bring the values along that a property had elsewhere",
 		More:  "Each value stands by itself: refused tells those that the property cannot hold, and the others are kept all the same. Where there is a value already it stays, so the call may be repeated. No device, webhook or trigger is told of them.",
@@ -195,5 +204,16 @@ type (
 		From     string   `json:"from" rule:"format=date-time"`
 		To       string   `json:"to" rule:"format=date-time" says:"up to before this time"`
 		Format   string   `json:"format" rule:"enum=csv|json" says:"csv if it is left out"`
+	}
+	askRows struct {
+		Property    []string `json:"property" says:"its id; several may stand in one, with commas between them"`
+		Thing       []string `json:"thing" says:"a thing's id, likewise: the properties that name says, or all of them"`
+		Name        []string `json:"name" says:"of the things' properties: variable name, name or id"`
+		From        string   `json:"from" says:"RFC 3339, or milliseconds since 1970; a day before to, if it is left out"`
+		To          string   `json:"to" says:"likewise: up to before this time; now, if it is left out"`
+		Interval    string   `json:"interval" says:"seconds, or 250ms, 30s, 5m, 1h30m, 1d, 2w; intervals begin at whole multiples since 1970. If it is left out and aggregation is not: as short as makes at most that many points"`
+		Aggregation string   `json:"aggregation" says:"AVG, MIN, MAX, SUM, COUNT, PCT_99, PCT_95, PCT_90, PCT_75, PCT_50, PCT_15, PCT_5, BOOL_OR, BOOL_AND or LAST, in whichever case"`
+		Points      int      `json:"points" rule:"range=1..10000" says:"at most so many values of each property; 1000 if it is left out, and with an interval 10000"`
+		Format      string   `json:"format" rule:"enum=json|csv" says:"json if it is left out"`
 	}
 )

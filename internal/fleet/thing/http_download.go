@@ -1,16 +1,11 @@
 package thing
 
 import (
-	"bufio"
-	"encoding/csv"
-	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
@@ -59,17 +54,13 @@ func (s *Service) httpDownload(w http.ResponseWriter, r *http.Request, who acces
 	if err := checkRange(from, to); err != nil {
 		return err
 	}
-	format := r.URL.Query().Get("format")
-	kind := map[string]string{"": "text/csv; charset=utf-8", "csv": "text/csv; charset=utf-8", "json": "application/json"}[format]
-	if kind == "" {
-		return rest.ErrQuery.With("The parameter \"format\" is csv or json.")
+	format, err := tableFormat(r, asCSV)
+	if err != nil {
+		return err
 	}
-	if format == "" {
-		format = "csv"
-	}
-	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Type", mediaTypes[format])
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": slug(t.Name) + "." + format}))
-	d := newDownload(w, format)
+	d := newTable(w, format, [2]string{"property_id", "property"})
 	patience := http.NewResponseController(w)
 	written := 0
 	for _, p := range all {
@@ -79,7 +70,7 @@ func (s *Service) httpDownload(w http.ResponseWriter, r *http.Request, who acces
 				_ = patience.SetWriteDeadline(s.now().Add(downloadWait)) // not every writer has deadlines
 			}
 			written++
-			return d.write(p, point)
+			return d.write(point.At, [2]string{p.ID, p.Variable}, point.Value)
 		})
 		if err != nil {
 			return err
@@ -97,16 +88,21 @@ func (t *Thing) chosen(names []string) ([]Property, error) {
 	}
 	all := make([]Property, 0, len(names))
 	for _, name := range names {
-		p := findBy(living, func(p *Property) bool { return p.ID == strings.ToLower(name) || p.Variable == name })
-		if p == nil {
-			p = findBy(living, func(p *Property) bool { return p.Name == name })
-		}
+		p := called(living, name)
 		if p == nil {
 			return nil, ErrPropertyNotFound
 		}
 		all = append(all, *p)
 	}
 	return all, nil
+}
+
+// called finds the property with an ID or variable name, or else a name, among all; nil when there is none.
+func called(all []Property, name string) *Property {
+	if p := findBy(all, func(p *Property) bool { return p.ID == strings.ToLower(name) || p.Variable == name }); p != nil {
+		return p
+	}
+	return findBy(all, func(p *Property) bool { return p.Name == name })
 }
 
 func findBy(all []Property, is func(p *Property) bool) *Property {
@@ -116,79 +112,4 @@ func findBy(all []Property, is func(p *Property) bool) *Property {
 		}
 	}
 	return nil
-}
-
-// A download is a table of values as it is written.
-type download struct {
-	out  *bufio.Writer
-	csv  *csv.Writer // nil for JSON
-	row  [4]string
-	some bool // JSON: something stands before the next object
-	buf  []byte
-}
-
-func newDownload(w io.Writer, format string) *download {
-	d := &download{out: bufio.NewWriterSize(w, 32<<10)}
-	if format == "csv" {
-		d.csv = csv.NewWriter(d.out)
-		d.csv.UseCRLF = true // RFC 4180
-		_ = d.csv.Write([]string{"time", "property_id", "property", "value"})
-		return d
-	}
-	_ = d.out.WriteByte('[')
-	return d
-}
-
-// write adds a value. An error of the client comes at once or with a later value.
-func (d *download) write(p Property, at series.Point) error {
-	if d.csv != nil {
-		d.row = [4]string{at.At.Format(time.RFC3339Nano), p.ID, harmless(p.Variable), d.cell(at.Value)}
-		return d.csv.Write(d.row[:])
-	}
-	b := d.buf[:0]
-	if d.some {
-		b = append(b, ',')
-	}
-	d.some = true
-	b = append(b, "\n{\"time\":\""...)
-	b = at.At.AppendFormat(b, time.RFC3339Nano)
-	b = append(b, "\",\"property_id\":"...)
-	b = strconv.AppendQuote(b, p.ID) // UUIDs and variable names need no escapes
-	b = append(b, ",\"property\":"...)
-	b = strconv.AppendQuote(b, p.Variable)
-	b = append(b, ",\"value\":"...)
-	b = append(appendJSON(b, at.Value), '}')
-	d.buf = b
-	_, err := d.out.Write(b)
-	return err
-}
-
-// cell is a value as it stands in a table: texts without quotes, objects as JSON.
-func (d *download) cell(v series.Value) string {
-	if v.Kind == series.Text {
-		return harmless(v.Text)
-	}
-	d.buf = appendJSON(d.buf[:0], v)
-	return string(d.buf)
-}
-
-// harmless keeps spreadsheets from taking a text, which a device or a stranger to
-// the reader may have written, for a formula. JSON has it as it is.
-func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
-
-func (d *download) end() error {
-	if d.csv != nil {
-		d.csv.Flush()
-		if err := d.csv.Error(); err != nil {
-			return err
-		}
-		return d.out.Flush()
-	}
-	_, _ = d.out.WriteString("\n]\n")
-	return d.out.Flush()
 }

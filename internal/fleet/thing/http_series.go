@@ -229,7 +229,7 @@ func (b *batch) bins(q inQuery, t target, p Property) (wireBins, error) {
 		return wireBins{}, err
 	}
 	limit := clamp(q.SeriesLimit, binsDefault, binsMax, t)
-	interval := binsFor(q.To.Sub(q.From), limit)
+	interval := binsFor(q.From, q.To, limit)
 	if q.Interval != nil && *q.Interval > 0 {
 		interval = time.Duration(min(*q.Interval, int64(intervalMax/time.Second))) * time.Second
 	}
@@ -426,7 +426,7 @@ func (s *Service) httpTimeseries(w http.ResponseWriter, r *http.Request, who acc
 	if err := checkRange(a.from, a.to); err != nil {
 		return err
 	}
-	a.interval = binsFor(a.to.Sub(a.from), timeseriesLimit)
+	a.interval = binsFor(a.from, a.to, timeseriesLimit)
 	if text := r.URL.Query().Get("interval"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || n < 1 {

@@ -137,12 +137,10 @@ func clamp(limit *int64, standard, most int64, t target) int {
 	return int(min(n, most))
 }
 
-// binsFor is the shortest interval, in whole seconds, that gives at most n bins.
-func binsFor(span time.Duration, n int) time.Duration {
-	seconds := int64(span / time.Second)
-	if span%time.Second != 0 {
-		seconds++
-	}
+// binsFor is the shortest interval, in whole seconds, that gives at most n bins from one time to another. They may lie
+// further apart than a Duration is long.
+func binsFor(from, to time.Time, n int) time.Duration {
+	seconds := (to.UnixMicro() - from.UnixMicro() + 999_999) / 1_000_000
 	return time.Duration(max(1, (seconds+int64(n)-1)/int64(n))) * time.Second
 }
 

@@ -118,23 +118,29 @@ func (k Kind) initial() (w whole) {
 
 // whole reads a kept value; attributes that are missing or strange are initial.
 func (k Kind) whole(v series.Value) whole {
-	w := k.initial()
+	w, _ := k.told(v)
+	return w
+}
+
+// told is whole, and which attributes are the value's own.
+func (k Kind) told(v series.Value) (w whole, own [maxFields]bool) {
+	w = k.initial()
 	if v.Kind != series.Object {
-		return w
+		return w, own
 	}
 	var kept map[string]any
 	if json.Unmarshal([]byte(v.Text), &kept) != nil {
-		return w
+		return w, own
 	}
 	for i, f := range fields[k] {
 		switch n := kept[f.name].(type) {
 		case float64:
-			w[i] = n
+			w[i], own[i] = n, true
 		case bool:
-			w[i] = truth(n)
+			w[i], own[i] = truth(n), true
 		}
 	}
-	return w
+	return w, own
 }
 
 func truth(b bool) float64 {

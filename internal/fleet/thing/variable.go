@@ -67,7 +67,7 @@ func (s *Service) Bins(ctx context.Context, space string, v Variable, from, to t
 	if err != nil {
 		return nil, err
 	}
-	return s.aggregate(ctx, space, v.Property, aggregate{from: from, to: to, interval: binsFor(to.Sub(from), limit), limit: limit, aggregation: how})
+	return s.aggregate(ctx, space, v.Property, aggregate{from: from, to: to, interval: binsFor(from, to, limit), limit: limit, aggregation: how})
 }
 
 // OffsetAt is how many seconds the local time of a time zone is ahead of UTC, daylight saving

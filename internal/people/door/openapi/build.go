@@ -206,7 +206,14 @@ func (b *builder) success(op *Operation, r door.Route) error {
 		if err != nil {
 			return err
 		}
-		good.Content = map[string]*Media{cmp.Or(kind, "application/json"): {shape}}
+		good.Content = map[string]*Media{}
+		for _, one := range strings.Split(cmp.Or(kind, "application/json"), ", ") {
+			media := &Media{}
+			if strings.Contains(one, "json") {
+				media.Schema = shape
+			}
+			good.Content[one] = media
+		}
 	} else if kind != "" {
 		good.Content = map[string]*Media{}
 		for _, one := range strings.Split(kind, ", ") {
