@@ -17,8 +17,8 @@ func (s *Server) openLive() (err error) {
 		Things: s.things, Dashboards: s.dashboards, Policy: s.policy, Values: &s.things.Changes, Presences: &s.devices.Presences,
 		Devices: &s.devices.Changes, Shown: &s.dashboards.Changes, Again: asked.Again,
 		Session: func(r *http.Request) string {
-			one, _ := s.signin.Session(r)
-			return one.Session
+			one, _ := s.signin.OfRequest(r) // none has no ID
+			return one.ID
 		},
 		Now: s.world.Now, Log: s.log,
 	})

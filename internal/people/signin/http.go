@@ -450,14 +450,7 @@ func (s *Service) fail(v *visit, err error) {
 // false when it brings no session that counts, or another origin makes the browser send it: then
 // the cookie is as if it were not there.
 func (s *Service) Actor(r *http.Request) (who access.Actor, ok bool, err error) {
-	cookie, find := cookieOf(r, CookieSession), s.needs.Store.session
-	if cookie == "" {
-		cookie, find = cookieOf(r, cookieApp), s.needs.Store.appSession
-	}
-	if cookie == "" || !ownRequest(r) {
-		return who, false, nil
-	}
-	session, err := s.look(r.Context(), cookie, find)
+	session, err := s.OfRequest(r)
 	if isPersons(err) {
 		return who, false, nil
 	}
@@ -467,6 +460,18 @@ func (s *Service) Actor(r *http.Request) (who access.Actor, ok bool, err error) 
 	who = person(session.Account)
 	who.ACR = session.ACR()
 	return who, true, nil
+}
+
+// OfRequest is the session that a browser's request to the API counts by, here or at the application's origin: ErrSession when there is none.
+func (s *Service) OfRequest(r *http.Request) (Session, error) {
+	cookie, find := cookieOf(r, CookieSession), s.needs.Store.session
+	if cookie == "" {
+		cookie, find = cookieOf(r, cookieApp), s.needs.Store.appSession
+	}
+	if cookie == "" || !ownRequest(r) {
+		return Session{}, ErrSession
+	}
+	return s.look(r.Context(), cookie, find)
 }
 
 // crossCheck refuses what another origin makes a browser send.
