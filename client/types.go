@@ -192,6 +192,36 @@ func (g Sync) IDs() []string {
 	return all
 }
 
+// HomeAssistant is the bridge of a space to Home Assistant.
+type HomeAssistant struct {
+	Broker          string             `json:"broker" yaml:"broker"`
+	User            string             `json:"user" yaml:"user"`
+	PasswordSet     bool               `json:"password_set" yaml:"password_set"`
+	CA              string             `json:"ca" yaml:"ca"`
+	DiscoveryPrefix string             `json:"discovery_prefix" yaml:"discovery_prefix"`
+	TopicPrefix     string             `json:"topic_prefix" yaml:"topic_prefix"`
+	Tags            []string           `json:"tags" yaml:"tags"` // key:value; things that have all of them
+	Writes          bool               `json:"writes" yaml:"writes"`
+	Enabled         bool               `json:"enabled" yaml:"enabled"`
+	CreatedAt       time.Time          `json:"created_at" yaml:"created_at"`
+	UpdatedAt       time.Time          `json:"updated_at" yaml:"updated_at"`
+	State           HomeAssistantState `json:"state" yaml:"state"`
+}
+
+// HomeAssistantState is how it does.
+type HomeAssistantState struct {
+	Status          string     `json:"status" yaml:"status"` // connected, connecting, waiting or off
+	ConnectedSince  *time.Time `json:"connected_since" yaml:"connected_since"`
+	LastError       string     `json:"last_error" yaml:"last_error"`
+	LastErrorAt     *time.Time `json:"last_error_at" yaml:"last_error_at"`
+	Things          int        `json:"things" yaml:"things"`
+	Entities        int        `json:"entities" yaml:"entities"`
+	MessagesSent    int64      `json:"messages_sent" yaml:"messages_sent"`
+	CommandsTaken   int64      `json:"commands_taken" yaml:"commands_taken"`
+	CommandsRefused int64      `json:"commands_refused" yaml:"commands_refused"`
+	LastRefusal     string     `json:"last_refusal" yaml:"last_refusal"`
+}
+
 // Webhook is who is told of a thing's or a device's values.
 type Webhook struct {
 	ID             string        `json:"id" yaml:"id"`

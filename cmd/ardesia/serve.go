@@ -38,7 +38,7 @@ Port 0 takes any free port; DIR/addresses.json then tells all of them.`,
 				return err
 			}
 			log := logger(os.Stderr, cfg)
-			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout(), Program: program(), Terminal: isTerminal(c.OutOrStdout())})
+			s, err := server.New(c.Context(), cfg, server.World{Log: log, Now: time.Now, Out: c.OutOrStdout(), Program: program(), Version: version(), Terminal: isTerminal(c.OutOrStdout())})
 			if errors.Is(err, context.Canceled) {
 				log.Info("stopped before it was ready", "err", err)
 				return nil // as asked; the next start goes on

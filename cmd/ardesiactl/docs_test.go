@@ -44,7 +44,7 @@ func TestCommandsInDocuments(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"README.md", "docs/operate.md", "docs/integrations.md"} {
+	for _, name := range []string{"README.md", "docs/operate.md", "docs/integrations.md", "docs/integrations/homeassistant.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)

@@ -166,7 +166,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.yes, "yes", "y", false, "do not ask before something is deleted")
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(output.Formats, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
-	root.AddCommand(a.login(), a.logout(), a.device(), a.thing(), a.dashboard(), a.template(), a.trigger(), a.property(), a.sync(), a.ota(), a.onboarding(), a.space(), a.imports(), a.trust(),
+	root.AddCommand(a.login(), a.logout(), a.device(), a.thing(), a.dashboard(), a.template(), a.trigger(), a.property(), a.sync(), a.integration(), a.ota(), a.onboarding(), a.space(), a.imports(), a.trust(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Args: args(cobra.NoArgs), Run: func(c *cobra.Command, _ []string) { fmt.Fprint(c.OutOrStdout(), exitHelp) }})
 	return root
 }

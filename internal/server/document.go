@@ -27,7 +27,7 @@ var groups = []openapi.Group{
 	{Name: "Triggers", Text: "What is done when a value or a device changes.", Of: []string{"triggers_v1", "actions_v1", "triggers", "actions", "push"}},
 	{Name: "Templates", Text: "Things, dashboards and triggers that are made together, as often as somebody wants.", Of: []string{"templates", "storage"}},
 	{Name: "Webhooks", Text: "Addresses that are told of each value of a thing or a device.", Of: []string{"devices_v2_webhooks", "webhooks"}},
-	{Name: "Integrations", Text: "What other programs read, in their own form.", Of: []string{"integrations"}},
+	{Name: "Integrations", Text: "Other programs that read what is here, in their own form, or that write some.", Of: []string{"integrations", "homeassistant"}},
 	{Name: "Spaces", Text: "Where people work together, and in which role.", Of: []string{"spaces", "roles", "invitations"}},
 	{Name: "API keys", Text: "What programs show to get a token.", Of: []string{"apikeys"}},
 	{Name: "Account", Text: "What is the person's own.", Of: []string{"me"}},

@@ -161,7 +161,7 @@ func (s *Server) empty(ctx context.Context, space, step string) error {
 	if err := s.cut(step + ".1"); err != nil {
 		return err
 	}
-	// .2. Templates, triggers, synchronised properties, webhooks and dashboards, then things and their values.
+	// .2. Templates, triggers, synchronised properties, webhooks, the bridge to Home Assistant and dashboards, then things and their values.
 	if err := s.templates.EraseSpace(ctx, operator, space); err != nil {
 		return err
 	}
@@ -172,6 +172,9 @@ func (s *Server) empty(ctx context.Context, space, step string) error {
 		return err
 	}
 	if err := s.hooks.EraseSpace(ctx, operator, space); err != nil {
+		return err
+	}
+	if err := s.homes.EraseSpace(ctx, operator, space); err != nil {
 		return err
 	}
 	if err := s.dashboards.EraseSpace(ctx, operator, space); err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/ca"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/homeassistant"
 	"github.com/ardesia-iot/ardesia/internal/fleet/hook"
 	"github.com/ardesia-iot/ardesia/internal/fleet/live"
 	"github.com/ardesia-iot/ardesia/internal/fleet/onboard"
@@ -56,6 +57,8 @@ type World struct {
 	Out io.Writer // where people read what to open; nil for nobody
 	// Program is how people call this program; "" is "ardesia".
 	Program string
+	// Version is what other programs are told of this one's; "" for nothing.
+	Version string
 	// Terminal says that Out is one, which shows colours.
 	Terminal bool
 	// Around is put around the API, and sees requests and answers as clients do; nil for nothing.
@@ -89,6 +92,7 @@ type Server struct {
 	triggers   *trigger.Service
 	syncs      *sync.Service
 	hooks      *hook.Service
+	homes      *homeassistant.Service
 	dashboards *dashboard.Service
 	live       *live.Service
 	ota        *ota.Service
@@ -233,6 +237,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openVariables(ctx); err != nil {
 		return err
 	}
+	if err := s.openHomeAssistant(ctx); err != nil {
+		return err
+	}
 	if err := s.openOnboarding(ctx); err != nil {
 		return err
 	}
@@ -324,7 +331,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.scrapes.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.scrapes.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.homes.Routes(), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -377,6 +384,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{Name: "triggers", Run: s.triggers.Run},
 		{Name: "synchronised properties", Run: s.syncs.Run},
 		{Name: "webhooks", Run: s.hooks.Run},
+		{Name: "bridges to Home Assistant", Run: s.homes.Run},
 		{Name: "templates", Run: s.templates.Run},
 		{Name: "erasures", Run: s.runErasures},
 		{Name: "destruction of keys", Run: s.shredder.Run},

@@ -175,6 +175,9 @@ func (c *canaries) write(t *testing.T, h place) (key servertest.Key, thing strin
 	do("PUT", "/iot/v2/things/"+th.ID+"/properties", map[string]any{"name": sent, "variable_name": sent, "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}, nil)
 	do("PUT", "/iot/v2/things/"+th.ID+"/clone", map[string]any{"name": c.word("name of a clone"), "include_tags": true}, nil)
 
+	do("PUT", "/v1/integrations/homeassistant", map[string]any{"broker": "mqtts://" + c.word("name of a broker") + ".example.org", "user": c.word("user at a broker"), "password": c.word("password at a broker"),
+		"topic_prefix": c.word("prefix of topics"), "tags": []string{c.word("key of a chosen tag") + ":" + c.word("value of a chosen tag")}, "enabled": false}, nil)
+
 	// A dashboard shows it, with a public link, and somebody asks to see it.
 	var board struct {
 		ID string `json:"id"`

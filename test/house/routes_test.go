@@ -138,6 +138,7 @@ var samples = map[string][]sample{
 	"POST /iot/v1/sync/{id}":                                 {{"", isJSON, `{"properties":[{"id":"{two}"},{"id":"{one}"}]}`}},
 	"PUT /iot/v2/devices/{id}/webhooks":                      {{"", isJSON, `{"uri":"https://example.org/hook","active":false}`}},
 	"POST /v1/devices/{id}/webhooks/{webhook}":               {{"", isJSON, `{"active":false}`}},
+	"PUT /v1/integrations/homeassistant":                     {{"", isJSON, `{"broker":"mqtts://broker.example.org","user":"ardesia","password":"{pass}","tags":["room:hall"],"topic_prefix":"house/ardesia","writes":false,"enabled":false}`}},
 	"PUT /iot/v1/templates":                                  {{"", isJSON, `{"template_name":"","custom_template_id":"{template}","prefix_name":"x ","things_options":{}}`}},
 	"POST /storage/template/v1/list":                         {{"", isJSON, `{"sort":"asc"}`}},
 	"POST /storage/template/archive/v1":                      {{"", "multipart/form-data; boundary=x", tinoForm()}},
@@ -345,6 +346,7 @@ func (c *caller) settleFleet() {
 	c.do("PUT", "/iot/v2/things", map[string]any{"name": "thing " + rand.Text(), "device_id": d.ID, "tags": []any{map[string]string{"key": "room", "value": "hall"}}, "properties": []any{
 		map[string]any{"name": "canary", "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
 	c.settleVariables(d.ID)
+	c.settleBridge()
 	csr, _ := request(c.t, d.ID)
 	quoted, err := json.Marshal(csr)
 	if err != nil {
@@ -412,6 +414,12 @@ func (c *caller) settleVariables(device string) {
 	}
 	maps.Copy(c.own, ids)
 	maps.Copy(c.own, map[string]string{"sync": group.ID, "webhook": hook.ID, "hooked": th.ID})
+}
+
+// settleBridge sets up a bridge that is off.
+func (c *caller) settleBridge() {
+	c.t.Helper()
+	c.do("PUT", "/v1/integrations/homeassistant", map[string]any{"broker": "mqtts://broker.example.org", "password": "", "enabled": false}, nil)
 }
 
 // settleUpdates makes images, an update and a campaign beside the caller's device, unless they are there.
@@ -895,6 +903,9 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 	}
 	if went("/v1/spaces/"+c.own["space"], "/v1/spaces/"+c.own["joined"]) {
 		c.settleSpaces()
+	}
+	if went("/v1/integrations/homeassistant") {
+		c.settleBridge()
 	}
 	if ofDashboards(d) && went("/iot/v2/dashboards/"+c.own["dashboard"]) {
 		c.settleDashboard()

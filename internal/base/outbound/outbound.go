@@ -1,5 +1,5 @@
 // Package outbound is the way out to addresses that somebody else chose: a person's
-// webhook, a program's sign-out address, what a provider's document names.
+// webhook, a program's sign-out address, a broker, what a provider's document names.
 //
 // Invariants:
 //   - The address that a name resolves to is judged when it is connected to, so that a
@@ -20,6 +20,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -41,20 +43,52 @@ type Rule struct {
 	Redirect error
 	// Keep leaves connections open for the next call, at most 4 to one host and 64 to all.
 	Keep bool
+	// Own keeps to what Allow names, public addresses included: for what travels in clear.
+	Own bool
+}
+
+// Dialer connects by the rule.
+func Dialer(r Rule) *net.Dialer {
+	dial := &net.Dialer{Timeout: dialTime}
+	switch {
+	case r.Anywhere:
+	case r.Own:
+		dial.Control = r.own
+	default:
+		dial.Control = guard(r).Safe
+	}
+	return dial
+}
+
+// Trust is how a connection by the rule is made safe towards a name or an address.
+func (r Rule) Trust(name string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: r.Roots, ServerName: name}
+}
+
+// errNotOwn is an address that Rule.Own keeps from.
+var errNotOwn = errors.New("the address is none that is allowed")
+
+func (r Rule) own(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return errNotOwn
+	}
+	a := to.Addr().Unmap().WithZone("")
+	if len(r.Ports) > 0 && !slices.Contains(r.Ports, to.Port()) || !slices.ContainsFunc(r.Allow, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return errNotOwn
+	}
+	return nil
 }
 
 // Client calls by the rule.
 func Client(r Rule) *http.Client {
-	dial := &net.Dialer{Timeout: dialTime}
-	if !r.Anywhere {
-		dial.Control = guard(r).Safe
-	}
+	dial := Dialer(r)
 	redirect := r.Redirect
 	if redirect == nil {
 		redirect = http.ErrUseLastResponse
 	}
 	way := &http.Transport{
-		DialContext: dial.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: r.Roots}, ForceAttemptHTTP2: true,
+		DialContext: dial.DialContext, TLSClientConfig: r.Trust(""), ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: dialTime, ResponseHeaderTimeout: r.Timeout, MaxResponseHeaderBytes: maxHead, DisableKeepAlives: !r.Keep,
 	}
 	if r.Keep {
@@ -81,5 +115,5 @@ func guard(r Rule) *ssrf.Guardian {
 
 // Forbidden says whether a call failed since its rule does not allow the address.
 func Forbidden(err error) bool {
-	return errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.Is(err, ssrf.ErrProhibitedPort)
+	return errors.Is(err, errNotOwn) || errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.Is(err, ssrf.ErrProhibitedPort)
 }

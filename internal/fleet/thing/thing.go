@@ -123,6 +123,26 @@ func checkWebhook(address string) error {
 	return nil
 }
 
+// ParseTag reads "key:value".
+func ParseTag(text string) (Tag, error) {
+	key, value, ok := strings.Cut(text, ":")
+	if !ok {
+		return Tag{}, ErrTag.With("A tag is written key:value.")
+	}
+	t := Tag{key, value}
+	return t, t.check()
+}
+
+// Tagged says whether the thing has all of some tags.
+func (t *Thing) Tagged(tags []Tag) bool {
+	for _, tag := range tags {
+		if !slices.Contains(t.Tags, tag) {
+			return false
+		}
+	}
+	return true
+}
+
 func (t Tag) check() error {
 	if t.Key == "" || len(t.Key) > 64 || len(t.Value) > 64 || !tagPattern.MatchString(t.Key) || !tagPattern.MatchString(t.Value) {
 		return ErrTag

@@ -137,6 +137,10 @@ var words = map[string]string{
 	"guard:token-guessing":    "Secrets of API keys guessed again and again",
 	"guard:travel":            "Signed in from two places too far apart",
 
+	"homeassistant:erase-all": "Bridge to Home Assistant of a space erased",
+	"homeassistant:remove":    "Bridge to Home Assistant removed",
+	"homeassistant:set":       "Bridge to Home Assistant set up or changed",
+
 	"invitation:accept": "Invitation accepted",
 	"invitation:create": "Invitation sent",
 	"invitation:resend": "Invitation sent again",

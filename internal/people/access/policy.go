@@ -47,6 +47,8 @@ var nouns = map[string]map[string]string{
 	"share": {"read": "write", "write": "write"},
 	// Where values go besides: an address and the secrets that sign may be seen by who may change them.
 	"webhook": {"read": "write", "write": "write"},
+	// A bridge takes the values of a whole space elsewhere, and lets others write them.
+	"homeassistant": {"read": "manage", "write": "manage"},
 	// What anybody may do about dashboards of others: ask to see one.
 	"sharerequest": {"write": "personal"},
 	"ca":           {"read": "read", "write": "manage", "manage": "manage"},

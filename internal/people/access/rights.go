@@ -46,6 +46,7 @@ var rights = []Right{
 	{"make, change, copy and delete dashboards", []Action{"dashboard:create", "dashboard:update", "dashboard:delete", "dashboard:clone"}},
 	{"share dashboards with people who are no members, and by a public link", []Action{"share:list", "share:create", "share:revoke", "share:leave"}},
 	{"ask to see dashboards of others", []Action{"sharerequest:create"}},
+	{"see and set up the bridge to Home Assistant, which shows it the space's values and lets it write them", []Action{"homeassistant:read", "homeassistant:update", "homeassistant:delete"}},
 }
 
 // Rights is the list, in the order in which people read it.

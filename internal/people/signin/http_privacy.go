@@ -23,7 +23,7 @@ var kept = []struct {
 	{"links", []string{"core.social_link"}},
 	{"spaces", []string{"core.org", "core.org_member", "core.org_invite", "core.org_erase", "core.device", "core.thing", "core.onboard", "core.onboard_board"}},
 	{"dashboards", []string{"core.dashboard", "core.dashboard_share", "core.dashboard_link", "core.dashboard_request"}},
-	{"variables", []string{"core.sync", "core.hook"}},
+	{"variables", []string{"core.sync", "core.hook", "core.homeassistant"}},
 	{"triggers", []string{"core.trigger", "core.trigger_action", "core.trigger_mute", "core.trigger_push"}},
 	{"templates", []string{"core.template"}},
 	{"updates", []string{"core.ota", "core.ota_image", "core.ota_campaign"}},

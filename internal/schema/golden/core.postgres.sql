@@ -324,6 +324,22 @@ CREATE TABLE guard_place (
 	place bytea NOT NULL,
 	CONSTRAINT guard_place_pkey PRIMARY KEY (account)
 );
+CREATE TABLE homeassistant (
+	space text NOT NULL,
+	owner text NOT NULL,
+	sealed bytea NOT NULL,
+	writes boolean NOT NULL,
+	enabled boolean NOT NULL,
+	created_at bigint NOT NULL,
+	updated_at bigint NOT NULL,
+	CONSTRAINT homeassistant_pkey PRIMARY KEY (space)
+);
+CREATE TABLE homeassistant_thing (
+	space text NOT NULL,
+	thing text NOT NULL,
+	components text NOT NULL,
+	CONSTRAINT homeassistant_thing_pkey PRIMARY KEY (space, thing)
+);
 CREATE TABLE hook (
 	id text NOT NULL,
 	space text NOT NULL,

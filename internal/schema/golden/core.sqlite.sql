@@ -289,6 +289,22 @@ CREATE TABLE guard_place (
 	at bigint not null,
 	place bytea not null
 );
+CREATE TABLE homeassistant (
+	space text not null primary key,
+	owner text not null,
+	sealed bytea not null,
+	writes boolean not null,
+	enabled boolean not null,
+	created_at bigint not null,
+	updated_at bigint not null
+);
+CREATE TABLE homeassistant_thing (
+	space text not null,
+	thing text not null,
+	components text not null,
+	primary key (space,
+	thing)
+);
 CREATE TABLE hook (
 	id text not null primary key,
 	space text not null,
