@@ -1,0 +1,42 @@
+import { lang, t } from "../text";
+import { Icon } from "../ui/Icon";
+import { Menu } from "../ui/Menu";
+import { choose, chooseLanguage, type Theme, theme } from "./theme";
+
+// AccountMenu leads to the pages of the account, which the server makes, and chooses how this one looks.
+export function AccountMenu() {
+  const look = (t0: Theme, label: string) => ({ label, checked: theme.value === t0, onPick: () => choose(t0) });
+  const speak = (code: string, label: string) => ({ label, checked: lang === code, onPick: () => code !== lang && void chooseLanguage(code) });
+  return (
+    <Menu
+      label={t("account.menu")}
+      class="account"
+      up
+      start
+      groups={[
+        {
+          items: [
+            { label: t("account.account"), icon: "user", href: "/account", plain: true },
+            { label: t("account.keys"), icon: "key", href: "/account/keys", plain: true },
+            { label: t("account.api"), icon: "code", href: "/apidocs", plain: true },
+          ],
+        },
+        { title: t("theme.title"), items: [look("system", t("theme.system")), look("light", t("theme.light")), look("dark", t("theme.dark"))] },
+        { title: t("lang.title"), items: [speak("en", "English"), speak("it", "Italiano")] },
+        { items: [{ label: t("account.out"), icon: "lock", onPick: signOut }] },
+      ]}
+    >
+      <Icon name="user" size={22} />
+      <span>{t("account.account")}</span>
+    </Menu>
+  );
+}
+
+// signOut sends the form that the account's pages have.
+function signOut(): void {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = "/signout";
+  document.body.append(form);
+  form.submit();
+}

@@ -1,0 +1,21 @@
+// Light or dark: as the system says, or as somebody chose. The choice is a cookie, so that the server writes it
+// into the first page and nothing flashes.
+import { signal } from "@preact/signals";
+
+export type Theme = "system" | "light" | "dark";
+
+const cookie = "__Host-ardesia-theme";
+
+export const theme = signal<Theme>((document.documentElement.dataset.theme as Theme) || "system");
+
+export function choose(t: Theme): void {
+  theme.value = t;
+  document.documentElement.dataset.theme = t;
+  document.cookie = `${cookie}=${t}; Path=/; Secure; SameSite=Lax; Max-Age=34560000`;
+}
+
+// chooseLanguage asks the server, which has one language for all pages of this browser.
+export async function chooseLanguage(lang: string): Promise<void> {
+  await fetch("/signin/lang", { method: "POST", body: new URLSearchParams({ lang, to: "/app/" }), redirect: "manual" });
+  location.reload();
+}

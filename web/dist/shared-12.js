@@ -1,0 +1,1 @@
+import{B as i,F as o,P as l,l as t,o as a}from"./shared-2.js";function p({device:r,told:u}){let e=l(r,u),s=!a.value||o.value==="offline"||o.value==="reconnecting",n={ONLINE:"online",OFFLINE:"offline",UNKNOWN:"unknown"};return i("span",{class:`status ${n[e]}${s?" old":""}`,title:s?t("status.old"):void 0,children:t(`status.${n[e]}`)})}export{p as a};
