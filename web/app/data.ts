@@ -88,7 +88,7 @@ export function useQuery<T>(key: string, load: (signal: AbortSignal) => Promise<
   return asked;
 }
 
-// isLive says whether values on screen are those of now.
-export function isLive(): boolean {
-  return state.value === "live" && reachable.value;
+// isOld says that values on screen may not be those of now: nothing tells of newer ones.
+export function isOld(): boolean {
+  return !reachable.value || state.value === "reconnecting" || state.value === "offline";
 }

@@ -57,7 +57,29 @@ function plan(): void {
   planned = setTimeout(follow, 30);
 }
 
+// Whoever does not look needs no stream, and a page that the browser only keeps must not hold one: a person may have few.
+const unseen = 30_000; // ms after which a hidden tab lets its stream go
+let hidden = false;
+let missed = false; // what is on screen is from before the tab was hidden
+
+function look(): void {
+  clearTimeout(hiding);
+  if (document.visibilityState === "visible") {
+    hidden = false;
+    plan();
+  } else hiding = setTimeout(leave, unseen);
+}
+function leave(): void {
+  hidden = missed = true;
+  follow();
+}
+let hiding: ReturnType<typeof setTimeout> | undefined;
+document.addEventListener("visibilitychange", look);
+addEventListener("pagehide", leave);
+addEventListener("pageshow", look);
+
 function wanted(): string {
+  if (hidden) return "";
   const things = new Set<string>();
   const devices = new Set<string>();
   let all = false;
@@ -94,7 +116,7 @@ class Stream {
     readonly at: string,
     private old: Stream | undefined,
   ) {
-    if (state.value !== "live") state.value = "connecting";
+    if (state.value !== "live") state.value = missed ? "reconnecting" : "connecting";
   }
 
   stop(): void {
@@ -134,7 +156,10 @@ class Stream {
         throw new Error("no stream: " + response.status);
       }
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      const parse = parser((event, data, id) => this.hear(event, data, id));
+      const parse = parser(
+        (event, data) => this.hear(event, data),
+        (id) => (this.lastID = id),
+      );
       for (;;) {
         const { value, done } = await reader.read();
         if (done) return;
@@ -149,15 +174,17 @@ class Stream {
     }
   }
 
-  private hear(event: string, data: string, id: string): void {
-    if (id) this.lastID = id;
+  private hear(event: string, data: string): void {
     const told: unknown = JSON.parse(data);
     switch (event) {
       case "hello":
         this.spoke = true;
         this.old?.stop();
         this.old = undefined;
-        if (this === current) state.value = "live";
+        if (this === current) {
+          state.value = "live";
+          missed = false;
+        }
         reachable.value = true;
         if (!(told as { resumed?: boolean }).resumed) gap();
         return;
@@ -178,8 +205,9 @@ function gap(): void {
   for (const w of watchers) w.onGap?.(now);
 }
 
-// parser takes pieces of an event stream (HTML standard, section 9.2.6) and tells of each event.
-export function parser(hear: (event: string, data: string, id: string) => void): (piece: string) => void {
+// parser takes pieces of an event stream (HTML standard, section 9.2.6) and tells of each event, and of each id, which
+// may come alone.
+export function parser(hear: (event: string, data: string) => void, reached: (id: string) => void): (piece: string) => void {
   let rest = "";
   let event = "";
   let id = "";
@@ -189,7 +217,9 @@ export function parser(hear: (event: string, data: string, id: string) => void):
     rest = lines.pop() ?? "";
     for (const line of lines) {
       if (line === "") {
-        if (data.length) hear(event || "message", data.join("\n"), id);
+        if (id) reached(id);
+        if (data.length) hear(event || "message", data.join("\n"));
+        id = "";
         event = "";
         data = [];
         continue;

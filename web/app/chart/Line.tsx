@@ -1,7 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { isLive, useQuery } from "../data";
+import { isOld, useQuery } from "../data";
 import { moment, now, num } from "../format";
 import { lastOf } from "../model/values";
 import { theme } from "../shell/theme";
@@ -54,7 +54,7 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
     const el = box.current;
     if (!el) return undefined;
     grown.current = copy(data);
-    const u = new uPlot(options(el, zone, unit, hover, () => grown.current), columns(grown.current), el);
+    const u = new uPlot(options(el, zone, hover, () => grown.current), columns(grown.current), el);
     plot.current = u;
     slide(u, range);
     const sized = new ResizeObserver(() => u.setSize({ width: el.clientWidth, height }));
@@ -64,7 +64,7 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
       u.destroy();
       plot.current = null;
     };
-  }, [data, zone, unit, theme.value]);
+  }, [data, zone, theme.value]);
 
   // The live edge: values as they come, and time that goes on.
   useSignalEffect(() => {
@@ -74,7 +74,7 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
     if (!u) return;
     const at = last.at ? Date.parse(last.at) / 1000 : 0;
     const b = grown.current;
-    if (isLive() && typeof last.value === "number" && at > (b.times.at(-1) ?? 0)) {
+    if (!isOld() && typeof last.value === "number" && at > (b.times.at(-1) ?? 0)) {
       b.times.push(at);
       b.low.push(last.value);
       b.middle.push(last.value);
@@ -129,7 +129,7 @@ function ink(el: HTMLElement, name: string): string {
   return color;
 }
 
-function options(el: HTMLElement, zone: string, unit: string | undefined, hover: { value: Hover | undefined }, data: () => Bins): uPlot.Options {
+function options(el: HTMLElement, zone: string, hover: { value: Hover | undefined }, data: () => Bins): uPlot.Options {
   const soft = ink(el, "soft-ink");
   const line = ink(el, "line-ink");
   const accent = ink(el, "accent-ink");
@@ -144,8 +144,8 @@ function options(el: HTMLElement, zone: string, unit: string | undefined, hover:
     padding: [12, 12, 0, 0],
     scales: { x: { time: true }, y: { range: { min: { pad: 0.1, mode: 3, soft: Infinity }, max: { pad: 0.1, mode: 3, soft: -Infinity } } } },
     axes: [
-      { ...axis, space: 70, values: axisTimes(zone) },
-      { ...axis, size: 64, grid: { stroke: line, width: 1 }, values: (_u, splits) => splits.map((v) => num(v)), ...(unit ? { label: unit, labelSize: 18, labelFont: "12px system-ui, sans-serif", labelGap: 0 } : {}) },
+      { ...axis, space: 70, size: 30, values: axisTimes(zone) },
+      { ...axis, size: 56, values: (_u, splits) => splits.map((v) => num(v)) },
     ],
     series: [{}, { stroke: accent, width: 2, points: { show: (u) => (u.data[0]?.length ?? 0) < 60, size: 5 } }, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }],
     bands: [{ series: [2, 3], fill: band }],

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { isLive, useQuery } from "../data";
+import { isOld, useQuery } from "../data";
 import { moment, now, shown, span } from "../format";
 import type { Kind } from "../model/kind";
 import { lastOf } from "../model/values";
@@ -88,6 +88,6 @@ export function States({ property, kind, range, zone }: { property: { id: string
 function grown(all: Change[], at: string, value: unknown): Change[] {
   const when = at ? Date.parse(at) / 1000 : 0;
   const last = all.at(-1);
-  if (!isLive() || !when || (last && (when <= last.at || JSON.stringify(last.value) === JSON.stringify(value)))) return all;
+  if (isOld() || !when || (last && (when <= last.at || JSON.stringify(last.value) === JSON.stringify(value)))) return all;
   return [...all, { at: when, value }];
 }

@@ -38,13 +38,16 @@ export function CopyText({ text, label, big }: { text: string; label: string; bi
 }
 
 // Code is some lines of a program or a command, to copy as a whole.
-export function Code({ text, label, lines }: { text: string; label: string; lines?: number }) {
+export function Code({ text, label, tall }: { text: string; label: string; tall?: boolean }) {
   return (
-    <figure class={lines ? "code tall" : "code"} aria-label={label}>
+    <figure class={tall ? "code tall" : "code"}>
+      <figcaption>
+        <span>{label}</span>
+        <Copy text={text} label={t("copy.what", { what: label })} />
+      </figcaption>
       <pre tabIndex={0} role="region" aria-label={label}>
         <code>{text}</code>
       </pre>
-      <Copy text={text} label={t("copy.what", { what: label })} />
     </figure>
   );
 }

@@ -69,7 +69,7 @@ export function Menu({ label, groups, children, class: cls = "button quiet squar
   };
   return (
     <div class="menu" ref={root} onKeyDown={keys}>
-      <button type="button" class={cls} aria-haspopup="menu" aria-expanded={open.value} aria-controls={open.value ? id : undefined} aria-label={label} title={children ? undefined : label} onClick={() => (open.value = !open.value)}>
+      <button type="button" class={cls} aria-haspopup="menu" aria-expanded={open.value} aria-controls={open.value ? id : undefined} aria-label={children ? undefined : label} title={children ? undefined : label} onClick={() => (open.value = !open.value)}>
         {children ?? <Icon name="more" />}
       </button>
       {open.value && (

@@ -1,5 +1,4 @@
-import { state } from "../live";
-import { reachable } from "../api";
+import { isOld } from "../data";
 import type { DeviceStatus } from "../model/device";
 import { statusOf } from "../model/values";
 import { t } from "../text";
@@ -7,7 +6,7 @@ import { t } from "../text";
 // Status says whether a device is connected. While nothing live comes it says what was known last, and that.
 export function Status({ device, told }: { device: string; told: DeviceStatus }) {
   const status = statusOf(device, told);
-  const old = !reachable.value || state.value === "offline" || state.value === "reconnecting";
+  const old = isOld();
   const kind = { ONLINE: "online", OFFLINE: "offline", UNKNOWN: "unknown" } as const;
   return (
     <span class={`status ${kind[status]}${old ? " old" : ""}`} title={old ? t("status.old") : undefined}>

@@ -1,4 +1,4 @@
-import { isLive } from "../../data";
+import { isOld } from "../../data";
 import { moment, shown } from "../../format";
 import { toHex, type HSB } from "../../model/color";
 import type { Kind } from "../../model/kind";
@@ -9,11 +9,11 @@ import { t } from "../../text";
 // LastValue is the newest value of a property. What is not live looks so, and says from when it is.
 export function LastValue({ property, kind, unit, zone, big }: { property: { id: string }; kind: Kind; unit?: string | undefined; zone?: string | undefined; big?: boolean }) {
   const last = lastOf(property.id).value;
-  const live = isLive();
+  const old = isOld();
   const has = last.at !== "";
   const numeric = kind === "int" || kind === "float";
   return (
-    <span class={["value", big && "big", !live && has && "old", `is-${kind}`].filter(Boolean).join(" ")} title={has && !live ? t("value.old", { at: moment(last.at, zone) }) : undefined}>
+    <span class={["value", big && "big", old && has && "old", `is-${kind}`].filter(Boolean).join(" ")} title={has && old ? t("value.old", { at: moment(last.at, zone) }) : undefined}>
       {(kind === "color" || kind === "colored") && has && <Swatch value={last.value as HSB} />}
       {kind === "bool" && has && <span class={last.value ? "dot on" : "dot"} aria-hidden="true" />}
       <span class="value-text">{has ? shown(kind, last.value, zone) : t("value.none")}</span>

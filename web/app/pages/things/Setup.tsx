@@ -9,7 +9,6 @@ import { useAct } from "../../ui/act";
 import { Button } from "../../ui/Button";
 import { confirm } from "../../ui/Confirm";
 import { Field } from "../../ui/Field";
-import { Menu } from "../../ui/Menu";
 import { Note } from "../../ui/Note";
 import { Panel } from "../../ui/Page";
 import { say } from "../../ui/Toast";
@@ -64,7 +63,7 @@ function Properties({ thing, reload, writes }: Shown) {
       {act.wrong.value && <Note kind="bad">{act.wrong.value}</Note>}
       {!all.length && <p class="soft">{t("setup.none")}</p>}
       {all.length > 0 && (
-        <ul class="rows">
+        <ul class="rows fixed">
           {all.map((p) => (
             <li key={p.id}>
               <div class="what">
@@ -74,7 +73,7 @@ function Properties({ thing, reload, writes }: Shown) {
               {writes && (
                 <div class="acts">
                   <Button small kind="quiet" icon="edit" label={t("property.edit.one", { name: p.name })} onClick={() => (editing.value = p)} />
-                  <Menu label={t("property.acts", { name: p.name })} groups={[{ items: [{ label: t("edit"), icon: "edit", onPick: () => (editing.value = p) }, { label: t("delete"), icon: "trash", danger: true, onPick: () => void remove(p) }] }]} />
+                  <Button small kind="quiet" icon="trash" label={t("property.delete.one", { name: p.name })} onClick={() => void remove(p)} />
                 </div>
               )}
             </li>

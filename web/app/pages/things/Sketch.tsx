@@ -83,7 +83,7 @@ function Files({ p }: { p: Program }) {
         </ul>
         <div class="file">
           <p class="soft">{file.keep ? t("sketch.keep") : t("sketch.generated")}</p>
-          <Code key={file.name} text={file.text} label={file.name} lines={24} />
+          <Code key={file.name} text={file.text} label={file.name} tall />
         </div>
       </div>
       <p class="hint">{t("sketch.hint")}</p>

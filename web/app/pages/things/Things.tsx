@@ -109,7 +109,7 @@ function Table({ shown, picked, units }: { shown: Thing[]; picked: Picked; units
               </a>
               <TagList tags={x.tags} onPick={(tag) => setQuery("tag", tag)} />
             </th>
-            <td>
+            <td class="whole">
               <Values thing={x} units={units} />
             </td>
             <td data-label={t("col.device")}>{x.device_id ? <a href={"/app/devices/" + x.device_id}>{x.device_name || x.device_id}</a> : <span class="soft">{t("thing.nodevice")}</span>}</td>

@@ -46,14 +46,13 @@ function Card({ thing, property: p, unit, type, writes }: { thing: Thing; proper
           <Icon name="chart" size={18} />
         </a>
       </div>
-      <LastValue property={p} kind={kind} unit={unit} zone={thing.timezone} big />
+      {!(sets && kind === "bool") && <LastValue property={p} kind={kind} unit={unit} zone={thing.timezone} big />}
       {p.schedule && <p class="soft">{p.schedule.active ? t("schedule.on") : t("schedule.off")}</p>}
       {sets && <Publish thing={thing} property={p} kind={kind} unit={unit} />}
       <p class="card-foot">
         <span>{type ?? p.type}</span>
         <span>{last.at ? <Ago at={last.at} zone={thing.timezone} /> : t("never")}</span>
       </p>
-      {!sets && writes && <p class="hint">{t("values.device")}</p>}
     </li>
   );
 }

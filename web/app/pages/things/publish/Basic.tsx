@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { isOld } from "../../../data";
 import { fromWall, wall } from "../../../format";
 import { kindOf } from "../../../model/kind";
 import { lastOf } from "../../../model/values";
@@ -7,20 +8,24 @@ import { Button } from "../../../ui/Button";
 import type { Setter } from "./Publish";
 
 // Toggle is a switch that shows what the device has, and asks for the other.
-export function Toggle({ on, label, busy, onChange }: { on: boolean; label: string; busy: boolean; onChange: (on: boolean) => void }) {
+export function Toggle({ on, label, text, busy, onChange }: { on: boolean; label: string; text?: string; busy: boolean; onChange: (on: boolean) => void }) {
   return (
     <button type="button" class="toggle" role="switch" aria-checked={on} aria-busy={busy || undefined} aria-label={label} onClick={() => !busy && onChange(!on)}>
       <span class="toggle-track" aria-hidden="true">
         <span class="toggle-thumb" />
       </span>
-      <span aria-hidden="true">{on ? t("value.on") : t("value.off")}</span>
+      <span aria-hidden="true">{text ?? (on ? t("value.on") : t("value.off"))}</span>
     </button>
   );
 }
 
 export function BoolControl({ property, busy, set }: Setter) {
   const on = lastOf(property.id).value.value === true;
-  return <Toggle on={on} label={property.name} busy={busy} onChange={(v) => void set(v)} />;
+  return (
+    <span class={isOld() ? "big-toggle old" : "big-toggle"}>
+      <Toggle on={on} label={property.name} busy={busy} onChange={(v) => void set(v)} />
+    </span>
+  );
 }
 
 // NumberControl is a field, with a slider where the property has both ends or is a percentage.

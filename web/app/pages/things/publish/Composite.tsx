@@ -97,7 +97,7 @@ export function TelevisionControl({ property, busy, set }: Setter) {
     <div class="setter">
       <Toggle on={v.swi === true} label={property.name} busy={busy} onChange={(on) => void set({ swi: on })} />
       <Level label={t("tv.volume")} value={numberOf(v, "vol")} busy={busy} onSet={(vol) => set({ vol })} />
-      <Toggle on={v.mut === true} label={t("tv.mute")} busy={busy} onChange={(on) => void set({ mut: on })} />
+      <Toggle on={v.mut === true} label={t("tv.mute")} text={t("tv.mute")} busy={busy} onChange={(on) => void set({ mut: on })} />
       <div class="pair">
         <Part label={t("tv.channel")} value={numberOf(v, "cha")} busy={busy} onSet={(cha) => set({ cha })} />
         <Part label={t("tv.input")} value={numberOf(v, "inp")} busy={busy} onSet={(inp) => set({ inp })} />
