@@ -1,7 +1,8 @@
 // The application begins here: texts, who is signed in, then the shell.
 import { render } from "preact";
 import { words } from "./api";
-import { follow } from "./router";
+import { routes } from "./pages/routes";
+import { follow, match, path } from "./router";
 import { open } from "./session";
 import { keep } from "./shell/keep";
 import { Broken } from "./shell/Broken";
@@ -14,6 +15,7 @@ async function begin(): Promise<void> {
   await readTexts();
   follow();
   keep();
+  void match(routes, path.value)?.route.load().catch(() => undefined); // on its way while we ask who is there
   try {
     if (!(await open())) return;
     render(<Shell />, root);

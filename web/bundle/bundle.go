@@ -42,7 +42,7 @@ func Build(web string) (Files, error) {
 		EntryPoints: points, AbsWorkingDir: app, Outdir: filepath.Join(app, "out"), Write: false, LogLevel: api.LogLevelSilent,
 		Bundle: true, Splitting: true, Format: api.FormatESModule, Platform: api.PlatformBrowser, Target: api.ES2022, Charset: api.CharsetUTF8,
 		EntryNames: "[name]", ChunkNames: "[name]-[hash]", Plugins: []api.Plugin{vendored(filepath.Join(filepath.Dir(app), "vendor"))},
-		JSX: api.JSXAutomatic, JSXImportSource: "preact", LegalComments: api.LegalCommentsNone, Define: map[string]string{"process.env.NODE_ENV": `"production"`},
+		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`, JSX: api.JSXAutomatic, JSXImportSource: "preact", LegalComments: api.LegalCommentsNone, Define: map[string]string{"process.env.NODE_ENV": `"production"`},
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
 	})
 	if len(r.Errors) > 0 || len(r.Warnings) > 0 {

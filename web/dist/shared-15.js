@@ -1,1 +1,1 @@
-import{B as t,T as i,V as n}from"./shared-2.js";function r({at:e,zone:o}){return t("time",{dateTime:e,title:i(e,o),children:n(e)})}export{r as a};
+import{P as t,R as i,W as n}from"./shared-2.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};

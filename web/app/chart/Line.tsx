@@ -147,7 +147,7 @@ function options(el: HTMLElement, zone: string, hover: { value: Hover | undefine
       { ...axis, space: 70, size: 30, values: axisTimes(zone) },
       { ...axis, size: 56, values: (_u, splits) => splits.map((v) => num(v)) },
     ],
-    series: [{}, { stroke: accent, width: 2, points: { show: (u) => (u.data[0]?.length ?? 0) < 60, size: 5 } }, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }],
+    series: [{}, { stroke: accent, width: 1.5, points: { show: (u) => (u.data[0]?.length ?? 0) < 60, size: 5 } }, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }],
     bands: [{ series: [2, 3], fill: band }],
     hooks: {
       setCursor: [

@@ -195,7 +195,7 @@ export const en = {
   "secret.kept": "I have kept it",
   // The first device.
   "first.title": "Add your first device",
-  "first.text": "Nothing is in this space yet. In a few minutes the first value is.",
+  "first.text": "Nothing is in this space yet. A first value takes a few minutes.",
   "first.none": "This space is empty",
   "first.none.text": "Whoever may change things here can add a device; you will see it then.",
   "start.title": "Add a device",

@@ -21,6 +21,7 @@ export function Dialog({ title, onClose, children, actions, wide, sure }: Dialog
     const d = ref.current;
     const before = document.activeElement;
     d?.showModal();
+    d?.querySelector<HTMLElement>(".dialog-body :is(input, select, textarea)")?.focus();
     return () => {
       d?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
