@@ -29,6 +29,7 @@ type home struct {
 	t      testing.TB
 	front  *front
 	user   string
+	key    servertest.Key
 	api    *client.Client
 	cookie string // of the session in which she is signed in; "" not yet
 }
@@ -42,7 +43,7 @@ func newHome(t *testing.T) *home {
 	h.Admin("user.add", map[string]string{"email": "anna@example.org", "name": "Anna Bianchi", "password": password}, &u)
 	var key servertest.Key
 	h.Admin("apikey.add", map[string]string{"user": u.ID, "name": "test"}, &key)
-	return &home{House: h, t: t, front: newFront(t, h), user: u.ID, api: h.Client(key)}
+	return &home{House: h, t: t, front: newFront(t, h), user: u.ID, key: key, api: h.Client(key)}
 }
 
 // ask calls the API as a program, and decodes its answer into out, if not nil.
@@ -148,7 +149,7 @@ func (s *screen) click(text string) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	find := `[...(document.querySelector("dialog[open]:last-of-type") ?? document).querySelectorAll("button, a, summary, label, [role=option]")].filter(e => e.offsetParent !== null && (e.innerText.trim().split("\n")[0] === ` + string(quoted) + ` || e.getAttribute("aria-label") === ` + string(quoted) + `))[0]`
+	find := `[...(document.querySelector("dialog[open]:last-of-type") ?? document).querySelectorAll("button, a, summary, label, [role=option], input[type=checkbox]")].filter(e => e.offsetParent !== null && (e.innerText.trim().split("\n")[0] === ` + string(quoted) + ` || e.getAttribute("aria-label") === ` + string(quoted) + `))[0]`
 	s.until(`!!` + find)
 	browsertest.Eval[chromedp.Void](s.Screen, find+`.click()`)
 }

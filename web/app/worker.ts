@@ -33,7 +33,7 @@ me.addEventListener("fetch", (e: Fetching) => {
   const url = new URL(e.request.url);
   if (e.request.method !== "GET" || url.origin !== location.origin) return;
   if (url.pathname.startsWith("/a/")) e.respondWith(fromKept(e.request));
-  else if (e.request.mode === "navigate" && url.pathname.startsWith("/app/") && !url.pathname.startsWith("/app/signin")) e.respondWith(page(e.request));
+  else if (e.request.destination === "document" && url.pathname.startsWith("/app/") && url.pathname !== "/app/signin") e.respondWith(page(e.request)); // frames are no pages
 });
 
 async function fromKept(request: Request): Promise<Response> {

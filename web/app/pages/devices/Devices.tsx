@@ -14,6 +14,7 @@ import { Skeleton } from "../../ui/Skeleton";
 import { Status } from "../../ui/Status";
 import { TagList } from "../../ui/Tag";
 import { FirstDevice } from "../start/FirstDevice";
+import { held } from "../start/Start";
 import { Deleted, DeletedLink } from "./Deleted";
 
 const late = (text: string | undefined): number => (text ? Date.parse(text) : 0);
@@ -38,7 +39,7 @@ function Living() {
   const all = list.data.value;
   const { shown, tags } = useListing(all ?? [], sorts(), (d) => [d.name, d.label, d.id, d.serial, d.thing?.name ?? ""].join(" "));
   const online = (all ?? []).filter((d) => statusOf(d.id, d.device_status) === "ONLINE").length;
-  if (all && !all.length && !list.error.value) return <FirstDevice />;
+  if (held.value || (all && !all.length && !list.error.value)) return <FirstDevice />;
   return (
     <>
       <Head title={t("devices.title")} about={all ? t("devices.online", { n: online, of: all.length }) : undefined}>

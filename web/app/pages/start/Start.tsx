@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { t, type Key } from "../../text";
 import { Icon, type IconName } from "../../ui/Icon";
@@ -14,6 +14,9 @@ const ways: { way: Way; icon: IconName; title: Key; text: Key }[] = [
   { way: "simulated", icon: "play", title: "start.simulated", text: "start.simulated.text" },
 ];
 
+// held says that a key is on screen that nobody can show again: what shows it must stay, whatever has come since.
+export const held = signal(false);
+
 // Start leads from nothing to a first value, by the three ways that there are.
 export function Start() {
   const way = useSignal<Way>("secret");
@@ -24,8 +27,15 @@ export function Start() {
       if (made.value) e.preventDefault();
     };
     addEventListener("beforeunload", stay);
-    return () => removeEventListener("beforeunload", stay);
+    return () => {
+      removeEventListener("beforeunload", stay);
+      held.value = false;
+    };
   }, []);
+  const keep = (m: Made): void => {
+    held.value = true;
+    made.value = m;
+  };
   if (made.value) return <Connect made={made.value} />;
   return (
     <div class="start">
@@ -42,7 +52,7 @@ export function Start() {
           </label>
         ))}
       </fieldset>
-      {way.value === "usb" ? <Usb /> : <Make key={way.value} simulated={way.value === "simulated"} onMade={(m) => (made.value = m)} />}
+      {way.value === "usb" ? <Usb /> : <Make key={way.value} simulated={way.value === "simulated"} onMade={keep} />}
     </div>
   );
 }

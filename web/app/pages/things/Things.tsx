@@ -15,6 +15,7 @@ import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
 import { TagList } from "../../ui/Tag";
 import { FirstDevice } from "../start/FirstDevice";
+import { held } from "../start/Start";
 import { Deleted } from "./Deleted";
 import { DeletedLink } from "../devices/Deleted";
 import { NewThing } from "./NewThing";
@@ -52,7 +53,7 @@ function Living() {
   const all = list.data.value;
   const { shown, tags } = useListing(all ?? [], sorts(), (x) => [x.name, x.id, x.device_name ?? "", ...(x.properties ?? []).map((p) => p.name)].join(" "));
   const making = query("new");
-  if (all && !all.length && !list.error.value && !making) return <FirstDevice />;
+  if (held.value || (all && !all.length && !list.error.value && !making)) return <FirstDevice />;
   return (
     <>
       <Head title={t("things.title")} about={all ? tn("things.count", all.length) : undefined}>
