@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import { isOld, useQuery } from "../data";
 import { moment, now, num } from "../format";
 import { lastOf } from "../model/values";
-import { theme } from "../shell/theme";
+import { looks } from "../shell/theme";
 import { t } from "../text";
 import { Failure } from "../ui/Note";
 import { axisTimes } from "./axis";
@@ -64,7 +64,7 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
       u.destroy();
       plot.current = null;
     };
-  }, [data, zone, theme.value]);
+  }, [data, zone, looks.value]);
 
   // The live edge: values as they come, and time that goes on.
   useSignalEffect(() => {

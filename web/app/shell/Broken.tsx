@@ -6,6 +6,7 @@ import { Empty } from "../ui/Empty";
 export function Broken({ text }: { text: string }) {
   return (
     <main class="alone">
+      <h1 class="sr">Ardesia</h1>
       <Empty icon="warn" title={t("broken.title")} actions={<Button kind="main" onClick={() => location.reload()}>{t("again")}</Button>}>
         <p>{text}</p>
       </Empty>

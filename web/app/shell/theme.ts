@@ -8,9 +8,14 @@ const cookie = "__Host-ardesia-theme";
 
 export const theme = signal<Theme>((document.documentElement.dataset.theme as Theme) || "system");
 
+// looks goes on whenever the colours change, for what draws with them by itself.
+export const looks = signal(0);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => looks.value++);
+
 export function choose(t: Theme): void {
   theme.value = t;
   document.documentElement.dataset.theme = t;
+  looks.value++;
   document.cookie = `${cookie}=${t}; Path=/; Secure; SameSite=Lax; Max-Age=34560000`;
 }
 

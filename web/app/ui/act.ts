@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from "@preact/signals";
-import { isAbort, words } from "../api";
+import { isAbort, signedOut, words } from "../api";
 
 export interface Act {
   busy: Signal<boolean>;
@@ -23,7 +23,7 @@ export function useAct(): Act {
         await what();
         return true;
       } catch (err) {
-        if (!isAbort(err)) wrong.value = words(err);
+        if (!isAbort(err) && !signedOut.value) wrong.value = words(err); // who was signed out is asked to sign in
         return false;
       } finally {
         busy.value = false;

@@ -14,7 +14,7 @@ export function Waiting({ device, thing }: { device: Device; thing: Thing | unde
   const found = useQuery("thing:" + (thing?.id ?? ""), (s) => (thing ? getThing(thing.id, s) : Promise.resolve(undefined)), thing && { things: [thing.id], onValues: hear });
   const properties = (found.data.value ?? thing)?.properties ?? [];
   const first = properties.find((p) => lastOf(p.id).value.at);
-  const online = statusOf(device.id, device.device_status) === "ONLINE" || first !== undefined;
+  const online = statusOf(device.id, device.device_status) === "ONLINE";
   return (
     <section class="waiting" aria-label={t("waiting.title")} role="status">
       <Step done={online} text={online ? t("waiting.online", { name: device.name }) : t("waiting.offline")} />
