@@ -9,9 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -26,17 +26,18 @@ import (
 //go:embed dist
 var distFiles embed.FS
 
-// Cookies that choose how the application looks. The language is that of all pages, which the room of browsers keeps.
+// Cookies that choose how the application looks. The language is what somebody chose here, or else on the pages of the
+// account, which may be of another origin.
 const (
-	cookieTheme = "__Host-ardesia-theme"
-	cookieLang  = "__Host-ardesia-lang"
+	cookieTheme  = "__Host-ardesia-theme"
+	cookieTongue = "__Host-ardesia-tongue"
+	cookieLang   = "__Host-ardesia-lang"
 )
 
 // Needs are what an App is made of; all must be there.
 type Needs struct {
 	Place   func() Place                                    // where devices find this server
-	SignIn  func(returnTo string) string                    // where people sign in, and come back from to a path of this server
-	Origin  func() string                                   // of the pages of the account, to which the form that signs out leads
+	Account func() string                                   // origin of the pages of the account; "" where it is the application's own
 	Limit   func(h http.Header, r *http.Request) error      // bounds how often one address reports; its error ends the request
 	Reports func(r *http.Request, all []Report)             // is told what browsers report of the policy
 	Fail    func(http.ResponseWriter, *http.Request, error) // answers with an error
@@ -48,7 +49,7 @@ type App struct {
 	needs Needs
 	build string
 	files map[string]asset
-	first string // index.html, with ARDESIA_LANG and ARDESIA_THEME still in it
+	first string // index.html, with ARDESIA_LANG, ARDESIA_THEME and ARDESIA_ACCOUNT still in it
 }
 
 // An asset is a file as browsers get it.
@@ -59,8 +60,8 @@ type asset struct {
 
 // NewApp reads what was built.
 func NewApp(needs Needs) (*App, error) {
-	if needs.Place == nil || needs.SignIn == nil || needs.Origin == nil || needs.Limit == nil || needs.Reports == nil || needs.Fail == nil {
-		return nil, errors.New("the web application needs Place, SignIn, Origin, Limit, Reports and Fail")
+	if needs.Place == nil || needs.Account == nil || needs.Limit == nil || needs.Reports == nil || needs.Fail == nil {
+		return nil, errors.New("the web application needs Place, Account, Limit, Reports and Fail")
 	}
 	a := &App{needs: needs, files: map[string]asset{}}
 	raw := map[string][]byte{}
@@ -186,7 +187,6 @@ func (a *App) Routes() map[string]http.HandlerFunc {
 			http.Redirect(w, r, "/app/", http.StatusPermanentRedirect)
 		},
 		"GET /app/{page...}":            a.page,
-		"GET /app/signin":               a.signIn,
 		"GET /app/keeper":               a.keeper,
 		"GET /app/worker.js":            a.worker,
 		"GET /app/manifest.webmanifest": func(w http.ResponseWriter, r *http.Request) { a.fresh(w, r, a.files["manifest.webmanifest"]) },
@@ -195,14 +195,11 @@ func (a *App) Routes() map[string]http.HandlerFunc {
 	}
 }
 
-// Licences is the address of the licences of what the application is made of.
-func (a *App) Licences() string { return a.prefix() + "licences.txt" }
-
 // file answers with a file of this build. Another build's is not there any more: whoever has an old first page
 // loads it again.
 func (a *App) file(w http.ResponseWriter, r *http.Request) {
 	one, there := a.files[r.PathValue("file")]
-	a.guard(w.Header(), policyNothing)
+	guard(w.Header(), policyNothing)
 	if r.PathValue("build") != a.build || !there || slices.Contains(own, r.PathValue("file")) {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, "This file is of another version of the application. Load the page again.", http.StatusNotFound)
@@ -218,15 +215,14 @@ func (a *App) page(w http.ResponseWriter, r *http.Request) {
 	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
 		theme = c.Value
 	}
-	lang := ""
-	if c, err := r.Cookie(cookieLang); err == nil {
-		lang = c.Value
+	lang := tongue.Choose(r.Header.Get("Accept-Language"))
+	for _, name := range []string{cookieLang, cookieTongue} {
+		if c, err := r.Cookie(name); err == nil && tongue.Spoken(c.Value) {
+			lang = c.Value
+		}
 	}
-	if !tongue.Spoken(lang) {
-		lang = tongue.Choose(r.Header.Get("Accept-Language"))
-	}
-	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme).Replace(a.first)
-	a.guard(w.Header(), policyApp)
+	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account())).Replace(a.first)
+	guard(w.Header(), policyApp)
 	w.Header().Set("Content-Language", lang)
 	w.Header().Add("Vary", "Accept-Language, Cookie")
 	a.fresh(w, r, asset{text: []byte(text), media: media[".html"]})
@@ -234,12 +230,12 @@ func (a *App) page(w http.ResponseWriter, r *http.Request) {
 
 // keeper is the page in a frame that has the worker registered; web/app/keeper.ts says why.
 func (a *App) keeper(w http.ResponseWriter, r *http.Request) {
-	a.guard(w.Header(), policyKeeper)
+	guard(w.Header(), policyKeeper)
 	a.fresh(w, r, a.files["keeper.html"])
 }
 
 func (a *App) worker(w http.ResponseWriter, r *http.Request) {
-	a.guard(w.Header(), policyWorker)
+	guard(w.Header(), policyWorker)
 	a.fresh(w, r, a.files["worker.js"])
 }
 
@@ -247,7 +243,7 @@ func (a *App) worker(w http.ResponseWriter, r *http.Request) {
 func (a *App) fresh(w http.ResponseWriter, r *http.Request, one asset) {
 	h := w.Header()
 	if h.Get("Content-Security-Policy") == "" {
-		a.guard(h, policyNothing)
+		guard(h, policyNothing)
 	}
 	sum := sha256.Sum256(one.text)
 	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
@@ -282,29 +278,6 @@ func accepts(header string) bool {
 		}
 	}
 	return false
-}
-
-// signIn leads to where people sign in, and from there back to a page of the application or of the account.
-func (a *App) signIn(w http.ResponseWriter, r *http.Request) {
-	a.guard(w.Header(), policyNothing)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", a.needs.SignIn(backTo(r.URL.Query().Get("to"))))
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// maxBack is how long a path is that somebody is led back to, in bytes.
-const maxBack = 1024
-
-// backTo is to when it is a page that one is led back to, else the application's first.
-func backTo(to string) string {
-	u, err := url.Parse(to)
-	if err != nil || len(to) > maxBack || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsAny(to, "\\\t\r\n") {
-		return "/app/"
-	}
-	if to == "/account" || strings.HasPrefix(to, "/app/") && path.Clean(u.Path)+"/" != "/app/signin/" && strings.HasPrefix(path.Clean(u.Path)+"/", "/app/") {
-		return to
-	}
-	return "/app/"
 }
 
 // wirePlace is what the application is told of this server; all of it is on the welcome page, too.

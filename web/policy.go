@@ -1,9 +1,6 @@
 package web
 
-import (
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // A policy is what a page may do (Content-Security-Policy level 3); reports and what holds for all of them are added.
 type policy string
@@ -20,15 +17,12 @@ const (
 )
 
 // guard sets the headers of every answer of the application.
-func (a *App) guard(h http.Header, p policy) {
-	ancestors, forms := "'none'", "'none'"
-	switch p {
-	case policyApp:
-		forms = strings.TrimSpace("'self' " + a.needs.Origin())
-	case policyKeeper:
+func guard(h http.Header, p policy) {
+	ancestors := "'none'"
+	if p == policyKeeper {
 		ancestors = "'self'"
 	}
-	h.Set("Content-Security-Policy", string(p)+"; base-uri 'none'; form-action "+forms+"; frame-ancestors "+ancestors+
+	h.Set("Content-Security-Policy", string(p)+"; base-uri 'none'; form-action 'none'; frame-ancestors "+ancestors+
 		"; require-trusted-types-for 'script'; report-uri /app/csp-report; report-to csp")
 	h.Set("Reporting-Endpoints", `csp="/app/csp-report"`)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -131,7 +131,7 @@ func place(text string) string {
 
 // report takes what browsers report.
 func (a *App) report(w http.ResponseWriter, r *http.Request) {
-	a.guard(w.Header(), policyNothing)
+	guard(w.Header(), policyNothing)
 	w.Header().Set("Cache-Control", "no-store")
 	if err := a.needs.Limit(w.Header(), r); err != nil {
 		a.needs.Fail(w, r, err)

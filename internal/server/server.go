@@ -440,10 +440,11 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, pages := range []map[string]http.HandlerFunc{s.pages().routes(), app.Routes()} {
-		for pattern, page := range pages {
-			mux.HandleFunc(pattern, page)
-		}
+	for pattern, page := range s.pages().routes() {
+		mux.HandleFunc(pattern, page)
+	}
+	for pattern, page := range app.Routes() {
+		mux.Handle(pattern, s.atWeb(page))
 	}
 	docs, err := s.docPages()
 	if err != nil {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,10 +19,14 @@ var reportRate = door.Rate{PerMinute: 60, Burst: 60}
 func (s *Server) webApp(count func(directive string)) (*web.App, error) {
 	limit := door.NewLimiter(door.Rate{}, reportRate, s.world.Now)
 	return web.NewApp(web.Needs{
-		Place:  s.place,
-		SignIn: func(returnTo string) string { return s.signin.SignIn(returnTo, "", false) },
-		Origin: s.origin,
-		Limit:  func(h http.Header, r *http.Request) error { return limit.Take(h, door.Address(r)) },
+		Place: s.place,
+		Account: func() string {
+			if strings.EqualFold(s.origin(), s.address()) {
+				return ""
+			}
+			return s.origin()
+		},
+		Limit: func(h http.Header, r *http.Request) error { return limit.Take(h, door.Address(r)) },
 		Reports: func(r *http.Request, all []web.Report) {
 			for _, one := range all {
 				count(one.Directive)
@@ -31,11 +37,26 @@ func (s *Server) webApp(count func(directive string)) (*web.App, error) {
 	})
 }
 
+// atWeb keeps the application off the origin where people type passwords, where that is another: none of its script
+// runs there.
+func (s *Server) atWeb(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		account, err := url.Parse(s.origin())
+		if err == nil && !strings.EqualFold(s.origin(), s.address()) && strings.EqualFold(account.Hostname(), hostOf(r.Host)) {
+			safe(w.Header())
+			w.Header().Set("Cache-Control", "no-store")
+			http.Redirect(w, r, s.address()+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
 // inApp leads whoever is signed in from the welcome page to the application.
 func (s *Server) inApp(welcome http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if _, in := s.signin.Session(r); in {
+		if _, in, err := s.signin.Actor(r); in && err == nil {
 			safe(w.Header())
 			w.Header().Set("Location", "/app/")
 			w.WriteHeader(http.StatusSeeOther)

@@ -167,6 +167,7 @@ func (s *screen) fill(label, text string) {
 	}
 	find := `[...(document.querySelector("dialog[open]:last-of-type") ?? document).querySelectorAll("input, select, textarea")].find(e => (e.labels?.[0]?.innerText.trim() ?? "") === ` + string(l) + ` || e.getAttribute("aria-label") === ` + string(l) + `)`
 	s.until(`!!` + find)
+	s.until(`(e => !(e instanceof HTMLSelectElement) || [...e.options].some(o => o.value === ` + string(v) + `))(` + find + `)`) // choices may come later
 	browsertest.Eval[chromedp.Void](s.Screen, `{
 		const e = `+find+`;
 		const of = e instanceof HTMLSelectElement ? HTMLSelectElement : e instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;

@@ -186,7 +186,7 @@ func TestSettingValues(t *testing.T) {
 	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
 	s.until(`document.querySelector("dialog") === null`)
 	for variable, want := range map[string]string{
-		"lamp": "true", "target": "19.75", "message": "<b>hello</b>", "color": "map[bri:100 hue:0 sat:100]", "opened": "1.7829e+09", "plan": fmt.Sprintf("map[frm:%v len:2 msk:%v to:0]", 1.7961786e+09, float64(2<<26|1<<1|1<<5)),
+		"lamp": "true", "target": "19.75", "message": "<b>hello</b>", "color": "map[bri:100 hue:0 sat:100]", "opened": "1.7829e+09", "plan": fmt.Sprintf("map[frm:%v len:120 msk:%v to:0]", 1.7961102e+09, float64(2<<26|1<<1|1<<5)),
 	} {
 		if got := value(variable); got != want {
 			t.Errorf("%s is %s, want %s", variable, got, want)

@@ -1,6 +1,7 @@
 // Where one is: the address, which pages there are, and going from one to another without loading anew.
 import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
+import { arrive } from "./arrival";
 import type { Key } from "./text";
 
 export type Params = Record<string, string>;
@@ -41,10 +42,11 @@ export function match(routes: Route[], at: string): { route: Route; params: Para
 export function go(to: string, replace = false): void {
   if (replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
-  arrive();
+  turn();
 }
 
-function arrive(): void {
+function turn(): void {
+  if (path.value !== location.pathname) arrive();
   path.value = location.pathname;
   search.value = location.search;
 }
@@ -65,7 +67,7 @@ export function setQuery(name: string, value: string): void {
 
 // follow makes links of the application lead there without loading anew.
 export function follow(): void {
-  addEventListener("popstate", arrive);
+  addEventListener("popstate", turn);
   document.addEventListener("click", (e) => {
     if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
     const link = (e.target as Element | null)?.closest?.("a[href]");

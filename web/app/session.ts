@@ -18,6 +18,9 @@ export const mayWrite = computed(() => space.value?.role === "admin" || space.va
 
 const remembered = "ardesia.space";
 
+// accountPage is the address of a page of the account, which may be of another origin than the application.
+export const accountPage = (path: string): string => (document.documentElement.dataset.account ?? "") + path;
+
 // open finds out who is signed in. False: nobody, and the browser is on its way to the page for that.
 export async function open(): Promise<boolean> {
   try {

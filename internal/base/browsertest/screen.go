@@ -32,7 +32,8 @@ const patience = 60 * time.Second
 
 // chrome is one Chromium for all tests of a process, which ends with it.
 var chrome = sync.OnceValues(func() (context.Context, error) {
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.Flag("lang", "en"))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.Flag("lang", "en"),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1")) // RFC 6761: these names are nobody's
 	alloc, _ := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, _ := chromedp.NewContext(alloc)
 	return ctx, chromedp.Do(ctx)

@@ -1,3 +1,4 @@
+import { accountPage } from "../session";
 import { lang, t } from "../text";
 import { Icon } from "../ui/Icon";
 import { Menu } from "../ui/Menu";
@@ -16,27 +17,19 @@ export function AccountMenu() {
       groups={[
         {
           items: [
-            { label: t("account.account"), icon: "user", href: "/account", plain: true },
-            { label: t("account.keys"), icon: "key", href: "/account/keys", plain: true },
+            { label: t("account.account"), icon: "user", href: accountPage("/account"), plain: true },
+            { label: t("account.keys"), icon: "key", href: accountPage("/account/keys"), plain: true },
             { label: t("account.api"), icon: "code", href: "/apidocs", plain: true },
+            { label: t("account.licences"), icon: "info", href: new URL("./licences.txt", import.meta.url).href, plain: true },
           ],
         },
         { title: t("theme.title"), items: [look("system", t("theme.system")), look("light", t("theme.light")), look("dark", t("theme.dark"))] },
         { title: t("lang.title"), items: [speak("en", "English"), speak("it", "Italiano")] },
-        { items: [{ label: t("account.out"), icon: "lock", onPick: signOut }] },
+        { items: [{ label: t("account.out"), icon: "lock", href: accountPage("/signout"), plain: true }] },
       ]}
     >
       <Icon name="user" size={22} />
       <span>{t("account.account")}</span>
     </Menu>
   );
-}
-
-// signOut sends the form that the account's pages have.
-function signOut(): void {
-  const form = document.createElement("form");
-  form.method = "post";
-  form.action = "/signout";
-  document.body.append(form);
-  form.submit();
 }

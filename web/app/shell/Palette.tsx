@@ -5,7 +5,7 @@ import { listDevices } from "../model/device";
 import { listThings } from "../model/thing";
 import { rooms } from "../pages/routes";
 import { go } from "../router";
-import { mayWrite } from "../session";
+import { accountPage, mayWrite } from "../session";
 import { t } from "../text";
 import { Icon, type IconName } from "../ui/Icon";
 
@@ -27,6 +27,7 @@ export function Palette() {
   const typed = useSignal("");
   const at = useSignal(0);
   const ref = useRef<HTMLDialogElement>(null);
+  const gone = useRef(false); // to another page, which takes the focus
   const id = useId();
   const things = useQuery("things", listThings);
   const devices = useQuery("devices", listDevices);
@@ -34,14 +35,14 @@ export function Palette() {
     const before = document.activeElement;
     ref.current?.showModal();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      if (!gone.current && before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
   const all: Hit[] = [
     ...rooms.map((r) => ({ href: r.href, name: t(r.title), kind: t("search.page"), icon: r.icon })),
     ...(mayWrite.value ? [{ href: "/app/devices/new", name: t("start.title"), kind: t("search.page"), icon: "plus" as const }] : []),
-    { href: "/account", name: t("account.account"), kind: t("search.page"), icon: "user", plain: true },
-    { href: "/account/keys", name: t("account.keys"), kind: t("search.page"), icon: "key", plain: true },
+    { href: accountPage("/account"), name: t("account.account"), kind: t("search.page"), icon: "user", plain: true },
+    { href: accountPage("/account/keys"), name: t("account.keys"), kind: t("search.page"), icon: "key", plain: true },
     ...(things.data.value ?? []).map((x) => ({ href: "/app/things/" + x.id, name: x.name, kind: t("search.thing"), icon: "things" as const })),
     ...(devices.data.value ?? []).map((x) => ({ href: "/app/devices/" + x.id, name: x.name, kind: t("search.device"), icon: "devices" as const })),
   ];
@@ -50,6 +51,7 @@ export function Palette() {
   const close = (): void => void (palette.value = false);
   const pick = (hit: Hit | undefined): void => {
     if (!hit) return;
+    gone.current = true;
     close();
     if (hit.plain) location.assign(hit.href);
     else go(hit.href);

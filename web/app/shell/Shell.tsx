@@ -11,11 +11,10 @@ import { Connection, Offline } from "./Connection";
 import { Palette, palette } from "./Palette";
 import { SignedOut } from "./SignedOut";
 import { Spaces } from "./Spaces";
-import { useArrival, View } from "./View";
+import { View } from "./View";
 
 // Shell is what stays while pages come and go: a side bar on wide screens, bars above and below on phones.
 export function Shell() {
-  useArrival();
   useKeys();
   return (
     <div class="shell">

@@ -28,7 +28,7 @@ function Ended() {
   }, []);
   const elsewhere = (): void => {
     asked.value = true;
-    open("/app/signin?to=" + encodeURIComponent("/account"), "_blank", "noopener");
+    open("/app/signin?to=" + encodeURIComponent("/app/"), "_blank", "noopener");
   };
   return (
     <Dialog

@@ -1,4 +1,4 @@
-import { enter, type Space, space, spaces } from "../session";
+import { accountPage, enter, type Space, space, spaces } from "../session";
 import { t } from "../text";
 import { Icon } from "../ui/Icon";
 import { Menu } from "../ui/Menu";
@@ -18,7 +18,7 @@ export function Spaces() {
       start
       groups={[
         { title: t("space.title"), items: spaces.value.map((s) => ({ label: spaceName(s), checked: s.id === here.id, onPick: () => s.id !== here.id && enter(s.id) })) },
-        { items: [{ label: t("space.manage"), icon: "edit", href: "/account/spaces", plain: true }] },
+        { items: [{ label: t("space.manage"), icon: "edit", href: accountPage("/account/spaces"), plain: true }] },
       ]}
     >
       <span class="spaces-name">

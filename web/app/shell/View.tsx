@@ -1,6 +1,6 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { Component, type ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { routes } from "../pages/routes";
 import { base, go, match, type Page, path, type Route } from "../router";
 import { t } from "../text";
@@ -11,8 +11,7 @@ import { Skeleton } from "../ui/Skeleton";
 
 const loaded = new Map<Route, Page>();
 
-// View is the page at the address. Its code comes when somebody goes there; the heading gets the focus then, as
-// after loading a page, but for the first page, where the browser has put it.
+// View is the page at the address. Its code comes when somebody goes there.
 export function View() {
   const at = path.value.replace(/\/+$/, "");
   useEffect(() => {
@@ -49,7 +48,7 @@ function Loaded({ route, params }: { route: Route; params: Record<string, string
   if (!page.value)
     return (
       <>
-        <Head title={t(route.title)} />
+        <Head title={t(route.title)} waiting />
         <Skeleton />
       </>
     );
@@ -101,20 +100,4 @@ export function Nowhere() {
       </Empty>
     </>
   );
-}
-
-// useArrival moves focus to the heading and the view to the top when somebody goes to another page.
-export function useArrival(): void {
-  const first = useRef(true);
-  useSignalEffect(() => {
-    void path.value;
-    if (first.current) {
-      first.current = false;
-      return;
-    }
-    requestAnimationFrame(() => {
-      scrollTo(0, 0);
-      document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
-    });
-  });
 }

@@ -19,8 +19,9 @@ export function choose(t: Theme): void {
   document.cookie = `${cookie}=${t}; Path=/; Secure; SameSite=Lax; Max-Age=34560000`;
 }
 
-// chooseLanguage asks the server, which has one language for all pages of this browser.
+// chooseLanguage chooses it for the application, and for the pages of the account where they are of the same origin.
 export async function chooseLanguage(lang: string): Promise<void> {
-  await fetch("/signin/lang", { method: "POST", body: new URLSearchParams({ lang, to: "/app/" }), redirect: "manual" });
+  document.cookie = `__Host-ardesia-tongue=${lang}; Path=/; Secure; SameSite=Lax; Max-Age=34560000`;
+  if (!document.documentElement.dataset.account) await fetch("/signin/lang", { method: "POST", body: new URLSearchParams({ lang, to: "/app/" }), redirect: "manual" });
   location.reload();
 }

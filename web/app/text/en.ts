@@ -62,6 +62,7 @@ export const en = {
   "account.account": "Account",
   "account.keys": "API keys",
   "account.api": "About the API",
+  "account.licences": "Licences",
   "account.out": "Sign out",
   "theme.title": "Appearance",
   "theme.system": "As the system",

@@ -64,6 +64,7 @@ export const it: Texts = {
   "account.account": "Account",
   "account.keys": "Chiavi API",
   "account.api": "Documentazione API",
+  "account.licences": "Licenze",
   "account.out": "Esci",
   "theme.title": "Aspetto",
   "theme.system": "Come il sistema",

@@ -1,8 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { useArrival } from "../arrival";
 
-// Head is the top of a page: its title, which is the document's as well, and what can be done with the whole.
-export function Head({ title, crumb, children, about }: { title: string; crumb?: { href: string; label: string }; children?: ComponentChildren; about?: ComponentChildren }) {
+// Head is the top of a page: its title, which is the document's as well, and what can be done with the whole. waiting: the
+// page itself is still to come.
+export function Head({ title, crumb, children, about, waiting = false }: { waiting?: boolean; title: string; crumb?: { href: string; label: string }; children?: ComponentChildren; about?: ComponentChildren }) {
+  const ref = useArrival(waiting);
   useEffect(() => {
     document.title = title + " · Ardesia";
   }, [title]);
@@ -14,7 +17,7 @@ export function Head({ title, crumb, children, about }: { title: string; crumb?:
             <a href={crumb.href}>{crumb.label}</a>
           </p>
         )}
-        <h1 tabIndex={-1}>{title}</h1>
+        <h1 ref={ref} tabIndex={-1}>{title}</h1>
         {about && <div class="head-about">{about}</div>}
       </div>
       {children && <div class="acts">{children}</div>}
