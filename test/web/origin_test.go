@@ -18,7 +18,7 @@ func TestTwoOrigins(t *testing.T) {
 	h.Admin("user.add", map[string]string{"email": "anna@example.org", "name": "Anna", "password": password}, nil)
 	app, account := "https://house.test:"+h.Port("https"), "https://id.house.test:"+h.Port("https")
 	s := &screen{Screen: browsertest.Open(t, browsertest.Look{Width: 1280, Ignore: []string{"/v1/spaces"}})}
-	s.Run(chromedp.Navigate(app+"/"), chromedp.WaitVisible(chromedp.CSS(`a[href="/signin"]`)))
+	s.Run(chromedp.Navigate(app+"/"), chromedp.WaitVisible(chromedp.CSS(`a[href="/app/"]`)))
 	s.Run(chromedp.Navigate(app+"/app/devices?sort=made"), chromedp.WaitVisible(chromedp.CSS("#email")))
 	if at := s.Text(`location.origin`); at != account {
 		t.Errorf("people sign in at %s", at)
