@@ -55,9 +55,10 @@ fuzz:
 bench: need build
 	$(GO) run ./internal/bench -profile $(BIN)/profile $(BENCH)
 
-## web: check the pages that the program carries; they are plain HTML and CSS, so nothing is built yet
-web:
-	$(GO) test ./web
+## web: build the web application anew, and check its types, its texts and what it is made of
+web: need
+	$(GO) generate ./web
+	$(GO) test -count=1 ./web/...
 
 ## gen: everything that is generated from sources in this tree
 gen:

@@ -1,5 +1,14 @@
-// Package web holds the pages that the server shows to browsers. They are plain
-// HTML and CSS without script; the application that people work in is not built yet.
+// Package web holds what the server shows to browsers, but for the pages of people's accounts, which are those of
+// internal/people/signin: the application that people work in, the welcome page, and a developer's letters.
+//
+// The application's sources are in app, in TypeScript. They are built by a Go program (bundle) into dist, which is
+// committed, so that nobody needs Node.js to build or run Ardesia; a test builds them anew and compares.
+//
+// Invariants:
+//   - No page has script or style in its text, or anything of another server; the policy of each says so, and browsers
+//     report what breaks it.
+//   - What is under /a/ never changes there: the address has the hash of all of it.
+//   - Nothing that this package serves belongs to anybody; the API alone knows who asks.
 package web
 
 import (

@@ -41,7 +41,7 @@ func TestDocumentInABrowser(t *testing.T) {
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	site := httptest.NewServer(mux)
 	t.Cleanup(site.Close)
-	axe, err := os.ReadFile(filepath.Join("..", "people", "signin", "testdata", "axe.min.js"))
+	axe, err := os.ReadFile(filepath.Join("..", "base", "browsertest", "axe.min.js"))
 	if err != nil {
 		t.Fatal(err)
 	}

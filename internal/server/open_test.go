@@ -28,6 +28,13 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 	for pattern := range s.pages().routes() {
 		open = append(open, pattern)
 	}
+	app, err := s.webApp(func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern := range app.Routes() {
+		open = append(open, pattern)
+	}
 	for pattern := range s.devPages() { // from this machine, with --dev
 		open = append(open, pattern)
 	}

@@ -449,8 +449,15 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 		routes = s.world.Around(routes)
 	}
 	mux := http.NewServeMux()
+	app, err := s.webApp(counts.reports())
+	if err != nil {
+		return nil, err
+	}
 	for pattern, page := range s.pages().routes() {
 		mux.HandleFunc(pattern, page)
+	}
+	for pattern, page := range app.Routes() {
+		mux.Handle(pattern, s.atWeb(page))
 	}
 	docs, err := s.docPages()
 	if err != nil {
@@ -475,7 +482,8 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	// What is not a page is the door's, which tidies addresses by itself: a mux
 	// would answer a double slash with a redirect, which no client follows with its token.
 	return s.behindProxies(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern != "" && r.URL.Path == cleanPath(r.URL.Path) {
+		clean := cleanPath(r.URL.Path)
+		if _, pattern := mux.Handler(r); pattern != "" && (r.URL.Path == clean || r.URL.Path == clean+"/") {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -487,7 +495,7 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 const mqttPattern = "GET /mqtt"
 
 func (s *Server) pages() *pages {
-	return &pages{wall: s.wall, place: s.place, ready: &s.ready, check: s.data.check}
+	return &pages{wall: s.wall, place: s.place, ready: &s.ready, check: s.data.check, around: s.inApp}
 }
 
 // runNews carries what happened in one room to those above it that nobody below

@@ -18,12 +18,14 @@ type pages struct {
 	place func() web.Place
 	ready *atomic.Bool
 	check func(ctx context.Context) error // asked by /readyz: data can be read
+	// around leads whoever has something better than the welcome page there.
+	around func(welcome http.HandlerFunc) http.HandlerFunc
 }
 
 // routes are open to anyone.
 func (p *pages) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		"GET /{$}":       p.welcome,
+		"GET /{$}":       p.around(p.welcome),
 		"GET /style.css": p.style,
 		"GET /ca.pem":    p.ca,
 		"GET /healthz":   func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive") },

@@ -42,7 +42,7 @@ func TestPublicPageInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := filepath.Join("..", "..", "..")
-	axe, err := os.ReadFile(filepath.Join(root, "internal", "people", "signin", "testdata", "axe.min.js"))
+	axe, err := os.ReadFile(filepath.Join(root, "internal", "base", "browsertest", "axe.min.js"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,10 +163,8 @@ func TestWhatPeopleTypeAboutSpacesNeverRuns(t *testing.T) {
 			s.open(page)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dialogs > 0 || len(s.trouble) > 0 {
-		t.Errorf("%d dialogs, and %v", s.dialogs, s.trouble)
+	if trouble, dialogs := s.Trouble(); dialogs > 0 || len(trouble) > 0 {
+		t.Errorf("%d dialogs, and %v", dialogs, trouble)
 	}
 }
 

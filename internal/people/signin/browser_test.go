@@ -1,54 +1,30 @@
 package signin
 
 import (
-	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/ardesia-iot/ardesia/internal/base/browsertest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 )
 
-//go:embed testdata/axe.min.js
-var axe string
-
-// chrome is one Chromium for all tests of this package.
-var chrome = sync.OnceValues(func() (context.Context, error) {
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.Flag("lang", "en"))
-	alloc, _ := chromedp.NewExecAllocator(context.Background(), options...) // ends with this process
-	ctx, _ := chromedp.NewContext(alloc)
-	return ctx, chromedp.Do(ctx)
-})
-
-// A screen is a tab with cookies of its own, and what went wrong in it.
+// A screen is a tab that looks at a house.
 type screen struct {
-	t   *testing.T
-	h   *house
-	ctx context.Context
-
-	mu      sync.Mutex
-	trouble []string // guarded by mu: console errors, exceptions, reports of the policy
-	dialogs int      // guarded by mu: what a payload would open
+	*browsertest.Screen
+	t *testing.T
+	h *house
 }
 
 // site is the server's address by a name: browsers have passkeys for names only.
@@ -58,79 +34,22 @@ func (h *house) screen(t *testing.T, width int, dark bool) *screen {
 	t.Helper()
 	h.browser() // starts the server
 	h.Service.needs.Origin = func() string { return h.site() }
-	root, err := chrome()
-	if err != nil {
-		t.Fatalf("start Chromium (scripts/need chromium=chromium): %v", err)
-	}
-	ctx, cancel := chromedp.NewContext(root, chromedp.WithNewBrowserContext())
-	t.Cleanup(cancel)
-	s := &screen{t: t, h: h, ctx: ctx}
-	if err := chromedp.Listen(ctx, s.listen); err != nil {
-		t.Fatal(err)
-	}
-	scheme := "light"
-	if dark {
-		scheme = "dark"
-	}
-	width64 := int64(width)
-	call(s, network.Enable, network.EnableParams{})
-	call(s, log.Enable, cdp.Empty{})
-	call(s, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width64, Height: 800, DeviceScaleFactor: 1, Mobile: width < 600})
-	call(s, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
-	return s
+	// That a page of ours answers 401 to a wrong password is no error of the page.
+	return &screen{browsertest.Open(t, browsertest.Look{Width: width, Dark: dark, Ignore: []string{""}}), t, h}
 }
 
 // call sends one command to the tab.
 func call[P, R any](s *screen, c cdp.Command[P, R], params P) {
 	s.t.Helper()
-	if _, err := chromedp.Call(s.ctx, c, params); err != nil {
-		s.t.Fatal(err)
-	}
+	browsertest.Call(s.Screen, c, params)
 }
 
-func (s *screen) listen(event any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch e := event.(type) {
-	case *log.EventEntryAdded:
-		// That a page of ours answers 401 to a wrong password is no error of the page.
-		if e.Entry.Level == log.EntryLevelError && (e.Entry.Source != log.EntrySourceNetwork || strings.Contains(e.Entry.URL, "/signin/style")) {
-			s.trouble = append(s.trouble, string(e.Entry.Source)+": "+e.Entry.Text)
-		}
-	case *runtime.EventExceptionThrown:
-		s.trouble = append(s.trouble, "exception: "+e.ExceptionDetails.Text)
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError {
-			s.trouble = append(s.trouble, "console.error")
-		}
-	case *page.EventJavascriptDialogOpening:
-		s.dialogs++
-		go func() { // the tab waits for an answer; that it could not be given shows as a tab that hangs
-			_, _ = chromedp.Call(s.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
-		}()
-	}
-}
-
-func (s *screen) run(actions ...chromedp.Action[chromedp.Void]) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 60*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		s.t.Fatal(err)
-	}
-}
+func (s *screen) run(actions ...chromedp.Action[chromedp.Void]) { s.t.Helper(); s.Run(actions...) }
 
 // eval is the value of an expression in the page.
 func eval[T any](s *screen, js string, options ...chromedp.EvaluateOption) T {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 60*time.Second)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, options...))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return v
+	return browsertest.Eval[T](s.Screen, js, options...)
 }
 
 func (s *screen) open(path string) {
@@ -147,57 +66,21 @@ func (s *screen) submit(fields map[string]string, button string) {
 	s.leave(chromedp.Click(chromedp.CSS(button)))
 }
 
-// leave does what leads to another page, and waits for that.
-func (s *screen) leave(action chromedp.Action[chromedp.Void]) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 60*time.Second)
-	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.WaitEvent(page.LoadEventFired, func(page.EventLoadEventFired) bool { return true }, action))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
+func (s *screen) leave(action chromedp.Action[chromedp.Void]) { s.t.Helper(); s.Leave(action) }
 
-func (s *screen) text(js string) string { s.t.Helper(); return eval[string](s, js) }
+func (s *screen) text(js string) string { s.t.Helper(); return s.Text(js) }
 
-func (s *screen) path() string { s.t.Helper(); return s.text(`location.pathname`) }
+func (s *screen) path() string { s.t.Helper(); return s.Path() }
 
-// stumbles is what axe finds, as JSON; "[]" for nothing.
-func (s *screen) stumbles() string {
-	s.t.Helper()
-	eval[chromedp.Void](s, axe)
-	return eval[string](s, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-		.then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)])))`, chromedp.EvalAwaitPromise)
-}
+func (s *screen) stumbles() string { s.t.Helper(); return s.Stumbles() }
 
-// judge ends the test of a page: nothing was reported, axe finds nothing, nothing is cut
-// off, and a picture is kept.
+// judge ends the test of a page. Its style was there.
 func (s *screen) judge(name string) {
 	s.t.Helper()
-	if found := s.stumbles(); found != "[]" {
-		s.t.Errorf("%s: axe finds %s", name, found)
+	if !eval[bool](s, `document.styleSheets.length > 0`) {
+		s.t.Errorf("%s has no style", name)
 	}
-	if eval[bool](s, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
-		s.t.Errorf("%s is wider than the screen", name)
-	}
-	s.mu.Lock()
-	trouble := s.trouble
-	s.trouble = nil
-	s.mu.Unlock()
-	for _, line := range trouble {
-		s.t.Errorf("%s: %s", name, line)
-	}
-	shot, err := chromedp.Run(s.ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	dir := filepath.Join("..", "..", "..", "artifacts", "signin")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot, 0o644); err != nil {
-		s.t.Fatal(err)
-	}
+	s.Judge(filepath.Join("..", "..", "..", "artifacts", "signin"), name)
 }
 
 func (s *screen) signIn(email, password string) {
@@ -383,9 +266,8 @@ func TestPagesAreJudged(t *testing.T) {
 	}
 	eval[chromedp.Void](s, `{ const x = document.createElement("style"); x.textContent = "p { color: red }"; document.head.append(x) }
 		try { document.body.insertAdjacentHTML("beforeend", "<p>") } catch {}`)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if all := strings.Join(s.trouble, " "); !strings.Contains(all, "style-src") || !strings.Contains(all, "TrustedHTML") {
+	reported, _ := s.Trouble()
+	if all := strings.Join(reported, " "); !strings.Contains(all, "style-src") || !strings.Contains(all, "TrustedHTML") {
 		t.Errorf("the browser says %q", all)
 	}
 }
@@ -507,10 +389,8 @@ func TestWhatPeopleTypeNeverRuns(t *testing.T) {
 			s.open(path)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dialogs > 0 || len(s.trouble) > 0 {
-		t.Errorf("%d dialogs, and %v", s.dialogs, s.trouble)
+	if trouble, dialogs := s.Trouble(); dialogs > 0 || len(trouble) > 0 {
+		t.Errorf("%d dialogs, and %v", dialogs, trouble)
 	}
 }
 
@@ -532,10 +412,8 @@ func TestOurPagesAreNotFramed(t *testing.T) {
 	}))
 	defer evil.Close()
 	s.run(chromedp.Navigate(evil.URL), chromedp.WaitReady(chromedp.CSS("main")))
-	s.mu.Lock()
-	refused := strings.Join(s.trouble, " ")
-	s.trouble = nil
-	s.mu.Unlock()
+	reported, _ := s.Trouble()
+	refused := strings.Join(reported, " ")
 	if !strings.Contains(refused, "frame-ancestors") {
 		t.Errorf("the browser says %q, want that the policy forbids the frame", refused)
 	}

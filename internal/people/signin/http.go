@@ -112,8 +112,9 @@ type view struct {
 	Typed, To, Token string
 	Key, Action      string // of pages that only have texts
 	Again, Danger    bool
-	NoPassword       bool // who proves again has neither password nor passkey
-	Home             bool // a page of the account, with its menu
+	NoPassword       bool   // who proves again has neither password nor passkey
+	Home             bool   // a page of the account, with its menu
+	App              string // where the application is
 	Passkeys, SignUp bool
 	Providers        []social.Config // to sign in with
 	Script           bool
@@ -388,7 +389,7 @@ func status(err error) int {
 func (s *Service) show(v *visit, name string, p view, told error) error {
 	p.Lang = v.lang
 	if p.Home {
-		p.User, p.Nav = v.user, s.navOf(v.r.URL.Path)
+		p.User, p.Nav, p.App = v.user, s.navOf(v.r.URL.Path), s.app()
 		said, err := s.needs.Accounts.Profile(v.r.Context(), v.user.ID)
 		if err != nil {
 			return err

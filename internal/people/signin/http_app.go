@@ -37,6 +37,14 @@ func (s *Service) AppPages() map[string]http.Handler {
 // sameOrigin says whether the application is where people sign in, as in development.
 func (s *Service) sameOrigin() bool { return strings.EqualFold(s.needs.Web(), s.needs.Origin()) }
 
+// app is where the application begins.
+func (s *Service) app() string {
+	if s.sameOrigin() {
+		return "/app/"
+	}
+	return s.needs.Web() + "/app/"
+}
+
 // appPath is a path of the application, /app/ for what is none.
 func appPath(to string) string {
 	if to = local(to); strings.HasPrefix(to, "/app/") {

@@ -1,0 +1,300 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io/fs"
+	"net/http"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
+)
+
+//go:generate go test . -run TestKinds$ -update
+//go:generate go test ./bundle -run TestDist$ -update
+
+//go:embed dist
+var distFiles embed.FS
+
+// Cookies that choose how the application looks. The language is what somebody chose here, or else on the pages of the
+// account, which may be of another origin.
+const (
+	cookieTheme  = "__Host-ardesia-theme"
+	cookieTongue = "__Host-ardesia-tongue"
+	cookieLang   = "__Host-ardesia-lang"
+)
+
+// Needs are what an App is made of; all must be there.
+type Needs struct {
+	Place   func() Place                                    // where devices find this server
+	Account func() string                                   // origin of the pages of the account; "" where it is the application's own
+	Limit   func(h http.Header, r *http.Request) error      // bounds how often one address reports; its error ends the request
+	Reports func(r *http.Request, all []Report)             // is told what browsers report of the policy
+	Fail    func(http.ResponseWriter, *http.Request, error) // answers with an error
+}
+
+// An App serves the application that people work in: one first page for all of its addresses, and the files that
+// page loads, which stand under the hash of all of them and never change there.
+type App struct {
+	needs Needs
+	build string
+	files map[string]asset
+	first string // index.html, with ARDESIA_LANG, ARDESIA_THEME and ARDESIA_ACCOUNT still in it
+}
+
+// An asset is a file as browsers get it.
+type asset struct {
+	text, packed []byte // packed by gzip; nil where that is no gain
+	media        string
+}
+
+// NewApp reads what was built.
+func NewApp(needs Needs) (*App, error) {
+	if needs.Place == nil || needs.Account == nil || needs.Limit == nil || needs.Reports == nil || needs.Fail == nil {
+		return nil, errors.New("the web application needs Place, Account, Limit, Reports and Fail")
+	}
+	a := &App{needs: needs, files: map[string]asset{}}
+	raw := map[string][]byte{}
+	sum := sha256.New()
+	entries, err := fs.ReadDir(distFiles, "dist")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries { // in the order of their names
+		text, err := fs.ReadFile(distFiles, path.Join("dist", e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		raw[e.Name()] = text
+		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(text), text)
+	}
+	a.build = hex.EncodeToString(sum.Sum(nil)[:6])
+	for name, text := range raw {
+		if a.files[name], err = pack(name, a.settle(name, text, raw)); err != nil {
+			return nil, err
+		}
+	}
+	a.first = string(a.files["index.html"].text)
+	for _, name := range own {
+		if _, there := a.files[name]; !there {
+			return nil, fmt.Errorf("web/dist has no %s: go generate ./web", name)
+		}
+	}
+	return a, nil
+}
+
+// own are the files that have addresses of their own, beside those under the hash.
+var own = []string{"index.html", "keeper.html", "manifest.webmanifest", "worker.js"}
+
+// settle writes this build's address into a file that speaks of others, and their names into those that want a list.
+func (a *App) settle(name string, text []byte, all map[string][]byte) []byte {
+	if !slices.Contains(own, name) {
+		return text
+	}
+	out := strings.ReplaceAll(string(text), "/a/-/", a.prefix())
+	switch name {
+	case "index.html":
+		var links strings.Builder
+		for _, file := range imports("main.js", all) {
+			fmt.Fprintf(&links, "<link rel=\"modulepreload\" href=\"%s%s\">\n", a.prefix(), file)
+		}
+		out = strings.Replace(out, "<script ", links.String()+"<script ", 1)
+	case "worker.js":
+		var files []string
+		for file := range all {
+			if !slices.Contains(own, file) && file != "licences.txt" && !strings.HasPrefix(file, "icon-") {
+				files = append(files, a.prefix()+file)
+			}
+		}
+		slices.Sort(files)
+		list, _ := json.Marshal(files) // of texts: it cannot fail
+		out = strings.Replace(out, `"ARDESIA_FILES"`, string(list), 1)
+		out = strings.Replace(out, "ARDESIA_BUILD", a.build, 1)
+	}
+	return []byte(out)
+}
+
+func (a *App) prefix() string { return "/a/" + a.build + "/" }
+
+// imported finds what a module cannot do without. What it loads later is in parentheses.
+var imported = regexp.MustCompile(`(?:from|import)"\./([^"]+)"`)
+
+// imports are the modules that file needs before it can begin, and those that they need.
+func imports(file string, all map[string][]byte) []string {
+	var found []string
+	var look func(string)
+	look = func(name string) {
+		for _, m := range imported.FindAllSubmatch(all[name], -1) {
+			if next := string(m[1]); !slices.Contains(found, next) {
+				found = append(found, next)
+				look(next)
+			}
+		}
+	}
+	look(file)
+	return found
+}
+
+var media = map[string]string{
+	".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".svg": "image/svg+xml",
+	".png": "image/png", ".txt": "text/plain; charset=utf-8", ".webmanifest": "application/manifest+json",
+}
+
+func pack(name string, text []byte) (asset, error) {
+	one := asset{text: text, media: media[path.Ext(name)]}
+	if one.media == "" {
+		return one, fmt.Errorf("nobody knows what %s is", name)
+	}
+	if one.media == "image/png" {
+		return one, nil
+	}
+	packed, err := squeeze(text)
+	if len(packed) < len(text) {
+		one.packed = packed
+	}
+	return one, err
+}
+
+func squeeze(text []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(text); err != nil {
+		return nil, err
+	}
+	err = z.Close()
+	return b.Bytes(), err
+}
+
+// Routes are the application's addresses, by the pattern of http.ServeMux. They are open to anyone: what they show
+// is in the program that everybody can have; what belongs to people comes from the API.
+func (a *App) Routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /a/{build}/{file}": a.file,
+		"GET /app": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/app/", http.StatusPermanentRedirect)
+		},
+		"GET /app/{page...}":            a.page,
+		"GET /app/keeper":               a.keeper,
+		"GET /app/worker.js":            a.worker,
+		"GET /app/manifest.webmanifest": func(w http.ResponseWriter, r *http.Request) { a.fresh(w, r, a.files["manifest.webmanifest"]) },
+		"GET /app/place.json":           a.place,
+		"POST /app/csp-report":          a.report,
+	}
+}
+
+// file answers with a file of this build. Another build's is not there any more: whoever has an old first page
+// loads it again.
+func (a *App) file(w http.ResponseWriter, r *http.Request) {
+	one, there := a.files[r.PathValue("file")]
+	guard(w.Header(), policyNothing)
+	if r.PathValue("build") != a.build || !there || slices.Contains(own, r.PathValue("file")) {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "This file is of another version of the application. Load the page again.", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	one.write(w, r)
+}
+
+// page is the first page, in the language and look of whoever asks.
+func (a *App) page(w http.ResponseWriter, r *http.Request) {
+	theme := "system"
+	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
+		theme = c.Value
+	}
+	lang := tongue.Choose(r.Header.Get("Accept-Language"))
+	for _, name := range []string{cookieLang, cookieTongue} {
+		if c, err := r.Cookie(name); err == nil && tongue.Spoken(c.Value) {
+			lang = c.Value
+		}
+	}
+	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account())).Replace(a.first)
+	guard(w.Header(), policyApp)
+	w.Header().Set("Content-Language", lang)
+	w.Header().Add("Vary", "Accept-Language, Cookie")
+	a.fresh(w, r, asset{text: []byte(text), media: media[".html"]})
+}
+
+// keeper is the page in a frame that has the worker registered; web/app/keeper.ts says why.
+func (a *App) keeper(w http.ResponseWriter, r *http.Request) {
+	guard(w.Header(), policyKeeper)
+	a.fresh(w, r, a.files["keeper.html"])
+}
+
+func (a *App) worker(w http.ResponseWriter, r *http.Request) {
+	guard(w.Header(), policyWorker)
+	a.fresh(w, r, a.files["worker.js"])
+}
+
+// fresh answers with what is asked for each time, and sent only when it has changed.
+func (a *App) fresh(w http.ResponseWriter, r *http.Request, one asset) {
+	h := w.Header()
+	if h.Get("Content-Security-Policy") == "" {
+		guard(h, policyNothing)
+	}
+	sum := sha256.Sum256(one.text)
+	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "no-cache")
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	one.write(w, r)
+}
+
+func (a asset) write(w http.ResponseWriter, r *http.Request) {
+	h, text := w.Header(), a.text
+	h.Set("Content-Type", a.media)
+	if a.packed != nil {
+		h.Add("Vary", "Accept-Encoding")
+		if accepts(r.Header.Get("Accept-Encoding")) {
+			h.Set("Content-Encoding", "gzip")
+			text = a.packed
+		}
+	}
+	h.Set("Content-Length", fmt.Sprint(len(text)))
+	_, _ = w.Write(text) // who has gone away reads nothing
+}
+
+// accepts says whether a client takes gzip. All browsers write it plainly; whoever weighs it gets the text as it is.
+func accepts(header string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if strings.TrimSpace(part) == "gzip" {
+			return true
+		}
+	}
+	return false
+}
+
+// wirePlace is what the application is told of this server; all of it is on the welcome page, too.
+type wirePlace struct {
+	Host   string `json:"host"`
+	Web    string `json:"web"`
+	Secret string `json:"secret"`
+	Cert   string `json:"cert"`
+	CA     bool   `json:"ca"`
+}
+
+func (a *App) place(w http.ResponseWriter, r *http.Request) {
+	p := a.needs.Place()
+	text, err := json.Marshal(wirePlace{Host: p.Host, Web: p.Web, Secret: p.Secret, Cert: p.Cert, CA: p.Fingerprint != ""})
+	if err != nil {
+		a.needs.Fail(w, r, err)
+		return
+	}
+	a.fresh(w, r, asset{text: text, media: "application/json"})
+}

@@ -1,0 +1,27 @@
+// The application begins here: texts, who is signed in, then the shell.
+import { render } from "preact";
+import { words } from "./api";
+import { routes } from "./pages/routes";
+import { follow, match, path } from "./router";
+import { open } from "./session";
+import { keep } from "./shell/keep";
+import { Broken } from "./shell/Broken";
+import { Shell } from "./shell/Shell";
+import { readTexts } from "./text";
+
+async function begin(): Promise<void> {
+  const root = document.getElementById("app");
+  if (!root) return;
+  await readTexts();
+  follow();
+  keep();
+  void match(routes, path.value)?.route.load().catch(() => undefined); // on its way while we ask who is there
+  try {
+    if (!(await open())) return;
+    render(<Shell />, root);
+  } catch (err) {
+    render(<Broken text={words(err)} />, root);
+  }
+}
+
+void begin();

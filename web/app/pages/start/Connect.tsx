@@ -1,0 +1,112 @@
+import { useSignal } from "@preact/signals";
+import { useQuery } from "../../data";
+import type { Device } from "../../model/device";
+import { getPlace, type Place, port } from "../../model/place";
+import { program, type Thing } from "../../model/thing";
+import { t } from "../../text";
+import { ButtonLink } from "../../ui/Button";
+import { Code } from "../../ui/Copy";
+import { Failure } from "../../ui/Note";
+import { Panel } from "../../ui/Page";
+import { Skeleton } from "../../ui/Skeleton";
+import { Credentials, ShownOnce } from "../devices/Secret";
+import { Waiting } from "./Waiting";
+
+// A Made is what somebody has just made, with the key that nobody can show again.
+export interface Made {
+  device: Device;
+  secret: string;
+  thing?: Thing;
+  simulated: boolean;
+}
+
+// Connect shows what the device needs, and waits for it.
+export function Connect({ made }: { made: Made }) {
+  const { device, thing } = made;
+  return (
+    <div class="start">
+      <Panel title={t("connect.key", { name: device.name })}>
+        <div class="stack">
+          <ShownOnce />
+          <Credentials id={device.id} secret={made.secret} />
+        </div>
+      </Panel>
+      <Panel title={t("connect.program")}>{made.simulated ? <Simulated made={made} /> : thing ? <Program made={made} thing={thing} /> : <Plain />}</Panel>
+      <Waiting device={device} thing={thing} />
+    </div>
+  );
+}
+
+const languages = [
+  { code: "cpp", label: "Arduino" },
+  { code: "python", label: "Python" },
+  { code: "micropython", label: "MicroPython" },
+  { code: "javascript", label: "JavaScript" },
+];
+
+// Program is the file with secrets, filled in, of the program that the server writes for the thing.
+function Program({ made, thing }: { made: Made; thing: Thing }) {
+  const sketch = !made.device.no_sketch;
+  const language = useSignal(sketch ? "cpp" : "python");
+  const p = useQuery(`thing:${thing.id}:sketch:${language.value}`, (s) => program(thing.id, { language: language.value }, s));
+  const secrets = p.data.value?.files.find((f) => f.name.startsWith("arduino_secrets") || f.name.endsWith("/arduino_secrets.h"));
+  return (
+    <div class="stack">
+      <p>{t("connect.text")}</p>
+      <div class="segments" role="group" aria-label={t("sketch.language")}>
+        {languages
+          .filter((l) => l.code !== "cpp" || sketch)
+          .map((l) => (
+            <button key={l.code} type="button" aria-pressed={language.value === l.code} onClick={() => (language.value = l.code)}>
+              {l.label}
+            </button>
+          ))}
+      </div>
+      <Failure error={p.error.value} />
+      {secrets ? <Code text={filled(secrets.text, made.secret)} label={secrets.name} /> : !p.error.value && <Skeleton kind="block" rows={1} />}
+      <div>
+        <ButtonLink icon="code" href={`/app/things/${thing.id}/sketch?language=${language.value}`}>
+          {t("connect.sketch")}
+        </ButtonLink>
+      </div>
+    </div>
+  );
+}
+
+// filled puts the key where the file leaves room for it.
+export function filled(text: string, secret: string): string {
+  return text.replace(/(SECRET_DEVICE_KEY\b\s*[:=]?\s*)""/, (_, before: string) => `${before}"${secret}"`);
+}
+
+function Simulated({ made }: { made: Made }) {
+  const place = useQuery("place", getPlace).data.value;
+  return (
+    <div class="stack">
+      <p>{t("connect.simulated")}</p>
+      <Code text={command(made, place)} label={t("connect.simulated.command")} />
+      {place?.ca && (
+        <p class="hint">
+          {t("connect.simulated.ca")}{" "}
+          <a href="/ca.pem" download="ca.pem">
+            {t("usb.ca")}
+          </a>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function command(made: Made, place: Place | undefined): string {
+  const where = place ? ` -host ${place.host} -port ${port(place.secret)}` : "";
+  return `DEVICE_KEY=${made.secret} go run ./sdk/go/examples/simulated -id ${made.device.id}${where}${place?.ca ? " -ca ca.pem" : ""}`;
+}
+
+function Plain() {
+  const place = useQuery("place", getPlace).data.value;
+  return (
+    <div class="stack">
+      <p>{t("connect.plain")}</p>
+      {place && <Code text={place.secret} label={t("connect.address")} />}
+    </div>
+  );
+}

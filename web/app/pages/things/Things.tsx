@@ -1,0 +1,155 @@
+import { useSignal } from "@preact/signals";
+import { useQuery } from "../../data";
+import { kindOf } from "../../model/kind";
+import { deleteThing, listThings, listTypes, type Property, tagThing, type Thing } from "../../model/thing";
+import { hear, hearStatuses, lastOf } from "../../model/values";
+import { query, setQuery } from "../../router";
+import { mayWrite } from "../../session";
+import { t, tn } from "../../text";
+import { Ago } from "../../ui/Ago";
+import { Button } from "../../ui/Button";
+import { Empty } from "../../ui/Empty";
+import { BulkBar, byName, ListBar, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
+import { Failure } from "../../ui/Note";
+import { Head } from "../../ui/Page";
+import { Skeleton } from "../../ui/Skeleton";
+import { TagList } from "../../ui/Tag";
+import { FirstDevice } from "../start/FirstDevice";
+import { held } from "../start/Start";
+import { Deleted } from "./Deleted";
+import { DeletedLink } from "../devices/Deleted";
+import { NewThing } from "./NewThing";
+import { LastValue, unitsOf } from "./LastValue";
+
+const newest = (x: Thing): number => Math.max(0, ...(x.properties ?? []).map((p) => (p.value_updated_at ? Date.parse(p.value_updated_at) : 0)));
+
+const sorts = (): Sorting<Thing>[] => [
+  { key: "name", label: t("sort.name"), by: byName },
+  { key: "value", label: t("sort.value"), by: (a, b) => newest(b) - newest(a) },
+  { key: "changed", label: t("sort.changed"), by: (a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at) },
+  { key: "made", label: t("sort.made"), by: (a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) },
+];
+
+const shownValues = 3; // of each thing
+
+export default function Things() {
+  if (query("deleted")) return <Deleted />;
+  return <Living />;
+}
+
+function Living() {
+  const ids = useSignal<string[]>([]);
+  const list = useQuery(
+    "things",
+    async (s) => {
+      const all = await listThings(s);
+      ids.value = all.slice(0, 200).map((x) => x.id);
+      return all;
+    },
+    { things: ids.value, devices: "all", onValues: hear, onDevices: hearStatuses },
+  );
+  const picked = usePicked();
+  const types = useQuery("types", listTypes).data.value;
+  const all = list.data.value;
+  const { shown, tags } = useListing(all ?? [], sorts(), (x) => [x.name, x.id, x.device_name ?? "", ...(x.properties ?? []).map((p) => p.name)].join(" "));
+  const making = query("new");
+  if (held.value || (all && !all.length && !list.error.value && !making)) return <FirstDevice />;
+  return (
+    <>
+      <Head title={t("things.title")} about={all ? tn("things.count", all.length) : undefined}>
+        {mayWrite.value && (
+          <Button kind="main" icon="plus" onClick={() => setQuery("new", "1")}>
+            {t("things.add")}
+          </Button>
+        )}
+      </Head>
+      <Failure error={list.error.value} again={() => void list.reload()} />
+      <ListBar label={t("things.find")} sorts={sorts()} tags={tags}>
+        <DeletedLink />
+      </ListBar>
+      {!all ? <Skeleton rows={6} /> : shown.length ? <Table shown={shown} picked={picked} units={unitsOf(types)} /> : <Empty icon="search" title={t("list.nothing")} />}
+      <p class="sr" role="status">
+        {all && query("q") ? tn("list.found", shown.length) : ""}
+      </p>
+      {mayWrite.value && <BulkBar picked={picked} shown={shown} bulk={{ noun: "things", tag: tagThing, drop: deleteThing, after: () => void list.reload() }} />}
+      {making && mayWrite.value && <NewThing device={making === "1" ? "" : making} onClose={() => setQuery("new", "")} />}
+    </>
+  );
+}
+
+function Table({ shown, picked, units }: { shown: Thing[]; picked: Picked; units: Map<string, string> }) {
+  const writes = mayWrite.value;
+  return (
+    <table class={writes ? "list picks" : "list"}>
+      <thead>
+        <tr>
+          {writes && (
+            <th scope="col" class="pick">
+              <PickAll picked={picked} shown={shown} />
+            </th>
+          )}
+          <th scope="col">{t("col.name")}</th>
+          <th scope="col">{t("col.values")}</th>
+          <th scope="col">{t("col.device")}</th>
+          <th scope="col" class="end">
+            {t("col.value.when")}
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {shown.map((x) => (
+          <tr key={x.id}>
+            {writes && (
+              <td class="pick">
+                <Pick picked={picked} id={x.id} name={x.name} />
+              </td>
+            )}
+            <th scope="row">
+              <a class="rowlink" href={"/app/things/" + x.id}>
+                {x.name}
+              </a>
+              <TagList tags={x.tags} onPick={(tag) => setQuery("tag", tag)} />
+            </th>
+            <td class="whole">
+              <Values thing={x} units={units} />
+            </td>
+            <td data-label={t("col.device")}>{x.device_id ? <a href={"/app/devices/" + x.device_id}>{x.device_name || x.device_id}</a> : <span class="soft">{t("thing.nodevice")}</span>}</td>
+            <td class="end soft" data-label={t("col.value.when")}>
+              <Newest all={x.properties ?? []} zone={x.timezone} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Values({ thing, units }: { thing: Thing; units: Map<string, string> }) {
+  const all = thing.properties ?? [];
+  if (!all.length) return <span class="soft">{t("thing.noproperties")}</span>;
+  return (
+    <ul class="values">
+      {all.slice(0, shownValues).map((p) => (
+        <li key={p.id}>
+          <span class="soft">{p.name}</span>
+          <LastValue property={p} kind={kindOf(p.type)} unit={units.get(p.type)} zone={thing.timezone} />
+        </li>
+      ))}
+      {all.length > shownValues && <li class="soft">{tn("things.more", all.length - shownValues)}</li>}
+    </ul>
+  );
+}
+
+function Newest({ all, zone }: { all: Property[]; zone: string }) {
+  const at = newestOf(all);
+  return at ? <Ago at={at} zone={zone} /> : <>{t("never")}</>;
+}
+
+function newestOf(all: Property[]): string {
+  let at = "";
+  for (const p of all) {
+    const one = lastOf(p.id).value.at;
+    if (one && (!at || Date.parse(one) > Date.parse(at))) at = one;
+  }
+  return at;
+}

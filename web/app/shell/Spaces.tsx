@@ -1,0 +1,31 @@
+import { accountPage, enter, type Space, space, spaces } from "../session";
+import { t } from "../text";
+import { Icon } from "../ui/Icon";
+import { Menu } from "../ui/Menu";
+
+export function spaceName(s: Space): string {
+  return s.kind === "private" ? t("space.private") : s.name;
+}
+
+// Spaces says in which space one is, and leads to the others.
+export function Spaces() {
+  const here = space.value;
+  if (!here) return null;
+  return (
+    <Menu
+      label={t("space.switch", { name: spaceName(here) })}
+      class="spaces"
+      start
+      groups={[
+        { title: t("space.title"), items: spaces.value.map((s) => ({ label: spaceName(s), checked: s.id === here.id, onPick: () => s.id !== here.id && enter(s.id) })) },
+        { items: [{ label: t("space.manage"), icon: "edit", href: accountPage("/account/spaces"), plain: true }] },
+      ]}
+    >
+      <span class="spaces-name">
+        <small>{t(`role.${here.role}`)}</small>
+        <b>{spaceName(here)}</b>
+      </span>
+      <Icon name="down" size={16} />
+    </Menu>
+  );
+}

@@ -1,0 +1,1 @@
+var e="/app/worker.js",c=globalThis.trustedTypes,t=c?.createPolicy("worker",{createScriptURL(r){if(r!==e)throw new TypeError("not the worker");return r}}),i=t?t.createScriptURL(e):e;navigator.serviceWorker.register(i,{scope:"/app/"}).catch(()=>{});
