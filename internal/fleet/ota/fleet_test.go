@@ -52,6 +52,7 @@ type light struct {
 	cuts  int
 
 	mu      sync.Mutex
+	over    bool        // guarded by mu: its update is
 	sha     [32]byte    // guarded by mu: that it said it runs
 	listens chan []byte // guarded by mu: nil while it starts
 }
@@ -68,7 +69,11 @@ func (l *light) live() {
 		})
 		l.mu.Lock()
 		l.sha, l.listens = sha, box
+		over := l.over
 		l.mu.Unlock()
+		if over { // by what it runs
+			return
+		}
 		l.h.Listens(l.id)
 		l.serve(box)
 		l.mu.Lock()
@@ -150,6 +155,14 @@ func (c *crowd) SendUpdate(id string, u command.OtaUpdate) error {
 }
 
 func (c *crowd) SendUpdateURL(string, string) {}
+
+// end is the end of the test for a board, which may be between two starts.
+func (l *light) end() {
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
+	l.send(nil)
+}
 
 func (l *light) send(payload []byte) {
 	l.mu.Lock()
@@ -272,7 +285,7 @@ func testFleet(t *testing.T, n, wave int) {
 				t.Errorf("the update of board %s ended twice", u.Device)
 			}
 			ended[u.Device] = true
-			boards[u.Device].send(nil) // the test is over for this board
+			boards[u.Device].end()
 		case <-late:
 			t.Fatalf("%d of %d updates are over", len(ended), n)
 		}
