@@ -353,7 +353,7 @@ func (c *controller) sh(lines, password string) string {
 func TestHomeAssistantByTheGuide(t *testing.T) {
 	g := readGuide(t)
 	m := newMosquitto(t, g)
-	h := servertest.Start(t, func(c *server.Config) { c.WebhookAllow = []string{"127.0.0.0/8", "::1"} })
+	h := servertest.Start(t, func(c *server.Config) { c.WebhookAllow, c.APIRate = []string{"127.0.0.0/8", "::1"}, -1 })
 	_, key := h.Person("anna@example.org")
 	api := h.Client(key)
 	do := func(method, path string, in, out any) {
