@@ -21,12 +21,14 @@ UNWATCHED := -gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false' -gcfl
 ## test: everything, what takes longest first; installs the programs it drives
 test: need check
 	scripts/inmemory $(MAKE) --no-print-directory -j2 rooms whole
+	scripts/inmemory $(GO) test -count=1 -timeout 10m ./test/web
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
 	scripts/inmemory scripts/fuzz 10s
 
-# Everything but test/house, watched for races, what takes longest first.
+# Everything but test/house and test/web, watched for races, what takes longest first. The pages' tests have browsers that
+# wait for nobody: they get the machine for themselves.
 rooms:
-	$(GO) test -race $(UNWATCHED) -count=1 -timeout 20m -p 3 ./internal/server ./internal/people/signin ./internal/ops/audit $$($(GO) list ./... | grep -v /test/house$$)
+	$(GO) test -race $(UNWATCHED) -count=1 -timeout 20m -p 3 ./internal/server ./internal/people/signin ./internal/ops/audit $$($(GO) list ./... | grep -v '/test/house$$\|/test/web$$')
 
 # The tables of the whole house (each route × each principal and the like) ask one request after the other,
 # some ten thousand of them: soak watches them for races too, which takes four times as long.

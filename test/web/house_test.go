@@ -151,7 +151,7 @@ func (s *screen) click(text string) {
 	}
 	find := `[...(document.querySelector("dialog[open]:last-of-type") ?? document).querySelectorAll("button, a, summary, label, [role=option], input[type=checkbox]")].filter(e => e.offsetParent !== null && (e.innerText.trim().split("\n")[0] === ` + string(quoted) + ` || e.getAttribute("aria-label") === ` + string(quoted) + `))[0]`
 	s.until(`!!` + find)
-	browsertest.Eval[chromedp.Void](s.Screen, find+`.click()`)
+	browsertest.Eval[bool](s.Screen, `(setTimeout(e => e.click(), 0, `+find+`), true)`) // what it leads to may be another page
 }
 
 // fill types into the field with a label.

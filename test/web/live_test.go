@@ -65,11 +65,13 @@ func TestTheStream(t *testing.T) {
 	if err := d.wait(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	d.mu.Lock()
-	asked := strings.Join(d.asked, " ")
-	d.mu.Unlock()
-	if asked != "thing="+g.thing {
-		t.Errorf("asked for %q", asked)
+	for asked := ""; asked != "thing="+g.thing; { // before that for what another part of the page wanted, where it was slow
+		if err := pause(ctx); err != nil {
+			t.Fatalf("asked for %q: %v", asked, err)
+		}
+		d.mu.Lock()
+		asked = d.asked[len(d.asked)-1]
+		d.mu.Unlock()
 	}
 	value := func(v, at string) {
 		d.say("values", fmt.Sprintf(`[{"thing":%q,"property":%q,"value":%s,"at":%q}]`, g.thing, g.property["temperature"], v, at))
