@@ -122,7 +122,7 @@ func (s *screen) until(js string) {
 		}
 		if pause(ctx) != nil {
 			_ = s.shoot("stuck")
-			s.T.Fatalf("never: %s (%v); at %s: %s", js, err, s.Path(), s.Text(`document.body.innerText.slice(0, 800)`))
+			s.T.Fatalf("never: %s (%v); at %s, in %s: %s", js, err, s.Path(), s.Text(`document.activeElement.outerHTML.slice(0, 120)`), s.Text(`document.body.innerText.slice(0, 800)`))
 		}
 	}
 }

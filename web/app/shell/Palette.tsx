@@ -1,5 +1,5 @@
 import { signal, useSignal } from "@preact/signals";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { useQuery } from "../data";
 import { listDevices } from "../model/device";
 import { listThings } from "../model/thing";
@@ -31,10 +31,12 @@ export function Palette() {
   const id = useId();
   const things = useQuery("things", listThings);
   const devices = useQuery("devices", listDevices);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
-    ref.current?.showModal();
+    const d = ref.current;
+    d?.showModal();
     return () => {
+      d?.close(); // while it is open nothing else takes the focus
       if (!gone.current && before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
@@ -75,6 +77,7 @@ export function Palette() {
         e.preventDefault();
         close();
       }}
+      onClose={close}
       onPointerDown={(e) => e.target === ref.current && close()}
     >
       <div class="palette-frame">

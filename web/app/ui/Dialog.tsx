@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../text";
 import { Button } from "./Button";
 
@@ -16,13 +16,15 @@ export interface DialogProps {
 // Dialog is open as long as it is there. The browser keeps focus in it and gives it back.
 export function Dialog({ title, onClose, children, actions, wide, sure }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const gone = useRef(false);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const d = ref.current;
     const before = document.activeElement;
     d?.showModal();
     d?.querySelector<HTMLElement>(".dialog-body :is(input, select, textarea)")?.focus();
     return () => {
+      gone.current = true;
       d?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
@@ -35,6 +37,12 @@ export function Dialog({ title, onClose, children, actions, wide, sure }: Dialog
       onCancel={(e) => {
         e.preventDefault();
         if (!sure) onClose();
+      }}
+      onClose={() => {
+        // A browser may close it without asking. What is shown once is not lost by that.
+        if (gone.current) return;
+        if (sure) ref.current?.showModal();
+        else onClose();
       }}
       onPointerDown={(e) => {
         if (e.target === ref.current && !sure) onClose();

@@ -25,6 +25,11 @@ const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "bas
 
 export const byName = (a: { name: string }, b: { name: string }): number => collator.compare(a.name, b.name);
 
+// newest puts the later of two times first; what a clock of milliseconds cannot tell apart, the texts can.
+export function newest(a: string | undefined, b: string | undefined): number {
+  return (b ? Date.parse(b) : 0) - (a ? Date.parse(a) : 0) || (b ?? "").localeCompare(a ?? "");
+}
+
 // useListing narrows and sorts a list as the address says, so that what somebody looked for can be gone back to.
 export function useListing<T extends Listed>(all: T[], sorts: Sorting<T>[], text: (one: T) => string): { shown: T[]; tags: string[] } {
   const wanted = query("q").toLowerCase();

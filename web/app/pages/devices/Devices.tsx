@@ -7,7 +7,7 @@ import { t, tn } from "../../text";
 import { Ago } from "../../ui/Ago";
 import { ButtonLink } from "../../ui/Button";
 import { Empty } from "../../ui/Empty";
-import { BulkBar, byName, ListBar, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
+import { BulkBar, byName, ListBar, newest, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
 import { Failure } from "../../ui/Note";
 import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
@@ -17,13 +17,11 @@ import { FirstDevice } from "../start/FirstDevice";
 import { held } from "../start/Start";
 import { Deleted, DeletedLink } from "./Deleted";
 
-const late = (text: string | undefined): number => (text ? Date.parse(text) : 0);
-
 const sorts = (): Sorting<Device>[] => [
   { key: "name", label: t("sort.name"), by: byName },
   { key: "status", label: t("sort.status"), by: (a, b) => order(a) - order(b) || byName(a, b) },
-  { key: "activity", label: t("sort.activity"), by: (a, b) => late(b.last_activity_at) - late(a.last_activity_at) },
-  { key: "made", label: t("sort.made"), by: (a, b) => late(b.created_at) - late(a.created_at) },
+  { key: "activity", label: t("sort.activity"), by: (a, b) => newest(a.last_activity_at, b.last_activity_at) },
+  { key: "made", label: t("sort.made"), by: (a, b) => newest(a.created_at, b.created_at) },
 ];
 
 const order = (d: Device): number => ({ ONLINE: 0, OFFLINE: 1, UNKNOWN: 2 })[statusOf(d.id, d.device_status)];

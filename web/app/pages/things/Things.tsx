@@ -9,7 +9,7 @@ import { t, tn } from "../../text";
 import { Ago } from "../../ui/Ago";
 import { Button } from "../../ui/Button";
 import { Empty } from "../../ui/Empty";
-import { BulkBar, byName, ListBar, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
+import { BulkBar, byName, ListBar, newest, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
 import { Failure } from "../../ui/Note";
 import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
@@ -21,13 +21,13 @@ import { DeletedLink } from "../devices/Deleted";
 import { NewThing } from "./NewThing";
 import { LastValue, unitsOf } from "./LastValue";
 
-const newest = (x: Thing): number => Math.max(0, ...(x.properties ?? []).map((p) => (p.value_updated_at ? Date.parse(p.value_updated_at) : 0)));
+const lastValue = (x: Thing): number => Math.max(0, ...(x.properties ?? []).map((p) => (p.value_updated_at ? Date.parse(p.value_updated_at) : 0)));
 
 const sorts = (): Sorting<Thing>[] => [
   { key: "name", label: t("sort.name"), by: byName },
-  { key: "value", label: t("sort.value"), by: (a, b) => newest(b) - newest(a) },
-  { key: "changed", label: t("sort.changed"), by: (a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at) },
-  { key: "made", label: t("sort.made"), by: (a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) },
+  { key: "value", label: t("sort.value"), by: (a, b) => lastValue(b) - lastValue(a) },
+  { key: "changed", label: t("sort.changed"), by: (a, b) => newest(a.updated_at, b.updated_at) },
+  { key: "made", label: t("sort.made"), by: (a, b) => newest(a.created_at, b.created_at) },
 ];
 
 const shownValues = 3; // of each thing

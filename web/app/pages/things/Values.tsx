@@ -21,7 +21,7 @@ export default function Values({ params }: { params: Params }) {
         thing.properties?.length ? (
           <ul class="cards">
             {thing.properties.map((p) => (
-              <Card key={p.id} thing={thing} property={p} unit={units.get(p.type)} type={types?.find((one) => one.type === p.type)?.name} writes={writes} />
+              <Card key={p.id} thing={thing} property={p} unit={units.get(p.type)} type={types && (types.find((one) => one.type === p.type)?.name ?? p.type)} writes={writes} />
             ))}
           </ul>
         ) : (
@@ -50,7 +50,7 @@ function Card({ thing, property: p, unit, type, writes }: { thing: Thing; proper
       {p.schedule && <p class="soft">{p.schedule.active ? t("schedule.on") : t("schedule.off")}</p>}
       {sets && <Publish thing={thing} property={p} kind={kind} unit={unit} />}
       <p class="card-foot">
-        <span>{type ?? p.type}</span>
+        <span>{type ?? ""}</span>
         <span>{last.at ? <Ago at={last.at} zone={thing.timezone} /> : t("never")}</span>
       </p>
     </li>
