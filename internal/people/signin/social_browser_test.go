@@ -94,6 +94,16 @@ func walkSocial(t *testing.T, width int, dark bool, as string) {
 	o.judge("social-linked" + as)
 	o.submit(nil, "button.danger")
 	o.judge("social-unlinked" + as)
+	// Somebody who takes too long, on the way to a program.
+	h.person("dora@example.org")
+	i.Become(socialtest.Person{Subject: "4", Email: "dora@example.org", Verified: true})
+	q := h.screen(t, width, dark)
+	q.open("/signin?to=%2Foauth2%2Fauthorize%3Fclient_id%3Dx")
+	q.run(chromedp.Click(chromedp.CSS(`button[value="school"]`)), chromedp.WaitReady(chromedp.CSS("#own")))
+	q.submit(nil, "main button.main")
+	h.Pass(vouchedFor)
+	q.submit(map[string]string{"password": good}, "main button.main")
+	q.judge("social-not-linked" + as)
 	// What was wrong.
 	p := h.screen(t, width, dark)
 	i.Become(socialtest.Person{Subject: "3", Email: "carla@example.org"})
