@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"regexp"
@@ -82,7 +83,7 @@ func (s *Schema) Check(body []byte, shapes map[string]*Schema) error {
 	if err := dec.Decode(&v); err != nil {
 		return fmt.Errorf("it is not JSON: %w", err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF { // More says no before a bracket that closes
 		return fmt.Errorf("it is more than one JSON value")
 	}
 	return check{shapes}.value(s, v, "", 0)

@@ -76,6 +76,7 @@ func TestWritten(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte(`{"a":[{"a":[]}]}`))
 	f.Add([]byte(`[1e999]`))
+	f.Add([]byte(`{} }`))
 	shapes := map[string]*Schema{"it": {Type: Types{"object"}, Members: map[string]*Schema{"a": {Type: Types{"array"}, Items: &Schema{Ref: Root + "it"}}}}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if err := (&Schema{Ref: Root + "it"}).Check(body, shapes); err == nil && !json.Valid(body) {

@@ -68,7 +68,7 @@ func readLamp(payload []byte, last series.Value, coloured bool) (json.RawMessage
 	var o lampOrder
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	dec.DisallowUnknownFields()
-	if dec.Decode(&o) != nil || dec.More() || o.State != on && o.State != off {
+	if !json.Valid(payload) || dec.Decode(&o) != nil || o.State != on && o.State != off {
 		return nil, errCommand.With("A light is told a JSON object with a state of ON or OFF.")
 	}
 	b := bulb{On: o.State == on, Brightness: o.Brightness}
