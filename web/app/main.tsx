@@ -18,8 +18,10 @@ async function begin(): Promise<void> {
   void match(routes, path.value)?.route.load().catch(() => undefined); // on its way while we ask who is there
   try {
     if (!(await open())) return;
+    root.replaceChildren();
     render(<Shell />, root);
   } catch (err) {
+    root.replaceChildren();
     render(<Broken text={words(err)} />, root);
   }
 }
