@@ -1,3 +1,4 @@
+import { words } from "../api";
 import type { Query } from "../data";
 import { t } from "../text";
 import { Ago } from "./Ago";
@@ -7,6 +8,7 @@ import { Empty } from "./Empty";
 import { Failure } from "./Note";
 import { Head } from "./Page";
 import { Skeleton } from "./Skeleton";
+import { complain, say } from "./Toast";
 
 interface One {
   id: string;
@@ -20,16 +22,27 @@ interface Props<T extends One> {
   list: Query<T[]>;
   fixed: boolean;
   about: (one: T) => string;
-  restore: (one: T) => Promise<void>;
-  destroy: (one: T) => Promise<void>;
+  restore: (id: string) => Promise<unknown>;
+  destroy: (id: string) => Promise<unknown>;
   destroyText: string;
 }
 
 // Gone is the list of what was deleted: to bring it back, or to be rid of it for ever.
 export function Gone<T extends One>(p: Props<T>) {
   const all = p.list.data.value;
+  const act = async (what: Promise<unknown>, done: string): Promise<void> => {
+    try {
+      await what;
+      say(done);
+    } catch (err) {
+      complain(words(err));
+    }
+    await p.list.reload();
+  };
+  const restore = (one: T): Promise<void> => act(p.restore(one.id), t("restored", { name: one.name }));
   const destroy = async (one: T): Promise<void> => {
-    if (await confirm({ title: t("destroy.title", { name: one.name }), text: p.destroyText, action: t("destroy"), danger: true, typed: one.name })) await p.destroy(one);
+    const yes = await confirm({ title: t("destroy.title", { name: one.name }), text: p.destroyText, action: t("destroy"), danger: true, typed: one.name });
+    if (yes) await act(p.destroy(one.id), t("destroyed", { name: one.name }));
   };
   return (
     <>
@@ -53,7 +66,7 @@ export function Gone<T extends One>(p: Props<T>) {
               </div>
               {!p.fixed && (
                 <div class="acts">
-                  <Button small icon="restore" onClick={() => void p.restore(one)}>
+                  <Button small icon="restore" onClick={() => void restore(one)}>
                     {t("restore")}
                   </Button>
                   <Button small kind="danger" onClick={() => void destroy(one)}>

@@ -1,7 +1,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { words } from "../api";
-import { query, setQuery } from "../router";
+import { path, query, setQuery } from "../router";
 import { t, tn } from "../text";
 import { Button } from "./Button";
 import { confirm } from "./Confirm";
@@ -83,7 +83,7 @@ export type Picked = Signal<ReadonlySet<string>>;
 
 export const usePicked = (): Picked => useSignal<ReadonlySet<string>>(new Set());
 
-export function Pick({ picked, id, name }: { picked: Picked; id: string; name: string }) {
+function Pick({ picked, id, name }: { picked: Picked; id: string; name: string }) {
   return (
     <input
       type="checkbox"
@@ -99,7 +99,7 @@ export function Pick({ picked, id, name }: { picked: Picked; id: string; name: s
   );
 }
 
-export function PickAll({ picked, shown }: { picked: Picked; shown: Listed[] }) {
+function PickAll({ picked, shown }: { picked: Picked; shown: Listed[] }) {
   const n = shown.filter((one) => picked.value.has(one.id)).length;
   return (
     <input
@@ -111,6 +111,54 @@ export function PickAll({ picked, shown }: { picked: Picked; shown: Listed[] }) 
       }}
       onChange={(e) => (picked.value = new Set(e.currentTarget.checked ? shown.map((one) => one.id) : []))}
     />
+  );
+}
+
+export interface Column {
+  label: string;
+  end?: boolean; // at the end of its line
+}
+
+// ListTable is a list; with picked there is a box beside each entry to choose it by.
+export function ListTable<T extends Listed>({ shown, picked, columns, cells }: { shown: T[]; picked: Picked | undefined; columns: Column[]; cells: (one: T) => ComponentChildren }) {
+  return (
+    <table class={picked ? "list picks" : "list"}>
+      <thead>
+        <tr>
+          {picked && (
+            <th scope="col" class="pick">
+              <PickAll picked={picked} shown={shown} />
+            </th>
+          )}
+          {columns.map((c) => (
+            <th key={c.label} scope="col" class={c.end ? "end" : undefined}>
+              {c.label}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {shown.map((one) => (
+          <tr key={one.id}>
+            {picked && (
+              <td class="pick">
+                <Pick picked={picked} id={one.id} name={one.name} />
+              </td>
+            )}
+            {cells(one)}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+// DeletedLink leads to what was deleted and can be brought back.
+export function DeletedLink() {
+  return (
+    <a class="listbar-link" href={path.value + "?deleted=1"}>
+      {t("deleted.link")}
+    </a>
   );
 }
 

@@ -7,7 +7,7 @@ import { t, tn } from "../../text";
 import { Ago } from "../../ui/Ago";
 import { ButtonLink } from "../../ui/Button";
 import { Empty } from "../../ui/Empty";
-import { BulkBar, byName, ListBar, newest, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
+import { BulkBar, byName, type Column, DeletedLink, ListBar, ListTable, newest, type Sorting, useListing, usePicked } from "../../ui/List";
 import { Failure } from "../../ui/Note";
 import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
@@ -15,7 +15,7 @@ import { Status } from "../../ui/Status";
 import { TagList } from "../../ui/Tag";
 import { FirstDevice } from "../start/FirstDevice";
 import { held } from "../start/Start";
-import { Deleted, DeletedLink } from "./Deleted";
+import { Deleted } from "./Deleted";
 
 const sorts = (): Sorting<Device>[] => [
   { key: "name", label: t("sort.name"), by: byName },
@@ -23,6 +23,8 @@ const sorts = (): Sorting<Device>[] => [
   { key: "activity", label: t("sort.activity"), by: (a, b) => newest(a.last_activity_at, b.last_activity_at) },
   { key: "made", label: t("sort.made"), by: (a, b) => newest(a.created_at, b.created_at) },
 ];
+
+const columns = (): Column[] => [{ label: t("col.name") }, { label: t("col.status") }, { label: t("col.thing") }, { label: t("col.activity"), end: true }];
 
 const order = (d: Device): number => ({ ONLINE: 0, OFFLINE: 1, UNKNOWN: 2 })[statusOf(d.id, d.device_status)];
 
@@ -51,7 +53,7 @@ function Living() {
       <ListBar label={t("devices.find")} sorts={sorts()} tags={tags}>
         <DeletedLink />
       </ListBar>
-      {!all ? <Skeleton rows={6} /> : shown.length ? <Table shown={shown} picked={picked} /> : <Empty icon="search" title={t("list.nothing")} />}
+      {!all ? <Skeleton rows={6} /> : shown.length ? <ListTable shown={shown} picked={mayWrite.value ? picked : undefined} columns={columns()} cells={(d) => <Row device={d} />} /> : <Empty icon="search" title={t("list.nothing")} />}
       <p class="sr" role="status">
         {all && query("q") ? tn("list.found", shown.length) : ""}
       </p>
@@ -60,50 +62,23 @@ function Living() {
   );
 }
 
-function Table({ shown, picked }: { shown: Device[]; picked: Picked }) {
-  const writes = mayWrite.value;
+function Row({ device: d }: { device: Device }) {
   return (
-    <table class={writes ? "list picks" : "list"}>
-      <thead>
-        <tr>
-          {writes && (
-            <th scope="col" class="pick">
-              <PickAll picked={picked} shown={shown} />
-            </th>
-          )}
-          <th scope="col">{t("col.name")}</th>
-          <th scope="col">{t("col.status")}</th>
-          <th scope="col">{t("col.thing")}</th>
-          <th scope="col" class="end">
-            {t("col.activity")}
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {shown.map((d) => (
-          <tr key={d.id}>
-            {writes && (
-              <td class="pick">
-                <Pick picked={picked} id={d.id} name={d.name} />
-              </td>
-            )}
-            <th scope="row">
-              <a class="rowlink" href={"/app/devices/" + d.id}>
-                {d.name}
-              </a>
-              <span class="under">{d.label}</span>
-              <TagList tags={d.tags} onPick={(tag) => setQuery("tag", tag)} />
-            </th>
-            <td>
-              <Status device={d.id} told={d.device_status} />
-            </td>
-            <td data-label={t("col.thing")}>{d.thing ? <a href={"/app/things/" + d.thing.id}>{d.thing.name}</a> : <span class="soft">{t("device.free")}</span>}</td>
-            <td class="end soft" data-label={t("col.activity")}>
-              {d.last_activity_at ? <Ago at={d.last_activity_at} /> : t("never")}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <>
+      <th scope="row">
+        <a class="rowlink" href={"/app/devices/" + d.id}>
+          {d.name}
+        </a>
+        <span class="under">{d.label}</span>
+        <TagList tags={d.tags} onPick={(tag) => setQuery("tag", tag)} />
+      </th>
+      <td>
+        <Status device={d.id} told={d.device_status} />
+      </td>
+      <td data-label={t("col.thing")}>{d.thing ? <a href={"/app/things/" + d.thing.id}>{d.thing.name}</a> : <span class="soft">{t("device.free")}</span>}</td>
+      <td class="end soft" data-label={t("col.activity")}>
+        {d.last_activity_at ? <Ago at={d.last_activity_at} /> : t("never")}
+      </td>
+    </>
   );
 }

@@ -9,7 +9,7 @@ import { t, tn } from "../../text";
 import { Ago } from "../../ui/Ago";
 import { Button } from "../../ui/Button";
 import { Empty } from "../../ui/Empty";
-import { BulkBar, byName, ListBar, newest, Pick, PickAll, type Picked, type Sorting, useListing, usePicked } from "../../ui/List";
+import { BulkBar, byName, type Column, DeletedLink, ListBar, ListTable, newest, type Sorting, useListing, usePicked } from "../../ui/List";
 import { Failure } from "../../ui/Note";
 import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
@@ -17,7 +17,6 @@ import { TagList } from "../../ui/Tag";
 import { FirstDevice } from "../start/FirstDevice";
 import { held } from "../start/Start";
 import { Deleted } from "./Deleted";
-import { DeletedLink } from "../devices/Deleted";
 import { NewThing } from "./NewThing";
 import { LastValue, unitsOf } from "./LastValue";
 
@@ -29,6 +28,8 @@ const sorts = (): Sorting<Thing>[] => [
   { key: "changed", label: t("sort.changed"), by: (a, b) => newest(a.updated_at, b.updated_at) },
   { key: "made", label: t("sort.made"), by: (a, b) => newest(a.created_at, b.created_at) },
 ];
+
+const columns = (): Column[] => [{ label: t("col.name") }, { label: t("col.values") }, { label: t("col.device") }, { label: t("col.value.when"), end: true }];
 
 const shownValues = 3; // of each thing
 
@@ -49,7 +50,7 @@ function Living() {
     { things: ids.value, devices: "all", onValues: hear, onDevices: hearStatuses },
   );
   const picked = usePicked();
-  const types = useQuery("types", listTypes).data.value;
+  const units = unitsOf(useQuery("types", listTypes).data.value);
   const all = list.data.value;
   const { shown, tags } = useListing(all ?? [], sorts(), (x) => [x.name, x.id, x.device_name ?? "", ...(x.properties ?? []).map((p) => p.name)].join(" "));
   const making = query("new");
@@ -67,7 +68,7 @@ function Living() {
       <ListBar label={t("things.find")} sorts={sorts()} tags={tags}>
         <DeletedLink />
       </ListBar>
-      {!all ? <Skeleton rows={6} /> : shown.length ? <Table shown={shown} picked={picked} units={unitsOf(types)} /> : <Empty icon="search" title={t("list.nothing")} />}
+      {!all ? <Skeleton rows={6} /> : shown.length ? <ListTable shown={shown} picked={mayWrite.value ? picked : undefined} columns={columns()} cells={(x) => <Row thing={x} units={units} />} /> : <Empty icon="search" title={t("list.nothing")} />}
       <p class="sr" role="status">
         {all && query("q") ? tn("list.found", shown.length) : ""}
       </p>
@@ -77,50 +78,23 @@ function Living() {
   );
 }
 
-function Table({ shown, picked, units }: { shown: Thing[]; picked: Picked; units: Map<string, string> }) {
-  const writes = mayWrite.value;
+function Row({ thing: x, units }: { thing: Thing; units: Map<string, string> }) {
   return (
-    <table class={writes ? "list picks" : "list"}>
-      <thead>
-        <tr>
-          {writes && (
-            <th scope="col" class="pick">
-              <PickAll picked={picked} shown={shown} />
-            </th>
-          )}
-          <th scope="col">{t("col.name")}</th>
-          <th scope="col">{t("col.values")}</th>
-          <th scope="col">{t("col.device")}</th>
-          <th scope="col" class="end">
-            {t("col.value.when")}
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {shown.map((x) => (
-          <tr key={x.id}>
-            {writes && (
-              <td class="pick">
-                <Pick picked={picked} id={x.id} name={x.name} />
-              </td>
-            )}
-            <th scope="row">
-              <a class="rowlink" href={"/app/things/" + x.id}>
-                {x.name}
-              </a>
-              <TagList tags={x.tags} onPick={(tag) => setQuery("tag", tag)} />
-            </th>
-            <td class="whole">
-              <Values thing={x} units={units} />
-            </td>
-            <td data-label={t("col.device")}>{x.device_id ? <a href={"/app/devices/" + x.device_id}>{x.device_name || x.device_id}</a> : <span class="soft">{t("thing.nodevice")}</span>}</td>
-            <td class="end soft" data-label={t("col.value.when")}>
-              <Newest all={x.properties ?? []} zone={x.timezone} />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <>
+      <th scope="row">
+        <a class="rowlink" href={"/app/things/" + x.id}>
+          {x.name}
+        </a>
+        <TagList tags={x.tags} onPick={(tag) => setQuery("tag", tag)} />
+      </th>
+      <td class="whole">
+        <Values thing={x} units={units} />
+      </td>
+      <td data-label={t("col.device")}>{x.device_id ? <a href={"/app/devices/" + x.device_id}>{x.device_name || x.device_id}</a> : <span class="soft">{t("thing.nodevice")}</span>}</td>
+      <td class="end soft" data-label={t("col.value.when")}>
+        <Newest all={x.properties ?? []} zone={x.timezone} />
+      </td>
+    </>
   );
 }
 
