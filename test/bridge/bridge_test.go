@@ -229,7 +229,7 @@ func eventually(t *testing.T, what string, ok func() (bool, string)) {
 	t.Helper()
 	late := time.NewTimer(patience)
 	defer late.Stop()
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		so, instead := ok()

@@ -259,14 +259,7 @@ func (h *homeAssistant) say(topic, payload string) {
 // happens waits until ok says true.
 func happens(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	late := time.After(45 * time.Second)
-	for !ok() {
-		select {
-		case <-late:
-			t.Fatalf("%s did not happen", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+	eventually(t, what, func() (bool, string) { return ok(), "it has not happened" })
 }
 
 // needed are the keys without which Home Assistant refuses an entity in a message of a whole device, by platform, from its

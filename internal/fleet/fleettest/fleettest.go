@@ -159,3 +159,29 @@ func Run(t testing.TB, parts ...func(context.Context) error) (stop func()) {
 		all.Wait()
 	})
 }
+
+// Eventually waits until ok says true, and fails the test when that takes half a minute.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s did not happen", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// PropertyID is the id of the property of a thing that is called name, which must be there.
+func PropertyID(t thing.Thing, name string) string {
+	for _, p := range t.Properties {
+		if p.Name == name {
+			return p.ID
+		}
+	}
+	panic("no property " + name)
+}

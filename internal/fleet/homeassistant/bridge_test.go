@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -22,8 +23,8 @@ func TestThingsAreAnnounced(t *testing.T) {
 		a := h.thing("Pond", map[string]string{"lamp": "HOME_SWITCH", "sensor t": "TEMPERATURE_C"})
 		h.say(a, "sensor t", "21.1")
 		h.bridged(nil)
-		eventually(t, "that it is announced", func() bool { return len(h.document(a).Components) == 2 })
-		eventually(t, "a state of before", func() bool { return b.kept(u.stateTopic(a.ID, "sensor_t")) == "21.1" })
+		fleettest.Eventually(t, "that it is announced", func() bool { return len(h.document(a).Components) == 2 })
+		fleettest.Eventually(t, "a state of before", func() bool { return b.kept(u.stateTopic(a.ID, "sensor_t")) == "21.1" })
 		d := h.document(a)
 		if d.Device.Name != "Pond" || d.Device.Model != "Generic device" || d.Origin != (wireOrigin{"Ardesia", "test", "https://ardesia.example.org"}) || d.AvailabilityMode != "all" {
 			t.Errorf("document %+v", d)
@@ -36,15 +37,15 @@ func TestThingsAreAnnounced(t *testing.T) {
 			t.Errorf("the bridge is %q, the board %q", here, there)
 		}
 		h.say(a, "sensor t", "22")
-		eventually(t, "a new value", func() bool { return b.kept(u.stateTopic(a.ID, "sensor_t")) == "22" })
+		fleettest.Eventually(t, "a new value", func() bool { return b.kept(u.stateTopic(a.ID, "sensor_t")) == "22" })
 		x := h.connect(a.Device)
-		eventually(t, "that the board is there", func() bool { return b.kept(u.availabilityTopic(a.ID)) == online })
+		fleettest.Eventually(t, "that the board is there", func() bool { return b.kept(u.availabilityTopic(a.ID)) == online })
 		h.Devices.Disconnected(x)
-		eventually(t, "that the board is gone", func() bool { return b.kept(u.availabilityTopic(a.ID)) == offline })
+		fleettest.Eventually(t, "that the board is gone", func() bool { return b.kept(u.availabilityTopic(a.ID)) == offline })
 
 		// Another name, another variable, another kind, one more and one less.
 		h.want(200, "editor", "POST", "/iot/v2/things/"+a.ID, map[string]any{"name": "Lake"}, nil)
-		eventually(t, "another name", func() bool { return h.document(a).Device.Name == "Lake" })
+		fleettest.Eventually(t, "another name", func() bool { return h.document(a).Device.Name == "Lake" })
 		if _, err := h.Things.Update(t.Context(), editor, a.ID, false, func(t *thing.Thing) error {
 			for i := range t.Properties {
 				if t.Properties[i].Name == "sensor t" {
@@ -55,24 +56,24 @@ func TestThingsAreAnnounced(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "another variable", func() bool { return b.kept(u.stateTopic(a.ID, "water")) == "22" })
-		eventually(t, "that the old one is gone", func() bool { return b.kept(u.stateTopic(a.ID, "sensor_t")) == "" })
+		fleettest.Eventually(t, "another variable", func() bool { return b.kept(u.stateTopic(a.ID, "water")) == "22" })
+		fleettest.Eventually(t, "that the old one is gone", func() bool { return b.kept(u.stateTopic(a.ID, "sensor_t")) == "" })
 		old := componentKey(sensor, property(a, "sensor t").ID)
 		if b.containing(u.configTopic(a.ID), `"`+old+`":{"platform":"sensor"}`) != 1 || strings.Contains(b.kept(u.configTopic(a.ID)), old) {
 			t.Errorf("what became another platform is told as %s", b.kept(u.configTopic(a.ID)))
 		}
 		h.want(200, "editor", "DELETE", "/iot/v2/things/"+a.ID+"/properties/"+property(a, "lamp").ID, nil, nil)
-		eventually(t, "that a property is gone", func() bool { return len(h.document(a).Components) == 1 })
+		fleettest.Eventually(t, "that a property is gone", func() bool { return len(h.document(a).Components) == 1 })
 
 		// What Home Assistant forgot it is told anew.
 		before := b.containing(u.configTopic(a.ID), "Lake")
 		b.say("homeassistant/status", "online", false)
-		eventually(t, "a document after a birth", func() bool { return b.containing(u.configTopic(a.ID), "Lake") > before })
+		fleettest.Eventually(t, "a document after a birth", func() bool { return b.containing(u.configTopic(a.ID), "Lake") > before })
 		b.say("homeassistant/status", "offline", false)
 
 		h.want(200, "editor", "DELETE", "/iot/v2/things/"+a.ID+"?force=true", nil, nil)
-		eventually(t, "that it is gone", func() bool { return len(b.all("ardesia/"+a.ID)) == 0 && len(b.all("homeassistant/device")) == 0 })
-		eventually(t, "that nothing is remembered of it", func() bool { return h.rows("homeassistant_thing") == 0 })
+		fleettest.Eventually(t, "that it is gone", func() bool { return len(b.all("ardesia/"+a.ID)) == 0 && len(b.all("homeassistant/device")) == 0 })
+		fleettest.Eventually(t, "that nothing is remembered of it", func() bool { return h.rows("homeassistant_thing") == 0 })
 		if s := h.shown().State; s.Things != 0 || s.Entities != 0 || s.Sent == 0 || s.LastError != "" {
 			t.Errorf("state %+v", s)
 		}
@@ -86,15 +87,15 @@ func TestThingsAreChosenByTags(t *testing.T) {
 		room, other := thing.Tag{Key: "room", Value: "hall"}, thing.Tag{Key: "room", Value: "attic"}
 		a, b := h.thing("a", map[string]string{"x": "INT"}, room), h.thing("b", map[string]string{"x": "INT"}, other)
 		h.bridged(map[string]any{"tags": []string{"room:hall"}})
-		eventually(t, "the one with the tag", func() bool { return h.document(a).Device.Name == "a" })
+		fleettest.Eventually(t, "the one with the tag", func() bool { return h.document(a).Device.Name == "a" })
 		h.want(200, "editor", "PUT", "/iot/v2/things/"+b.ID+"/tags", map[string]string{"key": "room", "value": "hall"}, nil)
-		eventually(t, "the one that got it", func() bool { return h.document(b).Device.Name == "b" })
+		fleettest.Eventually(t, "the one that got it", func() bool { return h.document(b).Device.Name == "b" })
 		h.want(200, "editor", "DELETE", "/iot/v2/things/"+a.ID+"/tags/room", nil, nil)
-		eventually(t, "that the one that lost it is gone", func() bool {
+		fleettest.Eventually(t, "that the one that lost it is gone", func() bool {
 			return len(h.broker.all("homeassistant/")) == 1 && len(h.broker.all("ardesia/"+a.ID)) == 0
 		})
 		h.bridged(map[string]any{"tags": []string{"room:attic"}})
-		eventually(t, "that none is chosen", func() bool { return len(h.broker.all("homeassistant/")) == 0 })
+		fleettest.Eventually(t, "that none is chosen", func() bool { return len(h.broker.all("homeassistant/")) == 0 })
 		if w := h.shown(); len(w.Tags) != 1 || w.Tags[0] != "room:attic" {
 			t.Errorf("tags %v", w.Tags)
 		}
@@ -109,19 +110,19 @@ func TestCommandsAreCarriedOut(t *testing.T) {
 		a := h.thing("a", map[string]string{"lamp": "HOME_DIMMED_LIGHT", "level": "FLOAT", "on": "STATUS", "sensor": "FLOAT", "text": "CHARSTRING"})
 		h.say(a, "sensor", "1")
 		h.bridged(nil)
-		eventually(t, "that it is announced", func() bool { return h.shown().State.Entities == 5 })
+		fleettest.Eventually(t, "that it is announced", func() bool { return h.shown().State.Entities == 5 })
 		order := func(variable, payload string) { h.broker.say(u.commandTopic(a.ID, variable), payload, false) }
 		for _, c := range [][3]string{{"on", "ON", "true"}, {"level", "4.5", "4.5"}, {"text", "hello", `"hello"`}, {"lamp", `{"state":"ON","brightness":30}`, `{"bri":30,"swi":true}`}} {
 			h.clock.Pass(time.Millisecond)
 			order(c[0], c[1])
-			eventually(t, "a command", func() bool { return h.value(a, c[0]) == c[2] })
+			fleettest.Eventually(t, "a command", func() bool { return h.value(a, c[0]) == c[2] })
 		}
-		eventually(t, "the state that follows", func() bool {
+		fleettest.Eventually(t, "the state that follows", func() bool {
 			return h.broker.kept(u.stateTopic(a.ID, "lamp")) == `{"state":"ON","brightness":30,"color_mode":"brightness"}` && h.broker.kept(u.stateTopic(a.ID, "text")) == `"hello"`
 		})
 		counted := func(taken, refused int64) {
 			t.Helper()
-			eventually(t, "a count", func() bool { return h.shown().State.Taken == taken })
+			fleettest.Eventually(t, "a count", func() bool { return h.shown().State.Taken == taken })
 			if s := h.shown().State; s.Refused != refused {
 				t.Errorf("state %+v", s)
 			}
@@ -135,7 +136,7 @@ func TestCommandsAreCarriedOut(t *testing.T) {
 		}
 		for n, c := range [][2]string{{"level", "warm"}, {"sensor", "3"}, {"nowhere", "3"}, {"level", strings.Repeat("1", maxCommand+1)}, {"on", "true"}, {"lamp", `{"state":"ON","brightness":101}`}} {
 			order(c[0], c[1])
-			eventually(t, "a refusal of "+c[0], func() bool { return h.shown().State.Refused == int64(n+1) })
+			fleettest.Eventually(t, "a refusal of "+c[0], func() bool { return h.shown().State.Refused == int64(n+1) })
 		}
 		if s := h.shown().State; !strings.Contains(s.LastRefusal, "bri goes from 0 to 100") {
 			t.Errorf("the last was refused with %q", s.LastRefusal)
@@ -145,30 +146,30 @@ func TestCommandsAreCarriedOut(t *testing.T) {
 		h.broker.say(u.stateTopic(a.ID, "on"), "OFF", false)
 		h.broker.say(u.Topics+"/x/set", "OFF", false)
 		order("on", "OFF")
-		eventually(t, "the next command", func() bool { return h.value(a, "on") == "false" })
+		fleettest.Eventually(t, "the next command", func() bool { return h.value(a, "on") == "false" })
 		counted(6, 6)
 		// A command that the broker keeps is not carried out by who comes later.
 		h.broker.say(u.commandTopic(a.ID, "on"), "ON", true)
-		eventually(t, "that one who is there hears it", func() bool { return h.value(a, "on") == "true" })
+		fleettest.Eventually(t, "that one who is there hears it", func() bool { return h.value(a, "on") == "true" })
 		order("on", "OFF")
-		eventually(t, "off", func() bool { return h.value(a, "on") == "false" })
+		fleettest.Eventually(t, "off", func() bool { return h.value(a, "on") == "false" })
 		h.broker.ln.shut(true)
-		eventually(t, "that the broker is lost", func() bool { return h.shown().State.Status != string(Connected) })
+		fleettest.Eventually(t, "that the broker is lost", func() bool { return h.shown().State.Status != string(Connected) })
 		h.broker.ln.shut(false)
 		h.connected()
-		eventually(t, "that the one that is kept is refused", func() bool { return h.shown().State.Refused == 7 || h.value(a, "on") == "true" })
+		fleettest.Eventually(t, "that the one that is kept is refused", func() bool { return h.shown().State.Refused == 7 || h.value(a, "on") == "true" })
 		if h.value(a, "on") != "false" {
 			t.Error("a command of before was carried out again")
 		}
 
 		h.bridged(map[string]any{"writes": false})
-		eventually(t, "that it is announced without", func() bool { return strings.Contains(h.broker.kept(u.configTopic(a.ID)), "binary_sensor") })
+		fleettest.Eventually(t, "that it is announced without", func() bool { return strings.Contains(h.broker.kept(u.configTopic(a.ID)), "binary_sensor") })
 		if strings.Contains(h.broker.kept(u.configTopic(a.ID)), "command_topic") {
 			t.Errorf("%s", h.broker.kept(u.configTopic(a.ID)))
 		}
 		order("on", "ON")
 		h.say(a, "sensor", "5")
-		eventually(t, "a value after the command", func() bool { return h.broker.kept(u.stateTopic(a.ID, "sensor")) == "5" })
+		fleettest.Eventually(t, "a value after the command", func() bool { return h.broker.kept(u.stateTopic(a.ID, "sensor")) == "5" })
 		if h.value(a, "on") != "false" {
 			t.Error("a command was carried out though Home Assistant may not write")
 		}
@@ -186,12 +187,12 @@ func TestTheBrokerIsAway(t *testing.T) {
 			h.say(one, "x", "1")
 		}
 		h.bridged(nil)
-		eventually(t, "three states", func() bool {
+		fleettest.Eventually(t, "three states", func() bool {
 			return b.kept(u.stateTopic(a.ID, "x")) == "1" && b.kept(u.stateTopic(gone.ID, "x")) == "1" && b.kept(u.stateTopic(late.ID, "x")) == "1"
 		})
 		b.ln.shut(true)
-		eventually(t, "that it is lost", func() bool { return h.shown().State.Status != string(Connected) })
-		eventually(t, "the last will", func() bool { return b.kept(u.availabilityTopic(space)) == offline })
+		fleettest.Eventually(t, "that it is lost", func() bool { return h.shown().State.Status != string(Connected) })
+		fleettest.Eventually(t, "the last will", func() bool { return b.kept(u.availabilityTopic(space)) == offline })
 		if s := h.shown().State; s.LastError == "" || s.ConnectedSince != nil || s.LastErrorAt == nil {
 			t.Errorf("state %+v", s)
 		}
@@ -206,9 +207,9 @@ func TestTheBrokerIsAway(t *testing.T) {
 		}
 		before := b.containing(u.stateTopic(a.ID, "x"), "")
 		b.ln.shut(false)
-		eventually(t, "the latest value", func() bool { return b.kept(u.stateTopic(a.ID, "x")) == "49" })
-		eventually(t, "that the erased one is gone", func() bool { return len(b.all("ardesia/"+gone.ID))+len(b.all(u.configTopic(gone.ID))) == 0 })
-		eventually(t, "that the bridge is there", func() bool { return b.kept(u.availabilityTopic(space)) == online })
+		fleettest.Eventually(t, "the latest value", func() bool { return b.kept(u.stateTopic(a.ID, "x")) == "49" })
+		fleettest.Eventually(t, "that the erased one is gone", func() bool { return len(b.all("ardesia/"+gone.ID))+len(b.all(u.configTopic(gone.ID))) == 0 })
+		fleettest.Eventually(t, "that the bridge is there", func() bool { return b.kept(u.availabilityTopic(space)) == online })
 		if n := b.containing(u.stateTopic(a.ID, "x"), "") - before; n > 3 {
 			t.Errorf("one value was told %d times", n)
 		}
@@ -223,9 +224,9 @@ func TestTheBrokerIsAway(t *testing.T) {
 		}
 		h.again()
 		h.connected()
-		eventually(t, "that it is gone, with states whose names nobody here knows", func() bool { return len(b.all("ardesia/"+late.ID))+len(b.all(u.configTopic(late.ID))) == 0 })
+		fleettest.Eventually(t, "that it is gone, with states whose names nobody here knows", func() bool { return len(b.all("ardesia/"+late.ID))+len(b.all(u.configTopic(late.ID))) == 0 })
 		key := componentKey(number, property(a, "y").ID)
-		eventually(t, "that the property is gone", func() bool {
+		fleettest.Eventually(t, "that the property is gone", func() bool {
 			return b.containing(u.configTopic(a.ID), `"`+key+`":{"platform":"number"}`) == 1 && !strings.Contains(b.kept(u.configTopic(a.ID)), key)
 		})
 		if n := h.rows("homeassistant_thing"); n != 1 {
@@ -279,16 +280,16 @@ func TestSettingUp(t *testing.T) {
 			t.Error("the password did not stay")
 		}
 		a := h.thing("a", map[string]string{"x": "INT"})
-		eventually(t, "that it is announced", func() bool { return h.document(a).Device.Name == "a" })
+		fleettest.Eventually(t, "that it is announced", func() bool { return h.document(a).Device.Name == "a" })
 
 		// Off is off, and keeps what is announced; another prefix takes it along.
 		h.want(200, "admin", "PUT", path, map[string]any{"broker": h.broker.address(), "user": "ardesia", "enabled": false}, nil)
-		eventually(t, "that it says goodbye", func() bool { return h.broker.kept("ardesia/"+space+"/availability") == offline })
+		fleettest.Eventually(t, "that it says goodbye", func() bool { return h.broker.kept("ardesia/"+space+"/availability") == offline })
 		if w := h.shown(); w.State.Status != string(Off) || h.document(a).Device.Name != "a" {
 			t.Errorf("off is %+v", w.State)
 		}
 		h.bridged(map[string]any{"user": "ardesia", "topic_prefix": "house/ardesia", "discovery_prefix": "found"})
-		eventually(t, "that it is elsewhere", func() bool {
+		fleettest.Eventually(t, "that it is elsewhere", func() bool {
 			return len(h.broker.all("ardesia/"))+len(h.broker.all("homeassistant/device/")) == 0 && len(h.broker.all("found/device/")) == 1
 		})
 		var out wireRemoved
@@ -303,7 +304,7 @@ func TestSettingUp(t *testing.T) {
 
 		// With its space it goes, in any order and twice.
 		h.bridged(nil)
-		eventually(t, "that it is announced again", func() bool { return h.document(a).Device.Name == "a" })
+		fleettest.Eventually(t, "that it is announced again", func() bool { return h.document(a).Device.Name == "a" })
 		for range 2 {
 			if err := h.EraseSpace(t.Context(), access.Actor{Kind: access.System}, space); err != nil {
 				t.Fatal(err)
@@ -351,7 +352,7 @@ func TestTroubleIsToldInWords(t *testing.T) {
 		"mqtts://" + h.broker.address()[len("mqtt://"):]: "",
 	} {
 		h.want(200, "admin", "PUT", path, map[string]any{"broker": address}, nil)
-		eventually(t, "trouble with "+address, func() bool { return h.shown().State.LastError != "" })
+		fleettest.Eventually(t, "trouble with "+address, func() bool { return h.shown().State.LastError != "" })
 		if got := h.shown().State; !strings.Contains(got.LastError, want) || got.Status == string(Connected) {
 			t.Errorf("%s: %q, want %q", address, got.LastError, want)
 		}

@@ -298,7 +298,7 @@ func (h *house) shown() (w wireBridge) {
 
 func (h *house) connected() {
 	h.t.Helper()
-	eventually(h.t, "a connection", func() bool { return h.shown().State.Status == string(Connected) })
+	fleettest.Eventually(h.t, "a connection", func() bool { return h.shown().State.Status == string(Connected) })
 }
 
 // document is what is announced of a thing.
@@ -325,22 +325,6 @@ func (h *house) rows(table string) (n int) {
 func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
 	return doortest.Want(h.t, h.http, status, as, method, path, body, out)
-}
-
-// eventually waits until ok says true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("%s did not happen", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // nobody hangs up on who comes.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 )
 
@@ -59,7 +60,7 @@ func TestChangedInTheMiddle(t *testing.T) {
 		for _, value := range []string{"1", "2", "3"} {
 			h.say(a, "x", value)
 		}
-		eventually(t, "a first try", func() bool { return len(h.receiver.all("/a")) > 0 })
+		fleettest.Eventually(t, "a first try", func() bool { return len(h.receiver.all("/a")) > 0 })
 		h.receiver.answers(func(path string, _ int) int {
 			if path == "/a" {
 				h.hook(a, "/b")

@@ -15,6 +15,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/outbound"
 	"github.com/ardesia-iot/ardesia/internal/base/webhook"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -37,7 +38,7 @@ func TestValuesAreTold(t *testing.T) {
 		})
 		h.say(a, "x", "3.5")
 		h.write(a, "fleeting y", "true")
-		if err := h.Things.Report(t.Context(), editor, a.ID, []thing.Write{{Property: property(a, "x"), JSON: json.RawMessage("4")}, {Property: property(a, "fleeting y"), JSON: json.RawMessage("false")}}); err != nil {
+		if err := h.Things.Report(t.Context(), editor, a.ID, []thing.Write{{Property: fleettest.PropertyID(a, "x"), JSON: json.RawMessage("4")}, {Property: fleettest.PropertyID(a, "fleeting y"), JSON: json.RawMessage("false")}}); err != nil {
 			t.Fatal(err)
 		}
 		want := "x=3.5 fleeting y=true x=4 fleeting y=false"
@@ -65,7 +66,7 @@ func TestValuesAreTold(t *testing.T) {
 		if e.ThingID != a.ID || e.DeviceID != a.Device || e.WebhookID != h.shown(a).ID || len(e.Values) != 1 {
 			t.Errorf("event %+v", e)
 		}
-		if v := e.Values[0]; v.ID != property(a, "x") || !v.Persist || v.CreatedBy != a.Device || v.UpdatedAt.Before(noon) {
+		if v := e.Values[0]; v.ID != fleettest.PropertyID(a, "x") || !v.Persist || v.CreatedBy != a.Device || v.UpdatedAt.Before(noon) {
 			t.Errorf("value %+v", v)
 		}
 		if v := taken[1].Values[0]; v.Persist || v.CreatedBy != editor.ID {
@@ -74,7 +75,7 @@ func TestValuesAreTold(t *testing.T) {
 		if len(taken[2].Values) != 2 {
 			t.Errorf("a message of two values is %+v", taken[2])
 		}
-		eventually(t, "that what became of it is kept", func() bool { return h.shown(a).Health.Queued == 0 })
+		fleettest.Eventually(t, "that what became of it is kept", func() bool { return h.shown(a).Health.Queued == 0 })
 		if w := h.shown(a); w.Health.State != "ok" || w.Health.Delivered != 3 || w.Health.Queued != 0 || *w.Health.LastStatus != 200 {
 			t.Errorf("health %+v", w.Health)
 		}
@@ -94,7 +95,7 @@ func TestValuesAreTold(t *testing.T) {
 			t.Error("a new webhook has the ID of the old one")
 		}
 		h.want(200, "editor", "DELETE", "/iot/v2/things/"+a.ID+"?force=true", nil, nil)
-		eventually(t, "that nothing is left", func() bool { return h.rows("hook") == 0 && h.rows("hook_event") == 0 })
+		fleettest.Eventually(t, "that nothing is left", func() bool { return h.rows("hook") == 0 && h.rows("hook_event") == 0 })
 	})
 }
 
@@ -117,7 +118,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		const extra = 30
 		done := make(chan error, most+extra)
 		for n := range most + extra {
-			p := series.Point{Series: property(a, "x"), Thing: a.ID, Space: space, At: noon.Add(time.Duration(n) * time.Millisecond), Value: series.Value{Kind: series.Int, Int: int64(n)}}
+			p := series.Point{Series: fleettest.PropertyID(a, "x"), Thing: a.ID, Space: space, At: noon.Add(time.Duration(n) * time.Millisecond), Value: series.Value{Kind: series.Int, Int: int64(n)}}
 			h.History.Enqueue([]series.Point{p}, func(err error) { done <- err })
 		}
 		for range most + extra {
@@ -125,12 +126,12 @@ func TestQueuesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "that all is queued", func() bool { return h.Counts().Queued == most+extra })
+		fleettest.Eventually(t, "that all is queued", func() bool { return h.Counts().Queued == most+extra })
 		w := h.shown(a)
 		if w.Health.Queued != most || w.Health.Dropped != extra || h.rows("hook_event") != most || h.Counts().Dropped != extra {
 			t.Errorf("health %+v, %d rows", w.Health, h.rows("hook_event"))
 		}
-		eventually(t, "a try", func() bool { return h.shown(a).Health.State == "failing" })
+		fleettest.Eventually(t, "a try", func() bool { return h.shown(a).Health.State == "failing" })
 		h.receiver.answers(nil)
 		h.passing(time.Second, "that the rest is told", func() bool { return h.shown(a).Health.Queued == 0 })
 		var first string
@@ -156,12 +157,12 @@ func TestQueuesAreBoundedInBytes(t *testing.T) {
 	for n := range 5 {
 		h.say(a, "x", strconv.Quote(fmt.Sprint(n)+strings.Repeat("x", 6<<10)))
 	}
-	eventually(t, "that all is queued", func() bool { return h.Counts().Queued == 5 })
+	fleettest.Eventually(t, "that all is queued", func() bool { return h.Counts().Queued == 5 })
 	if w := h.shown(a); w.Health.Queued != 3 || w.Health.Dropped != 2 {
 		t.Errorf("health %+v", w.Health)
 	}
 	h.say(a, "x", strconv.Quote(strings.Repeat("y", 16<<10)))
-	eventually(t, "that it is queued", func() bool { return h.Counts().Queued == 6 })
+	fleettest.Eventually(t, "that it is queued", func() bool { return h.Counts().Queued == 6 })
 	if w := h.shown(a); w.Health.Queued != 1 {
 		t.Errorf("health %+v", w.Health)
 	}
@@ -202,7 +203,7 @@ func TestWebhooksThatNobodyTakesAreTurnedOff(t *testing.T) {
 			}
 			return all
 		}
-		eventually(t, "letters", func() bool { return len(letters()) >= 3 })
+		fleettest.Eventually(t, "letters", func() bool { return len(letters()) >= 3 })
 		if all := letters(); len(all) != 3 {
 			t.Errorf("letters %v", all)
 		}
@@ -335,7 +336,7 @@ func TestWebhooksReachNobodysOwnMachines(t *testing.T) {
 	a := h.thing("a", map[string]string{"x": "FLOAT"})
 	h.hook(a, "/a")
 	h.say(a, "x", "1")
-	eventually(t, "a try", func() bool { return h.shown(a).Health.LastResult == "banned" })
+	fleettest.Eventually(t, "a try", func() bool { return h.shown(a).Health.LastResult == "banned" })
 	if n := len(h.receiver.all("/a")); n != 0 {
 		t.Errorf("%d calls came", n)
 	}
@@ -361,9 +362,9 @@ func TestCutsMissNothing(t *testing.T) {
 			on.Store(true)
 			h.say(a, "x", "1")
 			if step == "told" || step == "tried" {
-				eventually(t, "a call", func() bool { return len(h.receiver.all("/a")) > 0 })
+				fleettest.Eventually(t, "a call", func() bool { return len(h.receiver.all("/a")) > 0 })
 			} else {
-				eventually(t, "that it is durable", func() bool { _, ok := h.History.Last(property(a, "x")); return ok })
+				fleettest.Eventually(t, "that it is durable", func() bool { _, ok := h.History.Last(fleettest.PropertyID(a, "x")); return ok })
 			}
 			h.stop()
 			on.Store(false)
@@ -388,7 +389,7 @@ func TestCutsMissNothing(t *testing.T) {
 			if len(ids) != 2 {
 				t.Errorf("told %v", ids)
 			}
-			eventually(t, "that nothing waits", func() bool { return h.rows("hook_event") == 0 })
+			fleettest.Eventually(t, "that nothing waits", func() bool { return h.rows("hook_event") == 0 })
 			if n := h.shown(a).Health.Queued; n != 0 {
 				t.Errorf("%d events are said to wait", n)
 			}

@@ -271,7 +271,7 @@ func (h *house) shown(t thing.Thing) (w wireHook) {
 // passing moves the clock until ok says true.
 func (h *house) passing(step time.Duration, what string, ok func() bool) {
 	h.t.Helper()
-	eventually(h.t, what, func() bool { h.clock.Pass(step); return ok() })
+	fleettest.Eventually(h.t, what, func() bool { h.clock.Pass(step); return ok() })
 }
 
 // thing makes a thing with a board and properties of the given types, called as the keys say.
@@ -296,20 +296,11 @@ func (h *house) thing(name string, types map[string]string) thing.Thing {
 	return t
 }
 
-func property(t thing.Thing, name string) string {
-	for _, p := range t.Properties {
-		if p.Name == name {
-			return p.ID
-		}
-	}
-	panic("no property " + name)
-}
-
 // say has the board of a thing say a value.
 func (h *house) say(t thing.Thing, name, value string) {
 	h.t.Helper()
 	h.clock.Pass(time.Millisecond)
-	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: fleettest.PropertyID(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -318,7 +309,7 @@ func (h *house) say(t thing.Thing, name, value string) {
 func (h *house) write(t thing.Thing, name, value string) {
 	h.t.Helper()
 	h.clock.Pass(time.Millisecond)
-	if err := h.Things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	if err := h.Things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: fleettest.PropertyID(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -327,20 +318,4 @@ func (h *house) write(t thing.Thing, name, value string) {
 func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
 	return doortest.Want(h.t, h.http, status, as, method, path, body, out)
-}
-
-// eventually waits until ok says true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("%s did not happen", what)
-		case <-tick.C:
-		}
-	}
 }

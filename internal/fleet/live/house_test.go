@@ -148,20 +148,11 @@ func property(name string) thing.Property {
 	return thing.Property{Name: name, Type: thing.TypeOf(kind), Permission: thing.ReadWrite, Strategy: thing.OnChange, Persist: !strings.HasPrefix(name, "fleeting")}
 }
 
-func idOf(t thing.Thing, name string) string {
-	for _, p := range t.Properties {
-		if p.Name == name {
-			return p.ID
-		}
-	}
-	panic("no property " + name)
-}
-
 // say has the board of a thing say a value.
 func (h *house) say(t thing.Thing, name, value string) {
 	h.t.Helper()
 	h.clock.Pass(time.Millisecond)
-	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: idOf(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: fleettest.PropertyID(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -231,20 +222,4 @@ func things(all ...thing.Thing) string {
 		q.Add("thing", t.ID)
 	}
 	return q.Encode()
-}
-
-// eventually waits until ok says true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(livetest.Patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("%s did not happen", what)
-		case <-tick.C:
-		}
-	}
 }

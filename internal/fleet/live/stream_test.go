@@ -15,6 +15,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/live/livetest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
@@ -36,7 +37,7 @@ func TestValuesAreToldAsTheAPIShowsThem(t *testing.T) {
 		h.say(a, "fleeting", "7")
 		h.say(b, "number", "1")
 		got := map[string]livetest.Value{}
-		for _, v := range all.Until(idOf(b, "number"), "1") {
+		for _, v := range all.Until(fleettest.PropertyID(b, "number"), "1") {
 			got[v.Property] = v
 		}
 		for _, th := range []thing.Thing{a, b} {
@@ -51,7 +52,7 @@ func TestValuesAreToldAsTheAPIShowsThem(t *testing.T) {
 				}
 			}
 		}
-		if only := one.Until(idOf(b, "number"), "1"); len(only) != 1 {
+		if only := one.Until(fleettest.PropertyID(b, "number"), "1"); len(only) != 1 {
 			t.Errorf("who asked for one thing heard %v", only)
 		}
 	})
@@ -77,7 +78,7 @@ func TestValuesAreCoalesced(t *testing.T) {
 				t.Fatal("a property came twice in one flush")
 			}
 			seen[v.Property] = true
-			if v.Property != idOf(a, "number") {
+			if v.Property != fleettest.PropertyID(a, "number") {
 				continue
 			}
 			now, err := strconv.Atoi(string(v.Value))
@@ -100,7 +101,7 @@ func TestAStreamGoesOn(t *testing.T) {
 			t.Errorf("hello says %s", hello.Data)
 		}
 		h.say(a, "number", "1")
-		l.Until(idOf(a, "number"), "1")
+		l.Until(fleettest.PropertyID(a, "number"), "1")
 		l.Leave()
 		h.say(a, "number", "2")
 		h.say(a, "other", "3")
@@ -110,7 +111,7 @@ func TestAStreamGoesOn(t *testing.T) {
 			t.Errorf("it goes on with %+v, want from %s", hello, l.Last)
 		}
 		missed := map[string]string{}
-		for missed[idOf(a, "number")] != "4" || missed[idOf(a, "other")] != "3" {
+		for missed[fleettest.PropertyID(a, "number")] != "4" || missed[fleettest.PropertyID(a, "other")] != "3" {
 			for _, v := range again.Next("values").Values(t) { // in any order: what was told while nobody listened is not remembered
 				missed[v.Property] = string(v.Value)
 			}
@@ -118,14 +119,14 @@ func TestAStreamGoesOn(t *testing.T) {
 		// A property that went meanwhile is not told of.
 		again.Leave()
 		h.say(a, "other", "5")
-		if err := h.Things.DeleteProperty(t.Context(), editor, a.ID, idOf(a, "other"), true); err != nil {
+		if err := h.Things.DeleteProperty(t.Context(), editor, a.ID, fleettest.PropertyID(a, "other"), true); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "that the property is forgotten", func() bool {
+		fleettest.Eventually(t, "that the property is forgotten", func() bool {
 			b, _ := h.board(editor.Space)
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			return b.items[key{aValue, idOf(a, "other")}] == nil
+			return b.items[key{aValue, fleettest.PropertyID(a, "other")}] == nil
 		})
 		once, _ := h.listen("editor", things(a), again.Last)
 		if e := once.Next("reload"); e.Data != `{"reason":"thing","thing":"`+a.ID+`"}` {
@@ -159,7 +160,7 @@ func TestStrangersHearNothing(t *testing.T) {
 				t.Errorf("of a thing that is another's, or not there, is said %s", e.Data)
 			}
 		}
-		answer, _ := h.ask("stranger", "dashboard="+h.private(idOf(a, "number")), "")
+		answer, _ := h.ask("stranger", "dashboard="+h.private(fleettest.PropertyID(a, "number")), "")
 		if answer.StatusCode != http.StatusNotFound {
 			t.Errorf("another's dashboard is answered with %d", answer.StatusCode)
 		}
@@ -204,19 +205,19 @@ func (h *house) private(property string) string {
 func TestGuestsHearWhatIsLent(t *testing.T) {
 	eachHouse(t, hasty, func(t *testing.T, h *house) {
 		a := h.thing("a", "shown", "hidden")
-		d := h.share(access.Read, idOf(a, "shown"))
+		d := h.share(access.Read, fleettest.PropertyID(a, "shown"))
 		for name, query := range map[string]string{"by dashboard": "dashboard=" + d.ID, "by thing": things(a)} {
 			l, _ := h.listen("stranger", query+"&devices=all", "")
 			h.say(a, "hidden", "1")
 			leave := h.connect(a)
 			leave()
 			h.say(a, "shown", "2")
-			if got := l.Until(idOf(a, "shown"), "2"); len(got) != 1 {
+			if got := l.Until(fleettest.PropertyID(a, "shown"), "2"); len(got) != 1 {
 				t.Errorf("%s: a guest heard %v", name, got)
 			}
 			// The dashboard shows the other property now.
 			if _, err := h.boards.Update(t.Context(), editor, d.ID, func(d *dashboard.Dashboard) error {
-				d.Widgets[0].Variables = []string{idOf(a, "hidden")}
+				d.Widgets[0].Variables = []string{fleettest.PropertyID(a, "hidden")}
 				return nil
 			}); err != nil {
 				t.Fatal(err)
@@ -231,7 +232,7 @@ func TestGuestsHearWhatIsLent(t *testing.T) {
 				if e.Name == "reload" {
 					continue
 				}
-				if got := e.Values(t); len(got) != 1 || got[0].Property != idOf(a, "hidden") {
+				if got := e.Values(t); len(got) != 1 || got[0].Property != fleettest.PropertyID(a, "hidden") {
 					t.Errorf("%s: then a guest heard %+v", name, e)
 				}
 				break
@@ -259,7 +260,7 @@ func TestGuestsHearWhatIsLent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := h.boards.Update(t.Context(), editor, d.ID, func(d *dashboard.Dashboard) error {
-				d.Widgets[0].Variables = []string{idOf(a, "shown")}
+				d.Widgets[0].Variables = []string{fleettest.PropertyID(a, "shown")}
 				return nil
 			}); err != nil {
 				t.Fatal(err)
@@ -271,11 +272,11 @@ func TestGuestsHearWhatIsLent(t *testing.T) {
 func TestMembersHearOfADashboard(t *testing.T) {
 	h := newHouse(t, db.SQLite, hasty)
 	a := h.thing("a", "shown", "hidden")
-	d := h.share(access.Read, idOf(a, "shown"))
+	d := h.share(access.Read, fleettest.PropertyID(a, "shown"))
 	l, _ := h.listen("viewer", "dashboard="+d.ID, "")
 	h.say(a, "hidden", "1")
 	h.say(a, "shown", "2")
-	if got := l.Until(idOf(a, "shown"), "2"); len(got) != 1 {
+	if got := l.Until(fleettest.PropertyID(a, "shown"), "2"); len(got) != 1 {
 		t.Errorf("a member heard %v", got)
 	}
 	if err := h.boards.Delete(t.Context(), editor, d.ID, false); err != nil {
@@ -320,7 +321,7 @@ func TestThingsThatChange(t *testing.T) {
 		}
 		wants(a.ID, all, one)
 		h.say(a, "number", "6")
-		one.Until(idOf(a, "number"), "6")
+		one.Until(fleettest.PropertyID(a, "number"), "6")
 	})
 }
 
@@ -382,11 +383,11 @@ func TestRightsEnd(t *testing.T) {
 			l, _ := h.listen(name, things(a), "")
 			other, _ := h.listen("viewer", things(a), "")
 			h.say(a, "number", "1")
-			l.Until(idOf(a, "number"), "1")
+			l.Until(fleettest.PropertyID(a, "number"), "1")
 			end()
 			l.Ends()
 			h.say(a, "number", "2")
-			other.Until(idOf(a, "number"), "2") // the others go on
+			other.Until(fleettest.PropertyID(a, "number"), "2") // the others go on
 			other.Leave()
 		}
 		l, _ := h.listen("editor", "", "")
@@ -398,8 +399,8 @@ func TestRightsEnd(t *testing.T) {
 			t.Errorf("of another role is said %s", e.Data)
 		}
 		h.say(a, "number", "3")
-		l.Until(idOf(a, "number"), "3")
-		eventually(t, "that one stream is left", func() bool { return h.Counts().Streams == 1 })
+		l.Until(fleettest.PropertyID(a, "number"), "3")
+		fleettest.Eventually(t, "that one stream is left", func() bool { return h.Counts().Streams == 1 })
 	})
 }
 
@@ -438,7 +439,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("counted %+v", c)
 	}
 	first.Leave()
-	eventually(t, "that a place is free", func() bool { return h.Counts().Streams == 3 })
+	fleettest.Eventually(t, "that a place is free", func() bool { return h.Counts().Streams == 3 })
 	h.listen("1", "", "")
 }
 
@@ -455,7 +456,7 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 		h.say(a, fmt.Sprint("text", i%4), `"`+strconv.Itoa(i)+long+`"`)
 		if i%50 == 0 {
 			h.say(a, "number", strconv.Itoa(i))
-			fast.Until(idOf(a, "number"), strconv.Itoa(i))
+			fast.Until(fleettest.PropertyID(a, "number"), strconv.Itoa(i))
 		}
 		b, _ := h.board(editor.Space)
 		b.mu.Lock()
@@ -477,7 +478,7 @@ func TestStop(t *testing.T) {
 	l, _ := h.listen("editor", "", "")
 	h.end()
 	l.Ends()
-	eventually(t, "the end of all streams", func() bool { return h.Counts().Streams == 0 })
+	fleettest.Eventually(t, "the end of all streams", func() bool { return h.Counts().Streams == 0 })
 	refusal, cancel := h.ask("editor", "", "")
 	defer cancel()
 	if refusal.StatusCode != http.StatusServiceUnavailable || refusal.Header.Get("Retry-After") == "" {
@@ -532,11 +533,11 @@ func TestWhatIsLostIsSaid(t *testing.T) {
 	a := h.thing("a", "number")
 	l, _ := h.listen("editor", things(a), "")
 	h.say(a, "number", "1")
-	l.Until(idOf(a, "number"), "1")
+	l.Until(fleettest.PropertyID(a, "number"), "1")
 	b, _ := h.board(editor.Space)
 	b.mu.Lock() // Run waits for the board
 	for range valueQueue + 10 {
-		h.Things.Changes.Publish(thing.Change{Space: editor.Space, Thing: a.ID, Points: []series.Point{{Series: idOf(a, "number")}}})
+		h.Things.Changes.Publish(thing.Change{Space: editor.Space, Thing: a.ID, Points: []series.Point{{Series: fleettest.PropertyID(a, "number")}}})
 	}
 	h.say(a, "number", "2")
 	b.mu.Unlock()
@@ -572,9 +573,9 @@ func TestNobodyListens(t *testing.T) {
 	a := h.thing("a", "number")
 	l, _ := h.listen("editor", "", "")
 	h.say(a, "number", "1")
-	l.Until(idOf(a, "number"), "1")
+	l.Until(fleettest.PropertyID(a, "number"), "1")
 	l.Leave()
-	eventually(t, "that the space is forgotten", func() bool {
+	fleettest.Eventually(t, "that the space is forgotten", func() bool {
 		h.clock.Pass(time.Second)
 		h.Service.mu.RLock()
 		defer h.Service.mu.RUnlock()
@@ -587,7 +588,7 @@ func TestNobodyListens(t *testing.T) {
 	}
 	again.Next("reload")
 	h.say(a, "number", "3")
-	again.Until(idOf(a, "number"), "3")
+	again.Until(fleettest.PropertyID(a, "number"), "3")
 }
 
 func TestBeats(t *testing.T) {

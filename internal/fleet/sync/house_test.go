@@ -170,20 +170,11 @@ func (h *house) thing(name string, types map[string]string) thing.Thing {
 	return t
 }
 
-func property(t thing.Thing, name string) string {
-	for _, p := range t.Properties {
-		if p.Name == name {
-			return p.ID
-		}
-	}
-	panic("no property " + name)
-}
-
 // say has the board of a thing say a value.
 func (h *house) say(t thing.Thing, name, value string) {
 	h.t.Helper()
 	h.clock.Pass(time.Millisecond)
-	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: fleettest.PropertyID(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -192,7 +183,7 @@ func (h *house) say(t thing.Thing, name, value string) {
 func (h *house) write(t thing.Thing, name, value string) {
 	h.t.Helper()
 	h.clock.Pass(time.Millisecond)
-	if err := h.Things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	if err := h.Things.Command(h.t.Context(), editor, t.ID, []thing.Write{{Property: fleettest.PropertyID(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -200,7 +191,7 @@ func (h *house) write(t thing.Thing, name, value string) {
 // value is the last one of a property.
 func (h *house) value(t thing.Thing, name string) string {
 	h.t.Helper()
-	_, p, err := h.Things.Property(h.t.Context(), editor, property(t, name))
+	_, p, err := h.Things.Property(h.t.Context(), editor, fleettest.PropertyID(t, name))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -237,20 +228,4 @@ func (h *house) group(members ...string) wireGroup {
 func (h *house) want(status int, as, method, path string, body any, out any) *httptest.ResponseRecorder {
 	h.t.Helper()
 	return doortest.Want(h.t, h.http, status, as, method, path, body, out)
-}
-
-// eventually waits until ok says true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("%s did not happen", what)
-		case <-tick.C:
-		}
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/senml"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -22,8 +23,8 @@ func TestWhatOneBecomesAllBecome(t *testing.T) {
 		a := h.thing("a", map[string]string{"lamp": "STATUS", "level": "FLOAT"})
 		b := h.thing("b", map[string]string{"lamp": "STATUS", "fleeting level": "FLOAT"})
 		c := h.thing("c", map[string]string{"sensor lamp": "STATUS", "level": "FLOAT"})
-		h.group(property(a, "lamp"), property(b, "lamp"), property(c, "sensor lamp"))
-		h.group(property(a, "level"), property(b, "fleeting level"), property(c, "level"))
+		h.group(fleettest.PropertyID(a, "lamp"), fleettest.PropertyID(b, "lamp"), fleettest.PropertyID(c, "sensor lamp"))
+		h.group(fleettest.PropertyID(a, "level"), fleettest.PropertyID(b, "fleeting level"), fleettest.PropertyID(c, "level"))
 		h.say(a, "lamp", "true")
 		if got := h.value(b, "lamp"); got != "true" {
 			t.Errorf("b is %s", got)
@@ -35,8 +36,8 @@ func TestWhatOneBecomesAllBecome(t *testing.T) {
 			t.Errorf("what only a board sets became %q", got)
 		}
 		h.say(b, "lamp", "true") // it confirms
-		if h.heard(a) != "" || h.values(property(a, "lamp")) != "true" {
-			t.Errorf("a has %s", h.values(property(a, "lamp")))
+		if h.heard(a) != "" || h.values(fleettest.PropertyID(a, "lamp")) != "true" {
+			t.Errorf("a has %s", h.values(fleettest.PropertyID(a, "lamp")))
 		}
 		h.write(b, "lamp", "false")
 		if h.value(a, "lamp") != "false" || h.heard(a) != "lamp=false" || h.heard(b) != "lamp=false" {
@@ -51,17 +52,17 @@ func TestWhatOneBecomesAllBecome(t *testing.T) {
 		for n := range 5 {
 			h.say(a, "level", fmt.Sprint(n))
 		}
-		if got := h.values(property(c, "level")); got != "0 1 2 3 4" {
+		if got := h.values(fleettest.PropertyID(c, "level")); got != "0 1 2 3 4" {
 			t.Errorf("c has %s", got)
 		}
 		h.say(b, "fleeting level", "7.5")
-		if h.value(a, "level") != "7.5" || h.values(property(c, "level")) != "0 1 2 3 4 7.5" || h.value(b, "fleeting level") != "7.5" {
-			t.Errorf("a is %s, c has %s", h.value(a, "level"), h.values(property(c, "level")))
+		if h.value(a, "level") != "7.5" || h.values(fleettest.PropertyID(c, "level")) != "0 1 2 3 4 7.5" || h.value(b, "fleeting level") != "7.5" {
+			t.Errorf("a is %s, c has %s", h.value(a, "level"), h.values(fleettest.PropertyID(c, "level")))
 		}
 		// A clock that is ahead hides nothing, and what is older than what there is changes nothing.
 		report := func(th thing.Thing, at time.Time, value string) {
 			t.Helper()
-			if err := h.Things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: property(th, "level"), JSON: json.RawMessage(value), At: at}}); err != nil {
+			if err := h.Things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: fleettest.PropertyID(th, "level"), JSON: json.RawMessage(value), At: at}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -81,7 +82,7 @@ func TestWhatOneBecomesAllBecome(t *testing.T) {
 		if h.value(c, "level") != "12" {
 			t.Errorf("after a start c is %s", h.value(c, "level"))
 		}
-		eventually(t, "that a board is told whose thing has to be looked up", func() bool { return h.heard(c) == "level=12" })
+		fleettest.Eventually(t, "that a board is told whose thing has to be looked up", func() bool { return h.heard(c) == "level=12" })
 		if n := h.Counts(); n.Copies != 2 {
 			t.Errorf("counts %+v", n)
 		}
@@ -96,7 +97,7 @@ func TestMembersThatAreNotWhatTheyWere(t *testing.T) {
 		var ids []string
 		for n := range 5 {
 			th := h.thing(fmt.Sprint("t", n), map[string]string{"x": "FLOAT"})
-			all, ids = append(all, th), append(ids, property(th, "x"))
+			all, ids = append(all, th), append(ids, fleettest.PropertyID(th, "x"))
 		}
 		g := h.group(ids...)
 		states := func() (text string) {
@@ -138,8 +139,8 @@ func TestMembersThatAreNotWhatTheyWere(t *testing.T) {
 		}
 		// They may stay when others come, and the type stays.
 		six := h.thing("six", map[string]string{"x": "FLOAT", "y": "INT"})
-		h.want(200, "editor", "POST", "/iot/v1/sync/"+g.ID, map[string]any{"properties": append(append([]string{}, ids...), property(six, "x"))}, nil)
-		h.want(400, "editor", "POST", "/iot/v1/sync/"+g.ID, map[string]any{"properties": []string{ids[0], property(six, "y")}}, nil)
+		h.want(200, "editor", "POST", "/iot/v1/sync/"+g.ID, map[string]any{"properties": append(append([]string{}, ids...), fleettest.PropertyID(six, "x"))}, nil)
+		h.want(400, "editor", "POST", "/iot/v1/sync/"+g.ID, map[string]any{"properties": []string{ids[0], fleettest.PropertyID(six, "y")}}, nil)
 		h.say(six, "x", "8")
 		if h.value(all[0], "x") != "8" {
 			t.Error("who came later gives nothing")
@@ -152,7 +153,7 @@ func TestGroupsOverHTTP(t *testing.T) {
 	t.Parallel()
 	eachHouse(t, func(t *testing.T, h *house) {
 		a, b := h.thing("a", map[string]string{"x": "FLOAT", "y": "FLOAT", "n": "INT", "sensor": "FLOAT"}), h.thing("b", map[string]string{"x": "FLOAT", "y": "FLOAT", "sensor": "FLOAT"})
-		ax, bx := property(a, "x"), property(b, "x")
+		ax, bx := fleettest.PropertyID(a, "x"), fleettest.PropertyID(b, "x")
 		for name, c := range map[string]struct {
 			body   any
 			status int
@@ -163,9 +164,9 @@ func TestGroupsOverHTTP(t *testing.T) {
 			"no ID":           {map[string]any{"properties": []string{ax, "x"}}, 400, "invalid-sync"},
 			"too many":        {map[string]any{"properties": make([]string, maxMembers+1)}, 400, ""},
 			"none":            {map[string]any{}, 400, ""},
-			"two types":       {map[string]any{"properties": []string{ax, property(a, "n")}}, 400, "sync-type"},
+			"two types":       {map[string]any{"properties": []string{ax, fleettest.PropertyID(a, "n")}}, 400, "sync-type"},
 			"another type":    {map[string]any{"type": "INT", "properties": []string{ax, bx}}, 400, "sync-type"},
-			"sensors alone":   {map[string]any{"properties": []string{property(a, "sensor"), property(b, "sensor")}}, 400, "sync-read-only"},
+			"sensors alone":   {map[string]any{"properties": []string{fleettest.PropertyID(a, "sensor"), fleettest.PropertyID(b, "sensor")}}, 400, "sync-read-only"},
 			"what is not":     {map[string]any{"properties": []string{ax, "3f2504e0-4f89-41d3-9a0c-0305e82c3301"}}, 404, "property-not-found"},
 			"no list":         {map[string]any{"properties": "x"}, 400, ""},
 			"a list of lists": {map[string]any{"properties": []any{[]any{ax}, bx}}, 400, ""},
@@ -180,7 +181,7 @@ func TestGroupsOverHTTP(t *testing.T) {
 		if g.Type != "FLOAT" || len(g.Properties) != 2 || g.Properties[1] != (wireMember{ID: bx, State: Part, Name: "x", VariableName: "x", Permission: "READ_WRITE", Type: "FLOAT", ThingID: b.ID, ThingName: "b"}) {
 			t.Errorf("made %+v", g)
 		}
-		h.want(409, "editor", "PUT", "/iot/v1/sync", map[string]any{"properties": []string{ax, property(b, "y")}}, nil)
+		h.want(409, "editor", "PUT", "/iot/v1/sync", map[string]any{"properties": []string{ax, fleettest.PropertyID(b, "y")}}, nil)
 		var p struct {
 			SyncID string `json:"sync_id"`
 		}
@@ -204,7 +205,7 @@ func TestGroupsOverHTTP(t *testing.T) {
 		if len(list) != 0 {
 			t.Errorf("a stranger sees %+v", list)
 		}
-		h.want(200, "editor", "POST", one, map[string]any{"properties": []string{property(a, "y"), bx}}, nil)
+		h.want(200, "editor", "POST", one, map[string]any{"properties": []string{fleettest.PropertyID(a, "y"), bx}}, nil)
 		h.want(200, "editor", "GET", "/iot/v2/things/"+a.ID+"/properties/"+ax, nil, &p)
 		h.say(a, "x", "1")
 		if h.value(b, "x") != "" {
@@ -224,8 +225,8 @@ func TestGroupsOfASpace(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, db.SQLite, func(c *setting) { c.limit = 1 })
 	a, b := h.thing("a", map[string]string{"x": "FLOAT", "y": "FLOAT"}), h.thing("b", map[string]string{"x": "FLOAT", "y": "FLOAT"})
-	g := h.group(property(a, "x"), property(b, "x"))
-	w := h.want(412, "editor", "PUT", "/iot/v1/sync", map[string]any{"properties": []string{property(a, "y"), property(b, "y")}}, nil)
+	g := h.group(fleettest.PropertyID(a, "x"), fleettest.PropertyID(b, "x"))
+	w := h.want(412, "editor", "PUT", "/iot/v1/sync", map[string]any{"properties": []string{fleettest.PropertyID(a, "y"), fleettest.PropertyID(b, "y")}}, nil)
 	if !strings.Contains(w.Body.String(), "sync-limit") {
 		t.Errorf("%s", w.Body)
 	}
@@ -235,7 +236,7 @@ func TestGroupsOfASpace(t *testing.T) {
 		}
 	}
 	h.want(404, "editor", "GET", "/iot/v1/sync/"+g.ID, nil, nil)
-	if n, err := h.Count(t.Context(), space); err != nil || n != 0 || h.Of(property(a, "x")) != "" {
+	if n, err := h.Count(t.Context(), space); err != nil || n != 0 || h.Of(fleettest.PropertyID(a, "x")) != "" {
 		t.Errorf("%d groups are left: %v", n, err)
 	}
 }
@@ -252,7 +253,7 @@ func TestBoardsThatEcho(t *testing.T) {
 		var ids []string
 		for n := range boards {
 			th := h.thing(fmt.Sprint("t", n), map[string]string{"x": "FLOAT"})
-			all, ids = append(all, th), append(ids, property(th, "x"))
+			all, ids = append(all, th), append(ids, fleettest.PropertyID(th, "x"))
 		}
 		h.group(ids...)
 		type board struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 )
 
@@ -28,13 +29,13 @@ func TestATriggerBeginsWithTheNewestValue(t *testing.T) {
 		t.Helper()
 		h.report(th, name, before)
 		do := func() {
-			if err := h.Things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: property(th, name), JSON: json.RawMessage(meanwhile)}}); err != nil {
+			if err := h.Things.Report(t.Context(), editor, th.ID, []thing.Write{{Property: fleettest.PropertyID(th, name), JSON: json.RawMessage(meanwhile)}}); err != nil {
 				t.Error(err)
 			}
 		}
 		h.clock.Pass(time.Millisecond)
 		between.Store(&do)
-		h.trigger(map[string]any{"property_id": property(th, name), "actions": []any{h.hook("/" + name)}})
+		h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, name), "actions": []any{h.hook("/" + name)}})
 	}
 	begin("was", "true", "false")
 	begin("is", "false", "true")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 )
 
 // A hasty store is one whose callers leave as soon as a change of an action is on disk.
@@ -47,11 +48,11 @@ func TestActionsAreArmed(t *testing.T) {
 		s.store = func(of Store) Store { hasty.Store = of; return hasty }
 	})
 	th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
-	one := h.trigger(map[string]any{"property_id": property(th, "lamp")})
-	two := h.trigger(map[string]any{"property_id": property(th, "lamp")})
+	one := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp")})
+	two := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp")})
 	actions := func(want ...int) {
 		t.Helper()
-		eventually(t, "that actions are armed", func() bool {
+		fleettest.Eventually(t, "that actions are armed", func() bool {
 			return len(h.current(one.ID).actions) == want[0] && len(h.current(two.ID).actions) == want[1]
 		})
 	}

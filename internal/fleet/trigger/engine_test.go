@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 )
 
@@ -12,10 +13,10 @@ func TestRulesChangeWithinABatch(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, db.SQLite)
 	th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
-	tr := h.trigger(map[string]any{"property_id": property(th, "lamp"), "actions": []any{h.hook("/a")}})
+	tr := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{h.hook("/a")}})
 	h.stopEngine()
 	value := func(on int64) series.Point {
-		return series.Point{Series: property(th, "lamp"), Thing: th.ID, Space: space, At: noon, Value: series.Value{Kind: series.Bool, Int: on}}
+		return series.Point{Series: fleettest.PropertyID(th, "lamp"), Thing: th.ID, Space: space, At: noon, Value: series.Value{Kind: series.Bool, Int: on}}
 	}
 	first := h.current(tr.ID)
 	seq := first.since + 1

@@ -278,20 +278,11 @@ func (h *house) thing(name, board string, types map[string]string) thing.Thing {
 	return t
 }
 
-func property(t thing.Thing, name string) string {
-	for _, p := range t.Properties {
-		if p.Name == name {
-			return p.ID
-		}
-	}
-	panic("no property " + name)
-}
-
 // report has the board of a thing say a value.
 func (h *house) report(t thing.Thing, name, value string) {
 	h.t.Helper()
 	h.clock.Pass(time.Millisecond)
-	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: property(t, name), JSON: json.RawMessage(value)}}); err != nil {
+	if err := h.Things.Report(h.t.Context(), editor, t.ID, []thing.Write{{Property: fleettest.PropertyID(t, name), JSON: json.RawMessage(value)}}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -352,26 +343,10 @@ func (h *house) trigger(body map[string]any) wireTrigger {
 	return out
 }
 
-// eventually waits until ok says true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("%s did not happen", what)
-		case <-tick.C:
-		}
-	}
-}
-
 // passing moves the clock, while nothing is under way, until ok says true.
 func (h *house) passing(step time.Duration, what string, ok func() bool) {
 	h.t.Helper()
-	eventually(h.t, what, func() bool {
+	fleettest.Eventually(h.t, what, func() bool {
 		var n int
 		if err := h.set.Core.One(context.Background(), func(r db.Row) error { return r.Scan(&n) }, `select count(*) from trigger_delivery where taken`); err != nil {
 			h.t.Fatal(err)
@@ -386,11 +361,11 @@ func (h *house) passing(step time.Duration, what string, ok func() bool) {
 // settled waits until all values that were reported are looked at and nothing waits to be delivered.
 func (h *house) settled() {
 	h.t.Helper()
-	eventually(h.t, "that values are looked at", func() bool {
+	fleettest.Eventually(h.t, "that values are looked at", func() bool {
 		position, err := h.Service.needs.Store.position(context.Background())
 		return err == nil && position == h.tap.Seq()
 	})
-	eventually(h.t, "that all is delivered", func() bool { return h.waiting() == 0 })
+	fleettest.Eventually(h.t, "that all is delivered", func() bool { return h.waiting() == 0 })
 }
 
 func (h *house) waiting() (n int) {

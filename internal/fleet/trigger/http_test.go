@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
@@ -20,7 +21,7 @@ func TestTheAPI(t *testing.T) {
 	t.Parallel()
 	eachHouse(t, func(t *testing.T, h *house) {
 		th := h.thing("pond", "", map[string]string{"lamp": "STATUS", "temperature": "FLOAT", "place": "LOCATION"})
-		lamp, temperature := property(th, "lamp"), property(th, "temperature")
+		lamp, temperature := fleettest.PropertyID(th, "lamp"), fleettest.PropertyID(th, "temperature")
 		board := h.board("pump")
 		hot := map[string]any{"operator": "GT", "value": 30}
 		for name, c := range map[string]struct {
@@ -36,7 +37,7 @@ func TestTheAPI(t *testing.T) {
 			"somebody else's":        {404, "stranger", map[string]any{"name": "x", "property_id": lamp}},
 			"a viewer":               {403, "viewer", map[string]any{"name": "x", "property_id": lamp}},
 			"nobody":                 {401, "", map[string]any{"name": "x", "property_id": lamp}},
-			"a place":                {400, "editor", map[string]any{"name": "x", "property_id": property(th, "place")}},
+			"a place":                {400, "editor", map[string]any{"name": "x", "property_id": fleettest.PropertyID(th, "place")}},
 			"a number without more":  {400, "editor", map[string]any{"name": "x", "property_id": temperature}},
 			"no operator":            {400, "editor", map[string]any{"name": "x", "property_id": temperature, "condition": map[string]any{"operator": "IS", "value": 3}}},
 			"half a range":           {400, "editor", map[string]any{"name": "x", "property_id": temperature, "condition": map[string]any{"operator": "BETWEEN", "value": 3}}},
@@ -160,8 +161,8 @@ func TestTemplates(t *testing.T) {
 		board := h.board("pump")
 		th := h.thing("Pond One", board, map[string]string{"lamp": "STATUS", "temperature": "FLOAT"})
 		other := h.thing("other", "", map[string]string{"lamp": "STATUS", "temperature": "FLOAT"})
-		tr := h.trigger(map[string]any{"name": "Hot", "property_id": property(th, "temperature"), "condition": map[string]any{"operator": "GT", "value": 30, "hysteresis": 1}, "actions": []any{
-			email("hot"), map[string]any{"kind": "SET-PROPERTY", "name": "set", "set_property": map[string]any{"property_id": property(th, "lamp"), "value": true}}}})
+		tr := h.trigger(map[string]any{"name": "Hot", "property_id": fleettest.PropertyID(th, "temperature"), "condition": map[string]any{"operator": "GT", "value": 30, "hysteresis": 1}, "actions": []any{
+			email("hot"), map[string]any{"kind": "SET-PROPERTY", "name": "set", "set_property": map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "value": true}}}})
 		away := h.trigger(map[string]any{"name": "Away", "device_status_source": map[string]any{"criteria": "INCLUDE", "device_ids": []any{board}, "grace_period_offline": 60}})
 		pond := thing.TemplateID(th.Name, th.ID) // as in the template of the thing
 		var hot, gone map[string]any
@@ -172,11 +173,11 @@ func TestTemplates(t *testing.T) {
 		}
 		var made wireTrigger
 		h.want(201, "editor", "POST", "/v1/triggers/import", map[string]any{"template": hot, "prefix_name": "My "}, &made)
-		if made.Name != "My Hot" || made.PropertyID != property(th, "temperature") || made.Condition.Hysteresis != 1 || len(made.Actions) != 2 || made.Actions[1].SetProperty.PropertyID != property(th, "lamp") {
+		if made.Name != "My Hot" || made.PropertyID != fleettest.PropertyID(th, "temperature") || made.Condition.Hysteresis != 1 || len(made.Actions) != 2 || made.Actions[1].SetProperty.PropertyID != fleettest.PropertyID(th, "lamp") {
 			t.Errorf("made %+v", made)
 		}
 		h.want(201, "editor", "POST", "/v1/triggers/import", map[string]any{"template": hot, "things": map[string]any{pond: other.ID}}, &made)
-		if made.PropertyID != property(other, "temperature") || made.Actions[1].SetProperty.PropertyID != property(other, "lamp") {
+		if made.PropertyID != fleettest.PropertyID(other, "temperature") || made.Actions[1].SetProperty.PropertyID != fleettest.PropertyID(other, "lamp") {
 			t.Errorf("made %+v", made)
 		}
 		h.want(201, "editor", "POST", "/v1/triggers/import", map[string]any{"template": gone}, &made)
@@ -193,7 +194,7 @@ func TestTemplates(t *testing.T) {
 func TestTagsOfTriggers(t *testing.T) {
 	t.Parallel()
 	eachHouse(t, func(t *testing.T, h *house) {
-		lamp := property(h.thing("pond", "", map[string]string{"lamp": "STATUS"}), "lamp")
+		lamp := fleettest.PropertyID(h.thing("pond", "", map[string]string{"lamp": "STATUS"}), "lamp")
 		a := h.trigger(map[string]any{"name": "Hot", "property_id": lamp, "tags": []any{map[string]any{"key": "room", "value": "hall"}}})
 		h.clock.Pass(time.Second)
 		b := h.trigger(map[string]any{"name": "Cold", "property_id": lamp})

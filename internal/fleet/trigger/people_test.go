@@ -8,6 +8,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 )
 
 // Who is no member of the space is named by no text.
@@ -16,7 +17,7 @@ func TestTextsNameMembersAlone(t *testing.T) {
 	h := newHouse(t, db.SQLite)
 	th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
 	push := func(user string) map[string]any {
-		return map[string]any{"name": "push", "property_id": property(th, "lamp"), "actions": []any{map[string]any{"kind": "NOTIFY-PUSH", "name": "push", "push_notification": map[string]any{
+		return map[string]any{"name": "push", "property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{map[string]any{"kind": "NOTIFY-PUSH", "name": "push", "push_notification": map[string]any{
 			"title": map[string]any{"expression": "{u}", "variables": []any{map[string]any{"placeholder": "u", "entity": "USER", "attribute": "NAME", "id": user}}},
 			"body":  map[string]any{"expression": "x"}, "delivery": map[string]any{"to": []any{map[string]any{"id": editor.ID}}}}}}}
 	}
@@ -44,12 +45,12 @@ func TestNoticesEndWithTheWish(t *testing.T) {
 	th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
 	h.want(201, "editor", "POST", "/v1/push", newBrowser(t).subscription(h.hooks.URL+"/one"), nil)
 	h.want(201, "viewer", "POST", "/v1/push", newBrowser(t).subscription(h.hooks.URL+"/two"), nil)
-	tr := h.trigger(map[string]any{"property_id": property(th, "lamp"), "actions": []any{map[string]any{"kind": "NOTIFY-PUSH", "name": "push", "push_notification": map[string]any{
+	tr := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{map[string]any{"kind": "NOTIFY-PUSH", "name": "push", "push_notification": map[string]any{
 		"title": map[string]any{"expression": "x"}, "body": map[string]any{"expression": "x"},
 		"delivery": map[string]any{"to": []any{map[string]any{"id": editor.ID}, map[string]any{"id": viewer.ID}}}}}}})
 	h.hooks.answers(func(string, int) int { return http.StatusServiceUnavailable })
 	h.report(th, "lamp", "true")
-	eventually(t, "two tries that fail", func() bool { return h.Counts().Failed == 2 })
+	fleettest.Eventually(t, "two tries that fail", func() bool { return h.Counts().Failed == 2 })
 	entry := func(string) journal.Entry { return h.entry(viewer, "trigger:mute", "trigger", tr.ID, nil) }
 	if err := h.Service.needs.Store.mute(t.Context(), tr.ID, viewer.ID, 1, false, entry); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 )
 
 func unbase(t testing.TB, text string) []byte {
@@ -114,7 +116,7 @@ func TestNotices(t *testing.T) {
 		broken := two.subscription(h.hooks.URL + "/x")
 		broken["keys"] = map[string]any{"p256dh": "AAAA", "auth": "AAAA"}
 		h.want(400, "editor", "POST", "/v1/push", broken, nil)
-		h.trigger(map[string]any{"property_id": property(th, "lamp"), "actions": []any{map[string]any{"kind": "NOTIFY-PUSH", "name": "push", "push_notification": map[string]any{
+		h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{map[string]any{"kind": "NOTIFY-PUSH", "name": "push", "push_notification": map[string]any{
 			"title": map[string]any{"expression": "{thing.name}"}, "body": map[string]any{"expression": "{variable.name}: {variable.value}"},
 			"delivery": map[string]any{"to": []any{map[string]any{"id": editor.ID}, map[string]any{"id": viewer.ID}}}}}}})
 		h.report(th, "lamp", "true")

@@ -3,6 +3,8 @@ package trigger
 import (
 	"slices"
 	"testing"
+
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 )
 
 // A trigger that is armed anew while values wait takes none of them from the others when the program starts again.
@@ -11,8 +13,8 @@ func TestArmingKeepsTheBacklogOfOthers(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		th := h.thing("pond", "", map[string]string{"temperature": "FLOAT", "lamp": "STATUS"})
 		warm := map[string]any{"operator": "GT", "value": 30}
-		h.trigger(map[string]any{"property_id": property(th, "temperature"), "condition": warm, "actions": []any{h.hook("/old")}})
-		other := h.trigger(map[string]any{"name": "other", "property_id": property(th, "temperature"), "condition": warm, "actions": []any{h.hook("/new")}})
+		h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "temperature"), "condition": warm, "actions": []any{h.hook("/old")}})
+		other := h.trigger(map[string]any{"name": "other", "property_id": fleettest.PropertyID(th, "temperature"), "condition": warm, "actions": []any{h.hook("/new")}})
 		h.stopEngine()
 		h.report(th, "temperature", "31")
 		h.report(th, "temperature", "20")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -45,7 +46,7 @@ func TestListsHoldNobodyUp(t *testing.T) {
 	h.connect(pump, "pump")
 	h.disconnect(pump)
 	th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
-	h.trigger(map[string]any{"property_id": property(th, "lamp"), "actions": []any{h.hook("/lamp")}})
+	h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{h.hook("/lamp")}})
 	for range 5 {
 		h.trigger(map[string]any{"device_status_source": map[string]any{"criteria": "EXCLUDE", "device_ids": []string{}}, "actions": []any{h.hook("/all")}})
 	}
@@ -54,12 +55,12 @@ func TestListsHoldNobodyUp(t *testing.T) {
 	h.stop()
 	slow.calls.Store(0)
 	h.again()
-	eventually(t, "a list", func() bool { return slow.calls.Load() == 1 })
+	fleettest.Eventually(t, "a list", func() bool { return slow.calls.Load() == 1 })
 	h.clock.Pass(time.Hour) // who is away counts as that at once
 	h.report(th, "lamp", "true")
 	h.settled()
 	h.connect(pump, "pump")
-	eventually(t, "a coming", func() bool { return len(h.values("/all")) == 5 })
+	fleettest.Eventually(t, "a coming", func() bool { return len(h.values("/all")) == 5 })
 	if n := slow.calls.Load(); n != 1 {
 		t.Errorf("the space is listed %d times", n)
 	}
@@ -67,11 +68,11 @@ func TestListsHoldNobodyUp(t *testing.T) {
 	close(gate)
 	// The next list is made when the one before was looked at.
 	h.trigger(map[string]any{"device_status_source": map[string]any{"criteria": "EXCLUDE", "device_ids": []string{}}, "actions": []any{h.hook("/more")}})
-	eventually(t, "another list", func() bool { return slow.calls.Load() == 2 })
+	fleettest.Eventually(t, "another list", func() bool { return slow.calls.Load() == 2 })
 	h.delivered()
 	if n := len(h.values("/all")); n != 5 {
 		t.Errorf("%d comings and goings are told, want 5: %v", n, h.values("/all"))
 	}
 	h.disconnect(pump)
-	eventually(t, "a going", func() bool { return len(h.values("/all")) == 10 && len(h.values("/more")) == 1 })
+	fleettest.Eventually(t, "a going", func() bool { return len(h.values("/all")) == 10 && len(h.values("/more")) == 1 })
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 )
@@ -53,7 +54,7 @@ func (h *house) last(t thing.Thing, name string) string {
 // points counts what history has of a property.
 func (h *house) points(t thing.Thing, name string) int {
 	h.t.Helper()
-	all, err := h.History.Raw(h.t.Context(), series.Query{Series: property(t, name), Space: space, From: time.Unix(0, 0)})
+	all, err := h.History.Raw(h.t.Context(), series.Query{Series: fleettest.PropertyID(t, name), Space: space, From: time.Unix(0, 0)})
 	if err != nil {
 		h.t.Fatal(err)
 	}

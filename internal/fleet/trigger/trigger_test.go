@@ -10,6 +10,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/internal/base/db"
 	"github.com/ardesia-iot/ardesia/internal/base/webhook"
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 )
 
 // Every kind of condition fires when it comes to hold, once, and again after it did not.
@@ -37,7 +38,7 @@ func TestConditions(t *testing.T) {
 			"any text":      {"mode", nil, []string{`"a1"`, `"a1"`, `"b1"`, `"a1"`}, []string{`"a1"`, `"b1"`, `"a1"`}},
 			"an empty text": {"mode", map[string]any{"operator": "NEQ", "value": ""}, []string{`""`, `"x"`, `""`}, []string{`"x"`}},
 		} {
-			body := map[string]any{"property_id": property(th, c.on), "actions": []any{h.hook("/" + strings.ReplaceAll(name, " ", ""))}}
+			body := map[string]any{"property_id": fleettest.PropertyID(th, c.on), "actions": []any{h.hook("/" + strings.ReplaceAll(name, " ", ""))}}
 			if c.condition != nil {
 				body["condition"] = c.condition
 			}
@@ -74,7 +75,7 @@ func TestWebhooksAreTriedUntilTaken(t *testing.T) {
 	t.Parallel()
 	eachHouse(t, func(t *testing.T, h *house) {
 		th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
-		tr := h.trigger(map[string]any{"property_id": property(th, "lamp"), "actions": []any{h.hook("/hook")}})
+		tr := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{h.hook("/hook")}})
 		secret := tr.Actions[0].Webhook.Secret
 		var again wireAction
 		h.want(200, "editor", "GET", "/iot/v1/actions/"+tr.Actions[0].ID, nil, &again)
@@ -147,7 +148,7 @@ func TestWebhooksAreTriedUntilTaken(t *testing.T) {
 		h.clock.Pass(2 * tryFor)
 		failed := h.Counts().Failed
 		h.want(200, "editor", "POST", path+"/retry", nil, nil)
-		eventually(t, "a try", func() bool { return h.Counts().Failed > failed })
+		fleettest.Eventually(t, "a try", func() bool { return h.Counts().Failed > failed })
 		h.passing(time.Hour, "that it is given up again", func() bool { return h.Counts().Dead == 3 && h.waiting() == 0 })
 	})
 }
@@ -161,9 +162,9 @@ func TestLettersAndTheirEnd(t *testing.T) {
 			"subject":  map[string]any{"expression": "{thing.name}: {t}", "variables": []any{map[string]any{"placeholder": "t", "entity": "PROPERTY", "attribute": "VALUE"}}},
 			"body":     map[string]any{"expression": "Dear {recipient.name},\n{variable.name} is {variable.value} since {variable.timestamp}.\nhttps://evil.example {other}"},
 			"delivery": map[string]any{"to": []any{map[string]any{"id": editor.ID, "email": "x@example.org"}}, "bcc": []any{map[string]any{"id": viewer.ID}}}}}
-		tr := h.trigger(map[string]any{"name": "Too warm", "property_id": property(th, "temperature"), "condition": map[string]any{"operator": "GT", "value": 30}, "actions": []any{email}})
+		tr := h.trigger(map[string]any{"name": "Too warm", "property_id": fleettest.PropertyID(th, "temperature"), "condition": map[string]any{"operator": "GT", "value": 30}, "actions": []any{email}})
 		h.report(th, "temperature", "31.5")
-		eventually(t, "two letters", func() bool { return len(h.carrier.all()) == 2 })
+		fleettest.Eventually(t, "two letters", func() bool { return len(h.carrier.all()) == 2 })
 		got := map[string]string{}
 		links := map[string]string{}
 		for _, m := range h.carrier.all() {
@@ -196,7 +197,7 @@ func TestLettersAndTheirEnd(t *testing.T) {
 			h.report(th, "temperature", "20")
 			h.report(th, "temperature", "32")
 			h.settled()
-			eventually(t, "letters", func() bool { return len(h.carrier.all()) >= before+want })
+			fleettest.Eventually(t, "letters", func() bool { return len(h.carrier.all()) >= before+want })
 			if n := len(h.carrier.all()) - before; n != want {
 				t.Errorf("%d letters, want %d", n, want)
 			}
@@ -233,19 +234,19 @@ func TestAnActionSetsAProperty(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		th := h.thing("pond", "", map[string]string{"lamp": "STATUS", "pump": "STATUS", "fleeting level": "INT"})
 		set := func(name, value string) map[string]any {
-			return map[string]any{"kind": "SET-PROPERTY", "name": "set", "set_property": map[string]any{"property_id": property(th, name), "value": json.RawMessage(value)}}
+			return map[string]any{"kind": "SET-PROPERTY", "name": "set", "set_property": map[string]any{"property_id": fleettest.PropertyID(th, name), "value": json.RawMessage(value)}}
 		}
-		h.trigger(map[string]any{"property_id": property(th, "lamp"), "actions": []any{set("pump", "true"), set("fleeting level", "7")}})
-		h.trigger(map[string]any{"property_id": property(th, "pump"), "actions": []any{h.hook("/pump")}})
+		h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{set("pump", "true"), set("fleeting level", "7")}})
+		h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "pump"), "actions": []any{h.hook("/pump")}})
 		// The pause of a crash between the value and the end of its delivery.
 		h.set.cut = cutOnce("tried")
 		h.again()
 		h.report(th, "lamp", "true")
-		eventually(t, "a value", func() bool {
+		fleettest.Eventually(t, "a value", func() bool {
 			h.clock.Pass(time.Minute)
 			return h.last(th, "pump") == "true" && h.last(th, "fleeting level") == "7"
 		})
-		eventually(t, "the end", func() bool { h.clock.Pass(time.Minute); return h.waiting() == 0 })
+		fleettest.Eventually(t, "the end", func() bool { h.clock.Pass(time.Minute); return h.waiting() == 0 })
 		h.settled()
 		if got := h.values("/pump"); !same(got, []string{"true"}) {
 			t.Errorf("a trigger on the value fires at %v", got)
@@ -269,7 +270,7 @@ func TestStormsAreHeld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, db.SQLite, c.change)
 			th := h.thing("pond", "", map[string]string{"mode": "CHARSTRING"})
-			h.trigger(map[string]any{"property_id": property(th, "mode"), "actions": []any{h.hook("/hook")}})
+			h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "mode"), "actions": []any{h.hook("/hook")}})
 			for i := range 20 {
 				h.report(th, "mode", string(rune('a' + i))[:0]+`"`+string(rune('a'+i))+`"`)
 			}
@@ -289,9 +290,9 @@ func TestStormsAreHeld(t *testing.T) {
 				return
 			}
 			for range 9 {
-				h.trigger(map[string]any{"property_id": property(th, "mode")})
+				h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "mode")})
 			}
-			w := h.want(412, "editor", "PUT", "/iot/v1/triggers", map[string]any{"name": "x", "property_id": property(th, "mode")}, nil)
+			w := h.want(412, "editor", "PUT", "/iot/v1/triggers", map[string]any{"name": "x", "property_id": fleettest.PropertyID(th, "mode")}, nil)
 			if !strings.Contains(w.Body.String(), "10 of at most 10 triggers") {
 				t.Errorf("says %s", w.Body)
 			}

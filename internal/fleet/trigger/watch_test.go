@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
 )
 
 // Comings and goings are told when they have lasted, once, to the triggers that they concern, across starts.
@@ -32,7 +34,7 @@ func TestStatusOfDevices(t *testing.T) {
 			t.Helper()
 			for path, list := range want {
 				var got []string
-				eventually(t, "that "+path+" is told", func() bool { got = h.values(path); return len(got) >= len(list) && h.waiting() == 0 })
+				fleettest.Eventually(t, "that "+path+" is told", func() bool { got = h.values(path); return len(got) >= len(list) && h.waiting() == 0 })
 				slices.Sort(got)
 				slices.Sort(list)
 				if !same(got, list) {
@@ -55,20 +57,20 @@ func TestStatusOfDevices(t *testing.T) {
 		// After a start everybody is away for a moment. Who stays away is told.
 		h.disconnect(pump)
 		h.disconnect(lamp)
-		eventually(t, "going", func() bool { return len(h.values("/all")) == 5 })
+		fleettest.Eventually(t, "going", func() bool { return len(h.values("/all")) == 5 })
 		h.connect(pump, "pump")
 		h.connect(lamp, "lamp")
-		eventually(t, "coming", func() bool { return len(h.values("/all")) == 7 })
+		fleettest.Eventually(t, "coming", func() bool { return len(h.values("/all")) == 7 })
 		h.delivered()
 		h.again()
 		h.connect(lamp, "lamp")
-		eventually(t, "that the pump is missed", func() bool { h.clock.Pass(time.Second); return len(h.values("/all")) == 8 })
+		fleettest.Eventually(t, "that the pump is missed", func() bool { h.clock.Pass(time.Second); return len(h.values("/all")) == 8 })
 		if got := h.values("/all"); !same(got[7:], []string{"pump OFFLINE"}) {
 			t.Errorf("after a start: %v", got[7:])
 		}
 		h.again()
 		h.connect(lamp, "lamp")
-		eventually(t, "that the pump is away for long", func() bool { h.clock.Pass(time.Minute); return len(h.values("/slow")) == 2 })
+		fleettest.Eventually(t, "that the pump is away for long", func() bool { h.clock.Pass(time.Minute); return len(h.values("/slow")) == 2 })
 		expect(map[string][]string{"/slow": {"pump ONLINE", "pump OFFLINE"}, "/pump": {"pump ONLINE", "pump ONLINE", "pump ONLINE"}})
 		if n := len(h.values("/all")); n != 8 {
 			t.Errorf("/all is told %d times, want 8: %v", n, h.values("/all"))
@@ -79,5 +81,5 @@ func TestStatusOfDevices(t *testing.T) {
 // delivered waits until nothing waits to be delivered.
 func (h *house) delivered() {
 	h.t.Helper()
-	eventually(h.t, "that all is delivered", func() bool { return h.waiting() == 0 })
+	fleettest.Eventually(h.t, "that all is delivered", func() bool { return h.waiting() == 0 })
 }
