@@ -465,14 +465,14 @@ func (s *Service) Actor(r *http.Request) (who access.Actor, ok bool, err error) 
 
 // OfRequest is the session that a browser's request to the API counts by, here or at the application's origin: ErrSession when there is none.
 func (s *Service) OfRequest(r *http.Request) (Session, error) {
-	cookie, find := cookieOf(r, CookieSession), s.needs.Store.session
-	if cookie == "" {
-		cookie, find = cookieOf(r, cookieApp), s.needs.Store.appSession
-	}
-	if cookie == "" || !ownRequest(r) {
+	if !ownRequest(r) {
 		return Session{}, ErrSession
 	}
-	return s.look(r.Context(), cookie, find)
+	one, err := s.Look(r.Context(), cookieOf(r, CookieSession))
+	if isPersons(err) { // that of another time may still be there
+		return s.look(r.Context(), cookieOf(r, cookieApp), s.needs.Store.appSession)
+	}
+	return one, err
 }
 
 // crossCheck refuses what another origin makes a browser send.

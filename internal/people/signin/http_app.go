@@ -14,7 +14,8 @@ import (
 // The application has an origin of its own in production, so that none of its script ever runs where people type
 // passwords. A session is handed over to it: the application's origin gives the browser a random value and names its
 // SHA-256 to the page of this origin, which answers who is signed in with a word that counts once, for a minute, and only in the browser that
-// has that value. So neither does somebody else's word sign anybody in, nor is a word worth anything to who reads it.
+// has that value. So neither does somebody else's word sign anybody in, nor is a word worth anything to who reads it; what is brought with
+// the wrong value does not count again.
 
 const (
 	cookieApp  = "__Host-ardesia-app"  // the session, at the application's origin
@@ -22,6 +23,7 @@ const (
 
 	handLife = time.Minute
 	handWait = time.Hour // for signing in
+	maxHands = 16        // words of one session that are under way: as many tabs may ask at once
 
 	pathHand = "/session/hand"
 )
@@ -64,7 +66,11 @@ func (s *Service) getAppSignIn(v *visit) error {
 		v.redirect(s.needs.Web() + v.r.URL.RequestURI()) // cookies are of one host
 		return err
 	}
-	value, hash := newToken()
+	value := cookieOf(v.r, cookieHand)
+	hash := hashOf(value)
+	if hash == nil { // else another tab is on its way, and has it already
+		value, hash = newToken()
+	}
 	v.setCookie(cookieHand, value, handWait)
 	v.redirect(s.needs.Origin() + pathHand + "?" + url.Values{"for": {base64.RawURLEncoding.EncodeToString(hash)}, "to": {to}}.Encode())
 	return nil
@@ -77,8 +83,9 @@ func (s *Service) getHand(v *visit) error {
 		return ErrHand
 	}
 	word, hash := newToken()
-	row := handRow{hash: hash, session: v.session.ID, browser: browser, expires: s.needs.Now().Add(handLife).UnixMicro()}
-	if err := s.needs.Store.addHand(v.r.Context(), row); err != nil {
+	now := s.needs.Now()
+	row := handRow{hash: hash, session: v.session.ID, browser: browser, expires: now.Add(handLife).UnixMicro()}
+	if err := s.needs.Store.addHand(v.r.Context(), row, now.UnixMicro(), maxHands); err != nil {
 		return err
 	}
 	v.redirect(s.needs.Web() + "/app/session?" + url.Values{"word": {word}, "to": {appPath(v.r.URL.Query().Get("to"))}}.Encode())
@@ -87,21 +94,25 @@ func (s *Service) getHand(v *visit) error {
 
 // getAppSession takes a session over. Its answer has no page's look: that is at the other origin.
 func (s *Service) getAppSession(v *visit) error {
+	to := appPath(v.r.URL.Query().Get("to"))
 	word, browser := hashOf(v.r.URL.Query().Get("word")), hashOf(cookieOf(v.r, cookieHand))
-	err := error(ErrHand)
 	cookie, hash := newToken()
-	if word != nil && browser != nil {
-		err = s.needs.Store.takeHand(v.r.Context(), handRow{hash: word, browser: browser, expires: s.needs.Now().UnixMicro()}, hash)
+	taken, err := sessionRow{}, error(ErrHand)
+	if word != nil {
+		taken, err = s.needs.Store.takeHand(v.r.Context(), handRow{hash: word, browser: browser, expires: s.needs.Now().UnixMicro()}, hash)
 	}
 	if errors.Is(err, ErrHand) {
+		if _, lost := s.OfRequest(v.r); lost == nil { // by another tab
+			v.redirect(to)
+			return nil
+		}
 		http.Error(v.w, ErrHand.Detail+"\n\n"+s.needs.Web()+"/app/", http.StatusBadRequest)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	v.setCookie(cookieHand, "", -1)
-	v.setCookie(cookieApp, cookie, absKept)
-	v.redirect(appPath(v.r.URL.Query().Get("to")))
+	v.setCookie(cookieApp, cookie, lifeOf(taken.idle == idleKept.Microseconds()))
+	v.redirect(to)
 	return nil
 }

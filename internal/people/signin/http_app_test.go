@@ -9,9 +9,12 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ardesia-iot/ardesia/internal/base/db"
 )
 
 // The two origins: names of httptest's certificate.
@@ -103,6 +106,42 @@ func (b *tourist) fill(path string, fields url.Values) {
 	b.send("POST", signOrigin+path, fields)
 }
 
+// asked is a word that was asked for and not brought.
+func (b *tourist) asked() (word string) {
+	b.t.Helper()
+	once := *b.Client
+	once.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/app/session" {
+			word = r.URL.String()
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	answer, err := once.Get(appOrigin + "/app/signin")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	answer.Body.Close()
+	return word
+}
+
+// without is a copy of the application's and the other origin's cookies but for one.
+func without(t *testing.T, jar http.CookieJar, name string) http.CookieJar {
+	t.Helper()
+	less, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, origin := range []string{appOrigin, signOrigin} {
+		at, err := url.Parse(origin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		less.SetCookies(at, slices.DeleteFunc(jar.Cookies(at), func(c *http.Cookie) bool { return c.Name == name }))
+	}
+	return less
+}
+
 // word is that of the last hand-over.
 func (b *tourist) word() string {
 	b.t.Helper()
@@ -149,37 +188,30 @@ func TestTheApplicationTakesASessionOver(t *testing.T) {
 			t.Errorf("where she signed in: %s", got)
 		}
 
-		// A word counts once, and in no other browser.
-		if code := b.send("GET", word, nil); code != 400 || !strings.Contains(b.body, ErrHand.Detail) || !strings.Contains(b.body, appOrigin+"/app/") {
-			t.Errorf("again: %d %s", code, b.body)
+		// A word counts once, in no other browser, and never after one has brought it. Who is in already goes on.
+		if b.send("GET", word, nil); b.at != appOrigin+"/app/things?a=b" {
+			t.Errorf("again: %s", b.at)
 		}
 		thief := visitor()
 		thief.send("GET", appOrigin+"/app/signin", nil) // with what a browser has to bring, but for another word
-		once := *b.Client
-		once.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-			if r.URL.Path == "/app/session" {
-				word = r.URL.String()
-				return http.ErrUseLastResponse
-			}
-			return nil
-		}
-		answer, err := once.Get(appOrigin + "/app/signin")
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if code := thief.send("GET", word, nil); code != 400 {
-			t.Errorf("in another browser: %d", code)
+		word = b.asked()
+		if code := thief.send("GET", word, nil); code != 400 || !strings.Contains(thief.body, ErrHand.Detail) || !strings.Contains(thief.body, appOrigin+"/app/") {
+			t.Errorf("in another browser: %d %s", code, thief.body)
 		}
 		if got := thief.who(appOrigin); got != nobody {
 			t.Errorf("the thief is %s", got)
 		}
-		h.Pass(handLife + time.Second)
-		if code := b.send("GET", word, nil); code != 400 {
-			t.Errorf("too late: %d", code)
-		}
 		if got := b.who(appOrigin); got != anna {
 			t.Errorf("after a word that was not taken: %s", got)
+		}
+		out := &tourist{Client: &http.Client{Transport: b.Transport, Jar: without(t, b.Jar, cookieApp)}, t: t}
+		if code := out.send("GET", word, nil); code != 400 {
+			t.Errorf("after the thief: %d", code)
+		}
+		word = out.asked()
+		h.Pass(handLife + time.Second)
+		if code := out.send("GET", word, nil); code != 400 {
+			t.Errorf("too late: %d", code)
 		}
 
 		// The application's cookie opens no page where people sign in.
@@ -208,9 +240,37 @@ func TestTheApplicationTakesASessionOver(t *testing.T) {
 		if got := late.who(appOrigin); got != nobody {
 			t.Errorf("with the cookie of before: %s", got)
 		}
+		// Each proof takes the session from the application, as from whoever had its cookie.
 		all, err := h.Sessions(t.Context(), u.ID)
 		if err != nil || len(all) != 1 {
 			t.Fatalf("%d sessions, %v", len(all), err)
+		}
+		cookie, err := h.Follow(t.Context(), all[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.who(appOrigin); got != nobody {
+			t.Errorf("after another proof: %s", got)
+		}
+		b.Jar.SetCookies(&url.URL{Scheme: "https", Host: "id.example.com"}, []*http.Cookie{{Name: CookieSession, Value: cookie, Secure: true, Path: "/"}})
+		// Of two tabs that ask at once, each gets on, and a cookie of another time is in nobody's way.
+		app.Path = "/"
+		b.Jar.SetCookies(app, []*http.Cookie{{Name: CookieSession, Value: old[0].Value, Secure: true, Path: "/"}})
+		one, two := b.asked(), b.asked()
+		for _, word := range []string{two, one} {
+			if b.send("GET", word, nil); b.at != appOrigin+"/app/" {
+				t.Errorf("a tab is led to %s: %s", b.at, b.body)
+			}
+		}
+		if got := b.who(appOrigin); got != anna {
+			t.Errorf("after two tabs: %s", got)
+		}
+		for range 2 * maxHands {
+			b.asked()
+		}
+		var left int
+		if err := h.db.One(t.Context(), func(r db.Row) error { return r.Scan(&left) }, `select count(1) from signin_app where expires_at <> 0`); err != nil || left > maxHands {
+			t.Errorf("%d words are kept, %v", left, err)
 		}
 		if err := h.EndSession(t.Context(), person(u.ID), all[0].ID); err != nil {
 			t.Fatal(err)
@@ -218,8 +278,12 @@ func TestTheApplicationTakesASessionOver(t *testing.T) {
 		if got := b.who(appOrigin); got != nobody {
 			t.Errorf("after the end: %s", got)
 		}
+		h.Pass(handLife + time.Second)
 		if err := h.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if err := h.db.One(t.Context(), func(r db.Row) error { return r.Scan(&left) }, `select count(1) from signin_app`); err != nil || left != 0 {
+			t.Errorf("%d rows are left, %v", left, err)
 		}
 	})
 }
@@ -245,3 +309,38 @@ func TestOneOriginNeedsNoHandOver(t *testing.T) {
 		t.Errorf("a hand-over that nobody needs: %d", code)
 	}
 }
+
+// The application's cookie lives as long as that of the session: without "keep me signed in" until the browser ends.
+func TestTheApplicationKeepsWhatWasToBeKept(t *testing.T) {
+	h := embedded(t)
+	visitor := apart(t, h)
+	u := h.person("anna@example.org")
+	for _, keep := range []bool{false, true} {
+		b := visitor()
+		b.send("GET", appOrigin+"/app/signin", nil)
+		b.fill("/signin", url.Values{"email": {u.Email}})
+		fields := url.Values{"password": {good}}
+		if keep {
+			fields.Set("keep", "yes")
+		}
+		kept := map[string]bool{}
+		transport := b.Transport
+		b.Transport = watched(func(r *http.Request) (*http.Response, error) {
+			answer, err := transport.RoundTrip(r)
+			if err == nil {
+				for _, c := range answer.Cookies() {
+					kept[c.Name] = c.MaxAge > 0
+				}
+			}
+			return answer, err
+		})
+		b.fill("/signin/password", fields)
+		if app, there := kept[cookieApp]; !there || app != keep || kept[CookieSession] != keep {
+			t.Errorf("keep %v: %v", keep, kept)
+		}
+	}
+}
+
+type watched func(r *http.Request) (*http.Response, error)
+
+func (w watched) RoundTrip(r *http.Request) (*http.Response, error) { return w(r) }

@@ -213,7 +213,7 @@ func (s *Service) after(v *visit, name string, ref Ref, f Flow, g *Grant, err er
 
 // admit ends a sign-in: the cookies are set, and the browser goes where it wanted to.
 func (s *Service) admit(v *visit, g *Grant) error {
-	life := v.sessionLife(g)
+	life := lifeOf(g.Keep)
 	v.setCookie(CookieSession, g.Cookie, life)
 	if g.Device != "" {
 		v.setCookie(cookieDevice, g.Device, deviceLife)
@@ -244,9 +244,9 @@ func noticed(g *Grant) (to string, shown bool) {
 	return u.String(), true
 }
 
-// sessionLife is how long the browser keeps the cookie; 0 is until it ends.
-func (v *visit) sessionLife(g *Grant) time.Duration {
-	if g.Keep {
+// lifeOf is how long a browser keeps the cookie of a session; 0 is until it ends.
+func lifeOf(keep bool) time.Duration {
+	if keep {
 		return absKept
 	}
 	return 0
@@ -355,7 +355,7 @@ func (s *Service) postPasskey(v *visit) error {
 	if g == nil {
 		return s.failJSON(v, ErrStep)
 	}
-	v.setCookie(CookieSession, g.Cookie, v.sessionLife(g))
+	v.setCookie(CookieSession, g.Cookie, lifeOf(g.Keep))
 	if g.Device != "" {
 		v.setCookie(cookieDevice, g.Device, deviceLife)
 	}

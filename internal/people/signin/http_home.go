@@ -255,12 +255,7 @@ func (s *Service) postNewOwnPassword(v *visit) error {
 }
 
 // kept is how long the browser keeps the cookie of the session that it has.
-func (v *visit) kept() time.Duration {
-	if v.session.Idle == idleKept {
-		return absKept
-	}
-	return 0
-}
+func (v *visit) kept() time.Duration { return lifeOf(v.session.Idle == idleKept) }
 
 func (s *Service) getEmail(v *visit) error { return s.home(v, "email", nil, nil) }
 

@@ -236,7 +236,7 @@ type sessions interface {
 	sessionByID(ctx context.Context, id string) (sessionRow, error)       // or ErrSession
 	sessionsOf(ctx context.Context, account string) ([]sessionRow, error) // the newest first
 	touch(ctx context.Context, id string, at int64) error
-	// renew gives the session with r's id r's hash, epoch, times and methods, or is ErrSession.
+	// renew gives the session with r's id r's hash, epoch, times and methods, and takes it from the application; or is ErrSession.
 	renew(ctx context.Context, r sessionRow, e journal.Entry) error
 	endSession(ctx context.Context, id string, e journal.Entry) error // or ErrSession
 	endOthers(ctx context.Context, account, but string, e journal.Entry) error
@@ -245,10 +245,11 @@ type sessions interface {
 	meet(ctx context.Context, hash []byte, account string, at int64) error
 	sweep(ctx context.Context, now, devices int64) error
 	forget(ctx context.Context, account string) error
-	addHand(ctx context.Context, r handRow) error
+	// addHand keeps r and removes of its session what nobody may take any more at now, and the oldest beyond many.
+	addHand(ctx context.Context, r handRow, now int64, many int) error
 	// takeHand puts a cookie's hash in the place of a word that r's browser may still bring at the time r.expires, and of what the session's
-	// application had before; or is ErrHand.
-	takeHand(ctx context.Context, r handRow, cookie []byte) error
+	// application had before, and tells the session; or is ErrHand. Whatever is brought with a word, it does not count again.
+	takeHand(ctx context.Context, r handRow, cookie []byte) (sessionRow, error)
 	appSession(ctx context.Context, hash []byte) (sessionRow, error) // by the application's cookie; or ErrSession
 	// forgetDevices forgets in which browsers a person has signed in before.
 	forgetDevices(ctx context.Context, account string, e journal.Entry) error

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -121,6 +122,9 @@ func (s sqlStore) renew(ctx context.Context, r sessionRow, e journal.Entry) erro
 		if err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `delete from signin_app where session = $1`, r.id); err != nil {
+			return err
+		}
 		return journal.Record(ctx, tx, e)
 	})
 }
@@ -143,29 +147,45 @@ func (s sqlStore) endOthers(ctx context.Context, account, but string, e journal.
 	})
 }
 
-func (s sqlStore) addHand(ctx context.Context, r handRow) error {
+func (s sqlStore) addHand(ctx context.Context, r handRow, now int64, many int) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, `insert into signin_app (hash, session, browser, expires_at) values ($1, $2, $3, $4)`, r.hash, r.session, r.browser, r.expires)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `delete from signin_app where session = $1 and expires_at <> 0 and (expires_at <= $2 or
+				hash not in (select hash from signin_app where session = $1 and expires_at <> 0 order by expires_at desc, hash limit $3))`, r.session, now, many)
 		return err
 	})
 }
 
-func (s sqlStore) takeHand(ctx context.Context, r handRow, cookie []byte) error {
-	return s.db.Write(ctx, func(tx *db.Tx) error {
-		var session string
-		err := tx.QueryRow(ctx, `delete from signin_app where hash = $1 and browser = $2 and expires_at > $3 returning session`, r.hash, r.browser, r.expires).Scan(&session)
+func (s sqlStore) takeHand(ctx context.Context, r handRow, cookie []byte) (taken sessionRow, err error) {
+	good := false
+	err = s.db.Write(ctx, func(tx *db.Tx) error {
+		there := handRow{}
+		err := tx.QueryRow(ctx, `delete from signin_app where hash = $1 and expires_at <> 0 returning session, browser, expires_at`, r.hash).Scan(&there.session, &there.browser, &there.expires)
 		if errors.Is(err, sql.ErrNoRows) {
-			return ErrHand
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `delete from signin_app where session = $1 and expires_at = 0`, session); err != nil {
+		if good = bytes.Equal(there.browser, r.browser) && there.expires > r.expires; !good {
+			return nil
+		}
+		if taken, err = scanSession(tx.QueryRow(ctx, `select `+columns+` from signin_session where id = $1`, there.session)); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `insert into signin_app (hash, session, browser, expires_at) values ($1, $2, $3, 0)`, cookie, session, []byte{})
+		if _, err := tx.Exec(ctx, `delete from signin_app where session = $1 and expires_at = 0`, there.session); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `insert into signin_app (hash, session, browser, expires_at) values ($1, $2, $3, 0)`, cookie, there.session, []byte{})
 		return err
 	})
+	if errors.Is(err, ErrSession) || err == nil && !good {
+		err = ErrHand
+	}
+	return taken, err
 }
 
 func (s sqlStore) appSession(ctx context.Context, hash []byte) (r sessionRow, err error) {
