@@ -35,6 +35,8 @@ var (
 	ErrLost = errors.New("the connection to the broker was lost")
 	// ErrTongue is somebody who answers, and not as a broker of MQTT 5 does.
 	ErrTongue = errors.New("no MQTT 5 is spoken there")
+	// ErrPoor is a broker that keeps no messages, acknowledges none, or has no wildcards.
+	ErrPoor = errors.New("the broker lacks retained messages, QoS 1 or wildcards")
 )
 
 // A Message is one of MQTT.
@@ -85,6 +87,7 @@ type Config struct {
 // A Conn is a connection that was let in. Its methods may be called from any goroutine.
 type Conn struct {
 	client *paho.Client
+	raw    net.Conn
 	once   sync.Once
 	ended  chan struct{} // closed when it has ended
 	err    error         // why; set before ended is closed
@@ -105,10 +108,10 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		}
 		raw = safe
 	}
-	c := &Conn{ended: make(chan struct{})}
+	c := &Conn{raw: raw, ended: make(chan struct{})}
 	bounded := &line{Conn: raw, most: cfg.MaxPacket, patience: stallTime}
 	c.client = paho.NewClient(paho.ClientConfig{
-		Conn: bounded, PacketTimeout: answerTime,
+		Conn: bounded, PacketTimeout: answerTime, AuthHandler: noExchange{bounded},
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			cfg.Received(Message{p.Packet.Topic, p.Packet.Payload, p.Packet.Retain})
 			return true, nil
@@ -119,6 +122,9 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	answer, err := c.client.Connect(ctx, hello(cfg))
 	switch {
 	case err == nil:
+		if p := answer.Properties; p != nil && (p.MaximumQoS != nil && *p.MaximumQoS < 1 || !p.RetainAvailable || !p.WildcardSubAvailable) {
+			return nil, errors.Join(ErrPoor, c.Close())
+		}
 		return c, nil
 	case answer != nil && answer.ReasonCode >= refused:
 		return nil, &Refusal{Wish: Enter, Code: answer.ReasonCode}
@@ -127,6 +133,19 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 	return nil, errors.Join(ErrTongue, err) // the library has hung up
 }
+
+// noExchange is for a broker that begins an exchange of credentials (MQTT 5, section 4.12), for which nobody has asked. The library
+// calls its handler without looking whether there is one.
+type noExchange struct{ net.Conn }
+
+// Authenticate hangs up.
+func (c noExchange) Authenticate(*paho.Auth) *paho.Auth {
+	_ = c.Close() // what is written next fails
+	return &paho.Auth{Properties: &paho.AuthProperties{}}
+}
+
+// Authenticated is what a broker says at the end of an exchange that was none.
+func (noExchange) Authenticated() {}
 
 // refused is the least reason code that is a no.
 const refused = 0x80
@@ -199,6 +218,18 @@ func (c *Conn) Subscribe(ctx context.Context, filters ...string) error {
 		}
 	}
 	return c.failed(err)
+}
+
+// Unsubscribe wants no more messages of filters, and waits for the answer.
+func (c *Conn) Unsubscribe(ctx context.Context, filters ...string) error {
+	_, err := c.client.Unsubscribe(ctx, &paho.Unsubscribe{Topics: filters})
+	return c.failed(err)
+}
+
+// Abort hangs up without a word: what waits for the broker ends at once. The broker says the will.
+func (c *Conn) Abort() {
+	c.end(ErrLost)
+	_ = c.raw.Close() // Close says the rest
 }
 
 // failed is why something was not done: the end of the connection, where there is one.
