@@ -26,7 +26,7 @@ func (a *app) integration() *cobra.Command {
 		group("homeassistant", "The bridge of the space to Home Assistant, at a broker of yours", a.homeSet(), a.homeShow(), a.homeRemove()))
 }
 
-var homeColumns = []string{"broker", "status", "since", "things", "entities", "sent", "taken", "refused", "error"}
+var homeColumns = []string{"broker", "status", "since", "things", "entities", "sent", "taken", "refused", "refusal", "error"}
 
 func homeRow(h client.HomeAssistant) []string {
 	since := "-"
@@ -34,12 +34,12 @@ func homeRow(h client.HomeAssistant) []string {
 		since = h.State.ConnectedSince.Format(time.RFC3339)
 	}
 	wrong := h.State.LastError
-	if wrong == "" {
-		wrong = h.State.LastRefusal
+	if h.State.ConnectedSince != nil && h.State.LastErrorAt != nil && h.State.LastErrorAt.Before(*h.State.ConnectedSince) {
+		wrong = "" // it is over
 	}
 	n := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return []string{h.Broker, h.State.Status, since, strconv.Itoa(h.State.Things), strconv.Itoa(h.State.Entities), n(h.State.MessagesSent), n(h.State.CommandsTaken),
-		n(h.State.CommandsRefused), output.Value(wrong)}
+		n(h.State.CommandsRefused), output.Value(h.State.LastRefusal), output.Value(wrong)}
 }
 
 func (a *app) homeShow() *cobra.Command {
@@ -71,6 +71,13 @@ see flags. Where it is not given, the one that is there stays. All else that is 
 		Example: "  ardesiactl integration homeassistant set mqtts://broker.example.org --user ardesia",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, given []string) error {
+			for i, text := range tags {
+				key, value, err := tagOf(text)
+				if err != nil {
+					return err
+				}
+				tags[i] = key + ":" + value
+			}
 			in := map[string]any{"broker": given[0], "user": user, "discovery_prefix": discovery, "topic_prefix": topics, "tags": tags, "writes": !readOnly, "enabled": !disabled}
 			if caFile != "" {
 				pem, err := os.ReadFile(caFile)
@@ -95,7 +102,7 @@ see flags. Where it is not given, the one that is there stays. All else that is 
 	f.StringVar(&caFile, "ca", "", "PEM file of who signed the broker's certificate, if the server's machine does not trust it")
 	f.StringVar(&discovery, "discovery-prefix", "", "where Home Assistant looks for what there is (default homeassistant)")
 	f.StringVar(&topics, "topic-prefix", "", "below which values and commands go (default ardesia)")
-	f.StringSliceVar(&tags, "tag", nil, "only things with this tag, key:value; repeated: with all of them")
+	f.StringArrayVar(&tags, "tag", nil, "only things with this tag, KEY=VALUE; repeated: with all of them")
 	f.BoolVar(&readOnly, "read-only", false, "Home Assistant may not write")
 	f.BoolVar(&disabled, "disabled", false, "keep what is set up, and do not connect")
 	return c

@@ -57,7 +57,7 @@ func TestWhoIsCalled(t *testing.T) {
 		"anywhere":                             {Rule{Anywhere: true}, s.URL, 200, nil, false},
 		"one's own, and it is":                 {Rule{Own: true, Allow: own}, s.URL, 200, nil, false},
 		"one's own, and nothing is":            {Rule{Own: true}, s.URL, 0, nil, true},
-		"a public address is nobody's own":     {Rule{Own: true, Allow: own}, "http://192.0.2.1", 0, nil, true},
+		"a public address is nobody's own":     {Rule{Own: true, Allow: own}, "http://9.9.9.9", 0, nil, true},
 		"one's own, at another port":           {Rule{Own: true, Allow: own, Ports: []uint16{443}}, s.URL, 0, nil, true},
 		"a redirect":                           {Rule{Anywhere: true}, s.URL + "/elsewhere", 302, nil, false},
 		"a redirect that is an error":          {Rule{Anywhere: true, Redirect: moved}, s.URL + "/elsewhere", 0, moved, false},

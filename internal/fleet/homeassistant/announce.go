@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,6 +24,8 @@ func (b *bridge) do(ctx context.Context, conn *mqttclient.Conn, t task) error {
 		return b.presence(ctx, conn, t.id)
 	case clearing:
 		return b.send(ctx, conn, t.id, nil)
+	case sweeping:
+		return b.endSweep(ctx, conn, t.id)
 	}
 	return b.value(ctx, conn, t.id)
 }
@@ -85,21 +88,23 @@ func (b *bridge) announce(ctx context.Context, conn *mqttclient.Conn, t *thing.T
 	if last != nil {
 		for variable := range last.byName {
 			if _, still := next.byName[variable]; !still {
-				if err := b.send(ctx, conn, b.u.stateTopic(t.ID, variable), nil); err != nil {
+				if err := b.deliver(ctx, conn, b.u.stateTopic(t.ID, variable), nil); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.catalog[t.ID], b.known[t.ID] = next, now
-	delete(b.swept, t.ID)
 	b.mark(task{presence, t.ID})
 	if anew {
 		for _, e := range entities {
 			b.mark(task{value, t.ID + "/" + e.ID})
 		}
+	}
+	b.mu.Unlock()
+	if last == nil && slices.ContainsFunc(before, func(key string) bool { return !slices.Contains(now, key) }) {
+		return b.sweep(ctx, conn, t.ID) // of what went while nobody was told, only the broker knows the name
 	}
 	return nil
 }
@@ -198,39 +203,76 @@ func (b *bridge) value(ctx context.Context, conn *mqttclient.Conn, id string) er
 }
 
 // withdraw takes back what was announced of a thing. What its states were called is known, or the broker is asked for what it keeps.
+// It is forgotten when the broker has it all: who loses the connection before that begins anew.
 func (b *bridge) withdraw(ctx context.Context, conn *mqttclient.Conn, id string) error {
 	b.mu.Lock()
 	e, known := b.catalog[id], b.known[id] != nil
+	b.mu.Unlock()
 	if e == nil && !known {
-		b.mu.Unlock()
 		return nil
 	}
-	delete(b.catalog, id)
-	if e == nil {
-		b.swept[id] = true
-	}
-	b.mu.Unlock()
 	if err := b.deliver(ctx, conn, b.u.configTopic(id), nil); err != nil {
 		return err
 	}
-	if err := b.send(ctx, conn, b.u.availabilityTopic(id), nil); err != nil {
+	if e == nil {
+		return b.sweep(ctx, conn, id)
+	}
+	for variable := range e.byName {
+		if err := b.send(ctx, conn, b.u.stateTopic(id, variable), nil); err != nil {
+			return err
+		}
+	}
+	return b.forget(ctx, conn, id)
+}
+
+// sweep has the broker tell which states of a thing it keeps, so that those are taken back that are told no more.
+func (b *bridge) sweep(ctx context.Context, conn *mqttclient.Conn, id string) error {
+	b.mu.Lock()
+	b.swept[id] = true
+	b.mu.Unlock()
+	if err := b.tolerate(conn.Subscribe(ctx, b.u.stateTopic(id, "+"))); err != nil {
 		return err
 	}
-	if e != nil {
-		for variable := range e.byName {
-			if err := b.send(ctx, conn, b.u.stateTopic(id, variable), nil); err != nil {
-				return err
-			}
-		}
-	} else if err := b.tolerate(conn.Subscribe(ctx, b.u.stateTopic(id, "+"))); err != nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mark(task{sweeping, id})
+	return nil
+}
+
+// endSweep asks for no more states of a thing, and forgets it, unless it is announced.
+func (b *bridge) endSweep(ctx context.Context, conn *mqttclient.Conn, id string) error {
+	// The answer to this comes behind what the broker keeps.
+	if err := b.deliver(ctx, conn, b.u.availabilityTopic(b.u.Space), []byte(online)); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	if b.tasks.clearing > 0 {
+		b.mark(task{sweeping, id}) // behind them
+		b.mu.Unlock()
+		return nil
+	}
+	delete(b.swept, id)
+	announced := b.catalog[id] != nil
+	b.mu.Unlock()
+	if err := b.tolerate(conn.Unsubscribe(ctx, b.u.stateTopic(id, "+"))); err != nil || announced {
+		return err
+	}
+	return b.forget(ctx, conn, id)
+}
+
+// forget forgets a thing of which all else was taken back.
+func (b *bridge) forget(ctx context.Context, conn *mqttclient.Conn, id string) error {
+	// The answer to this comes behind what was sent without waiting.
+	if err := b.deliver(ctx, conn, b.u.availabilityTopic(id), nil); err != nil {
 		return err
 	}
 	if err := b.s.needs.Store.withdraw(ctx, b.u.Space, id); err != nil {
 		return err
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.catalog, id)
 	delete(b.known, id)
-	b.mu.Unlock()
 	return nil
 }
 
@@ -244,14 +286,18 @@ func (b *bridge) clear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer hangUp(ctx, conn, 0)()
+	var lost error // names, of which the rest need not know
 	for id := range known {
 		if err = b.deliver(ctx, conn, b.u.configTopic(id), nil); err != nil {
 			break
 		}
 		topics := []string{b.u.availabilityTopic(id)}
-		for _, variable := range b.variables(ctx, id) {
+		names, wrong := b.variables(ctx, id)
+		for _, variable := range names {
 			topics = append(topics, b.u.stateTopic(id, variable))
 		}
+		lost = errors.Join(lost, wrong)
 		for _, topic := range topics {
 			err = errors.Join(err, b.send(ctx, conn, topic, nil))
 		}
@@ -259,11 +305,11 @@ func (b *bridge) clear(ctx context.Context) error {
 	if err == nil {
 		err = b.deliver(ctx, conn, b.u.availabilityTopic(b.u.Space), nil)
 	}
-	return errors.Join(err, conn.Close())
+	return errors.Join(err, lost, conn.Close())
 }
 
-// variables are what the states of a thing are called.
-func (b *bridge) variables(ctx context.Context, id string) (all []string) {
+// variables are what the states of a thing are called; an error when nobody knows that any more.
+func (b *bridge) variables(ctx context.Context, id string) (all []string, err error) {
 	b.mu.Lock()
 	e := b.catalog[id]
 	b.mu.Unlock()
@@ -271,14 +317,14 @@ func (b *bridge) variables(ctx context.Context, id string) (all []string) {
 		for variable := range e.byName {
 			all = append(all, variable)
 		}
-		return all
+		return all, nil
 	}
 	t, err := b.s.needs.Things.Get(ctx, system(b.u.Space), id, true)
 	if err != nil {
-		return nil // gone, with its names
+		return nil, fmt.Errorf("the names of the states of thing %s: %w", id, err)
 	}
 	for _, p := range t.Living() {
 		all = append(all, p.Variable)
 	}
-	return all
+	return all, nil
 }

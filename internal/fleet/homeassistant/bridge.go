@@ -26,6 +26,8 @@ type bridge struct {
 	swept   map[string]bool // guarded by mu, as known is: things whose old states are taken back as the broker tells of them
 	tasks   tasks           // guarded by mu
 	telling int             // guarded by mu: counts sessions and births, after each of which everything is told anew
+	born    time.Time       // guarded by mu: when the last birth was answered
+	bearing bool            // guarded by mu: another will be, birthPause after that
 
 	orders chan order    // commands that wait
 	wake   chan struct{} // holds a word when there is something to do
@@ -85,7 +87,8 @@ func (b *bridge) start(ctx context.Context) (run func()) {
 // clearTime is how long the broker may take to be told that nothing is announced any more.
 const clearTime = 10 * time.Second
 
-// end ends it and waits for that. With clearing what is announced is taken back; whether it was is what it says.
+// end ends it and waits for that, also when ctx ends: two of one name would push each other out. With clearing what is announced is
+// taken back; whether it was is what it says.
 func (b *bridge) end(ctx context.Context, clearing bool) bool {
 	b.mu.Lock()
 	was := b.phase
@@ -93,11 +96,7 @@ func (b *bridge) end(ctx context.Context, clearing bool) bool {
 	b.mu.Unlock()
 	if was == running {
 		b.cancel()
-		select {
-		case <-b.done:
-		case <-ctx.Done():
-			return false
-		}
+		<-b.done // soon: session
 	}
 	if !clearing {
 		return false
@@ -222,10 +221,30 @@ func (b *bridge) allComings() {
 	}
 }
 
+// birthPause is how often everything is told anew at most, since whoever may write to the broker may say that Home Assistant has started.
+const birthPause = 10 * time.Second
+
 // birth has everything told anew: Home Assistant has started.
 func (b *bridge) birth() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.bearing {
+		return
+	}
+	if early := birthPause - b.s.now().Sub(b.born); early > 0 {
+		b.bearing = true
+		time.AfterFunc(early, func() {
+			b.mu.Lock()
+			b.bearing = false
+			b.mu.Unlock()
+			b.birth()
+		})
+		return
+	}
+	b.born = b.s.now()
+	if !b.up() {
+		return // the next session tells everything
+	}
 	b.telling++
 	for _, id := range slices.Sorted(maps.Keys(b.catalog)) {
 		b.mark(task{look, id})

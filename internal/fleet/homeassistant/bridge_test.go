@@ -341,14 +341,14 @@ func TestTroubleIsToldInWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]string{
-		"mqtt://" + nowhere:                              "Nothing listens",
-		"mqtt://198.51.100.1":                            "Without TLS",
-		"mqtt://10.0.0.1":                                "Without TLS",
-		"mqtts://10.0.0.1":                               "is not public",
-		"mqtts://[::1]:1":                                "is not public",
-		"mqtt://nowhere.invalid":                         "Nobody knows the name",
-		"mqtt://" + nobody(t):                            "speaks no MQTT 5",
-		"mqtts://" + nobody(t):                           "no TLS",
+		"mqtt://" + nowhere:      "Nothing listens",
+		"mqtt://9.9.9.9":         "Without TLS",
+		"mqtt://10.0.0.1":        "Without TLS",
+		"mqtts://10.0.0.1":       "is not public",
+		"mqtts://[::1]:1":        "is not public",
+		"mqtt://nowhere.invalid": "Nobody knows the name",
+		"mqtt://" + nobody(t):    "speaks no MQTT 5",
+		"mqtts://" + nobody(t):   "no TLS",
 		"mqtts://" + h.broker.address()[len("mqtt://"):]: "",
 	} {
 		h.want(200, "admin", "PUT", path, map[string]any{"broker": address}, nil)

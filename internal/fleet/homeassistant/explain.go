@@ -51,6 +51,8 @@ func (b *bridge) explain(err error) string {
 		return "The broker does not answer in time."
 	case errors.Is(err, mqttclient.ErrTongue):
 		return "Whoever answers at the broker's address speaks no MQTT 5, or hung up. Is it the right port, and does it want TLS?"
+	case errors.Is(err, mqttclient.ErrPoor):
+		return "The broker keeps no retained messages, or has no QoS 1 or wildcards, which Home Assistant needs, too."
 	case errors.Is(err, mqttclient.ErrLost):
 		return "The connection to the broker was lost."
 	}

@@ -23,7 +23,11 @@ func (b *bridge) received(m mqttclient.Message) {
 	case !ok:
 	case word == wordState:
 		b.mu.Lock()
-		if m.Retain && len(m.Payload) > 0 && b.swept[id] {
+		told := false
+		if e := b.catalog[id]; e != nil {
+			_, told = e.byName[variable]
+		}
+		if m.Retain && len(m.Payload) > 0 && b.swept[id] && !told {
 			b.mark(task{clearing, m.Topic})
 		}
 		b.mu.Unlock()
@@ -52,14 +56,11 @@ func (b *bridge) ordered(o order, old bool) {
 	}
 }
 
-// obey carries out commands, in order, until ctx ends. Those that wait then are not carried out: they are old when they could be.
+// obey carries out commands, in order, until ctx ends.
 func (b *bridge) obey(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			for len(b.orders) > 0 {
-				b.refuse(<-b.orders, "The connection to the broker ended before it was carried out.")
-			}
 			return
 		case o := <-b.orders:
 			b.carryOut(ctx, o)

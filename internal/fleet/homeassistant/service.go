@@ -95,10 +95,9 @@ type Service struct {
 	dial map[string]func(ctx context.Context, network, address string) (net.Conn, error)
 	wake chan struct{} // holds a word when a bridge is to be started
 
-	changing sync.Mutex // held while a bridge is set up or removed
-
-	mu      sync.RWMutex
-	bridges map[string]*bridge // guarded by mu; by space
+	mu       sync.RWMutex
+	bridges  map[string]*bridge       // guarded by mu; by space
+	changing map[string]chan struct{} // guarded by mu; by space: holds a word while its bridge is set up or removed
 
 	counts counts
 }
@@ -120,7 +119,7 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 		needs.Base == nil || needs.Now == nil || needs.Log == nil {
 		return nil, errors.New("bridges to Home Assistant need Store, Things, Devices, Values, Comings, Base, Now and Log")
 	}
-	s := &Service{needs: needs, cfg: needs.Config.withDefaults(), wake: make(chan struct{}, 1), bridges: map[string]*bridge{}}
+	s := &Service{needs: needs, cfg: needs.Config.withDefaults(), wake: make(chan struct{}, 1), bridges: map[string]*bridge{}, changing: map[string]chan struct{}{}}
 	s.dial = map[string]func(ctx context.Context, network, address string) (net.Conn, error){
 		"mqtts": outbound.Dialer(outbound.Rule{Allow: s.cfg.Allow}).DialContext,
 		"mqtt":  outbound.Dialer(outbound.Rule{Allow: s.cfg.Allow, Own: true}).DialContext,
@@ -150,6 +149,23 @@ func (s *Service) all() []*bridge {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Collect(maps.Values(s.bridges))
+}
+
+// change waits until nobody else sets up or removes the bridge of a space. A broker that hangs holds up nobody of another one.
+func (s *Service) change(ctx context.Context, space string) (done func(), err error) {
+	s.mu.Lock()
+	one := s.changing[space]
+	if one == nil {
+		one = make(chan struct{}, 1)
+		s.changing[space] = one
+	}
+	s.mu.Unlock()
+	select {
+	case one <- struct{}{}:
+		return func() { <-one }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // put puts a bridge, or nil for none, in the place of the one that a space had, which has ended.
@@ -223,12 +239,20 @@ func (s *Service) Set(ctx context.Context, who access.Actor, u Setup, keep bool)
 	if err := ours(who); err != nil {
 		return Setup{}, State{}, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	had, err := s.needs.Store.find(ctx, who.Space)
-	there := err == nil
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	done, err := s.change(ctx, who.Space)
+	if err != nil {
 		return Setup{}, State{}, err
+	}
+	defer done()
+	had, err := s.needs.Store.find(ctx, who.Space)
+	// One that cannot be opened any more can be replaced, but for its password.
+	damaged := errors.Is(err, keys.ErrSeal)
+	there := err == nil
+	if err != nil && !damaged && !errors.Is(err, ErrNotFound) {
+		return Setup{}, State{}, err
+	}
+	if damaged && keep {
+		return Setup{}, State{}, ErrPassword
 	}
 	u.Space, u.By, u.UpdatedAt = who.Space, who.ID, s.now()
 	u.CreatedAt = u.UpdatedAt
@@ -264,15 +288,21 @@ func (s *Service) Remove(ctx context.Context, who access.Actor) (cleared bool, e
 	if err := ours(who); err != nil {
 		return false, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	had, err := s.needs.Store.find(ctx, who.Space)
+	done, err := s.change(ctx, who.Space)
 	if err != nil {
+		return false, err
+	}
+	defer done()
+	had, err := s.needs.Store.find(ctx, who.Space)
+	damaged := errors.Is(err, keys.ErrSeal) // which has no bridge
+	if err != nil && !damaged {
 		return false, err
 	}
 	cleared = s.end(ctx, who.Space, true)
 	if _, err := s.needs.Store.remove(ctx, who.Space, s.entry(who, "homeassistant:remove")); err != nil {
-		s.put(who.Space, newBridge(s, had))
+		if !damaged {
+			s.put(who.Space, newBridge(s, had))
+		}
 		return false, fmt.Errorf("remove the bridge of space %s: %w", who.Space, err)
 	}
 	s.put(who.Space, nil)
@@ -283,8 +313,11 @@ func (s *Service) Remove(ctx context.Context, who access.Actor) (cleared bool, e
 // and is repeatable.
 func (s *Service) EraseSpace(ctx context.Context, who access.Actor, space string) error {
 	who.Space = space
-	s.changing.Lock()
-	defer s.changing.Unlock()
+	done, err := s.change(ctx, space)
+	if err != nil {
+		return err
+	}
+	defer done()
 	s.end(ctx, space, true)
 	if _, err := s.needs.Store.remove(ctx, space, s.entry(who, "homeassistant:erase-all")); err != nil {
 		return fmt.Errorf("erase the bridge of space %s: %w", space, err)

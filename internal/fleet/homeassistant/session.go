@@ -20,8 +20,8 @@ const (
 	stableAfter = time.Minute
 	mostPauses  = 16 // as many first pauses is the longest
 	goodbyeTime = 2 * time.Second
-	// maxPacket is how many bytes the broker may send in one packet: a command, its topic, and what MQTT adds.
-	maxPacket = maxCommand + 4<<10
+	// maxPacket is how many bytes the broker may send in one packet: a command, or a state that it kept, its topic, and what MQTT adds.
+	maxPacket = max(maxCommand, thing.MaxText) + 4<<10
 )
 
 // run keeps the bridge connected until ctx ends.
@@ -79,6 +79,7 @@ func (b *bridge) session(ctx context.Context) error {
 		return err
 	}
 	defer b.leave(ctx, conn)
+	defer hangUp(ctx, conn, goodbyeTime)()
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
@@ -116,6 +117,17 @@ func (b *bridge) session(ctx context.Context) error {
 		case <-b.wake:
 		}
 	}
+}
+
+// hangUp ends a connection a while after ctx, whatever the broker is waited for then; what it returns lets it be.
+func hangUp(ctx context.Context, conn *mqttclient.Conn, after time.Duration) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		select {
+		case <-conn.Ended():
+		case <-time.After(after):
+			conn.Abort()
+		}
+	})
 }
 
 // begin marks everything to be told: what there is, and what there was.
@@ -157,6 +169,9 @@ func (b *bridge) leave(ctx context.Context, conn *mqttclient.Conn) {
 	}
 	if err := conn.Close(); err != nil {
 		b.s.needs.Log.DebugContext(ctx, "a broker did not hear goodbye", "space", b.u.Space, "err", err)
+	}
+	for len(b.orders) > 0 { // nothing comes any more; what waits would be old when it could be carried out
+		b.refuse(<-b.orders, "The connection to the broker ended before it was carried out.")
 	}
 }
 

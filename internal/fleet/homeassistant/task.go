@@ -7,6 +7,7 @@ const (
 	look     what = iota // a thing: what it is, or that it is not
 	presence             // of a thing's device
 	clearing             // a topic that has something old
+	sweeping             // a thing whose old states the broker was asked for: once these are cleared
 	value                // of a property: THING/PROPERTY
 )
 
