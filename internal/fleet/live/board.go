@@ -122,11 +122,23 @@ func (b *board) put(n news, limit int) {
 		b.oldest = it
 	}
 	b.newest = it
+	b.cut(limit)
+	b.wake()
+}
+
+// trim drops the oldest until the board has no more than limit bytes, or one item.
+func (b *board) trim(limit int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut(limit)
+}
+
+// cut is trim with b.mu held.
+func (b *board) cut(limit int) {
 	for b.bytes > limit && b.oldest != b.newest {
 		b.since = b.oldest.seq
 		b.remove(b.oldest)
 	}
-	b.wake()
 }
 
 // forget drops the values of those properties of a thing that living does not name.

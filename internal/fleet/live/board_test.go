@@ -3,11 +3,14 @@ package live
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ardesia-iot/ardesia/internal/base/feed"
 	"github.com/ardesia-iot/ardesia/internal/fleet/fleettest"
+	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 )
 
 func fleetNoon() time.Time { return fleettest.Noon }
@@ -79,6 +82,30 @@ func TestBoardTellsWhoMissedSomething(t *testing.T) {
 	b.say("x", strings.Repeat("x", 2*limit), limit)
 	if len(b.items) != 1 {
 		t.Error("one item that is larger than its board is not kept")
+	}
+}
+
+// A board on which nothing happens makes room when there are others.
+func TestQuietBoardsMakeRoom(t *testing.T) {
+	const one = 10 * (itemBytes + 100)
+	s := bare(t, Config{Board: one, Boards: one}, new(feed.Feed[thing.Change]))
+	fill := func(space string) (b *board, begin int64) {
+		b = s.attach(space)
+		begin = s.clock.now()
+		_, limit := s.board(space)
+		for i := range 10 {
+			b.put(news{key: key{aValue, strconv.Itoa(i)}, frame: make([]byte, 100)}, limit)
+		}
+		return b, begin
+	}
+	quiet, begin := fill("quiet")
+	if quiet.bytes != one || !quiet.knows(begin) {
+		t.Fatalf("alone a board has %d of %d bytes", quiet.bytes, one)
+	}
+	fill("loud")
+	s.sweep()
+	if quiet.bytes != one/2 || quiet.knows(begin) {
+		t.Errorf("beside another it has %d of %d bytes, and knows what has gone: %t", quiet.bytes, one, quiet.knows(begin))
 	}
 }
 

@@ -174,7 +174,7 @@ func (s *Service) loseAll() {
 	}
 }
 
-// sweep forgets spaces that nobody has listened to for a while.
+// sweep forgets spaces that nobody has listened to for a while, and has boards on which nothing happens make room for others.
 func (s *Service) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,6 +183,9 @@ func (s *Service) sweep() {
 		if b.readers == 0 && now.Sub(b.leftAt) >= s.cfg.Keep {
 			delete(s.boards, space)
 		}
+	}
+	for _, b := range s.boards {
+		b.trim(s.limit())
 	}
 	if len(s.boards) == 0 && s.sources != nil {
 		s.sources.close()

@@ -266,5 +266,8 @@ func (s *Service) attach(space string) *board {
 func (s *Service) board(space string) (b *board, limit int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.boards[space], min(s.cfg.Board, s.cfg.Boards/max(1, len(s.boards)))
+	return s.boards[space], s.limit()
 }
+
+// limit is how many bytes each board may have. s.mu is held.
+func (s *Service) limit() int { return min(s.cfg.Board, s.cfg.Boards/max(1, len(s.boards))) }

@@ -91,6 +91,7 @@ func (x *stream) join(space string) {
 	}
 	b := x.s.attach(space)
 	x.places = append(x.places, place{b, x.s.clock.now()})
+	word(x.call) // to begin to wait for what comes
 	x.s.note(x)
 }
 
@@ -107,6 +108,7 @@ func (x *stream) lookAtDashboard(ctx context.Context) error {
 	for property, of := range now.Properties {
 		x.shown[property], x.ofthem[of] = true, true
 	}
+	x.join(now.Space) // one that shows nothing yet will show something
 	return nil
 }
 
@@ -307,8 +309,8 @@ func (x *stream) askAgain(ctx context.Context) error {
 	case who != had:
 		x.s.note(x)
 		x.reload(Permission, "")
-	case len(x.places) == 1 && x.wish.Dashboard == "":
-		return nil // of their own space everybody sees what their role says
+	case x.ofOwnSpace():
+		return nil // of which everybody sees what their role says
 	}
 	before := maps.Clone(x.views)
 	err = x.lookAtDashboard(ctx)
@@ -324,7 +326,7 @@ func (x *stream) askAgain(ctx context.Context) error {
 		return errors.Join(errOver, err)
 	}
 	for id, v := range x.views {
-		if had, known := before[id]; known && !same(had, v) {
+		if had, known := before[id]; known && !same(had, v) || !known && v.Space != who.Space {
 			x.reload(Permission, id)
 		}
 	}
@@ -334,6 +336,11 @@ func (x *stream) askAgain(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ofOwnSpace says whether all that was asked for is of who's space. What is nowhere to be seen may be lent to them some day.
+func (x *stream) ofOwnSpace() bool {
+	return x.wish.Dashboard == "" && len(x.places) == 1 && !slices.ContainsFunc(x.wish.Things, func(id string) bool { return x.views[id].Space != x.who.Space })
 }
 
 func same(a, b thing.View) bool {

@@ -269,6 +269,33 @@ func TestGuestsHearWhatIsLent(t *testing.T) {
 	})
 }
 
+// Who may see nothing yet hears when that has changed, without anybody who tells the stream.
+func TestGuestsHearOfWhatWillBeLent(t *testing.T) {
+	h := newHouse(t, db.SQLite, Config{Pace: time.Millisecond, Beat: 10 * time.Millisecond})
+	a := h.thing("a", "shown")
+	byThing, _ := h.listen("stranger", things(a), "")
+	byThing.Next("reload") // it is not to be seen
+	d := h.share(access.Read)
+	byDashboard, _ := h.listen("stranger", "dashboard="+d.ID, "")
+	if _, err := h.boards.Update(t.Context(), editor, d.ID, func(d *dashboard.Dashboard) error {
+		d.Widgets[0].Variables = []string{fleettest.PropertyID(a, "shown")}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range map[string]*livetest.Listener{"by thing": byThing, "by dashboard": byDashboard} {
+		l.Next("reload")
+		h.say(a, "shown", "1")
+		e, open := l.Any()
+		for open && e.Name == "reload" { // of the dashboard, and of the thing on it
+			e, open = l.Any()
+		}
+		if got := e.Values(t); len(got) != 1 || got[0].Property != fleettest.PropertyID(a, "shown") {
+			t.Errorf("%s: came %+v", name, e)
+		}
+	}
+}
+
 func TestMembersHearOfADashboard(t *testing.T) {
 	h := newHouse(t, db.SQLite, hasty)
 	a := h.thing("a", "shown", "hidden")

@@ -17,6 +17,7 @@ type writer struct {
 
 	mu      sync.Mutex
 	writing bool // guarded by mu; outside of a write nobody may touch control, which ends with the request
+	over    bool // guarded by mu: nothing is written any more
 }
 
 func newWriter(w http.ResponseWriter, patience time.Duration) *writer {
@@ -26,19 +27,28 @@ func newWriter(w http.ResponseWriter, patience time.Duration) *writer {
 	return o
 }
 
-// cut ends a write that a client keeps waiting, if there is one.
+// cut ends a write that a client keeps waiting, if there is one, and has no other begin.
 func (o *writer) cut() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.over = true
 	if o.writing {
 		_ = o.control.SetWriteDeadline(time.Unix(1, 0)) // in the past, whatever this house's clock shows
 	}
 }
 
-func (o *writer) begun(writing bool) {
+// begin says whether there may be a write, which is under way until ended.
+func (o *writer) begin() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.writing = writing
+	o.writing = !o.over
+	return o.writing
+}
+
+func (o *writer) ended() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.writing = false
 }
 
 // send writes what is to be sent.
@@ -52,8 +62,10 @@ func (o *writer) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	o.begun(true)
-	defer o.begun(false)
+	if !o.begin() {
+		return errOver
+	}
+	defer o.ended()
 	o.late.Reset(o.patience)
 	defer o.late.Stop()
 	_, err := o.w.Write(b)

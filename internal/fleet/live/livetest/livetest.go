@@ -104,25 +104,34 @@ func (l *Listener) read(answer *http.Response) {
 // Each is the next event, comments too; false at the end.
 func (l *Listener) Each() (e Event, open bool) {
 	l.t.Helper()
-	late := time.NewTimer(Patience)
-	defer late.Stop()
-	select {
-	case e, open = <-l.events:
-		if open {
-			l.Last = e.ID
-		}
-	case <-late.C:
-		l.t.Fatal("nothing came")
-	}
-	return e, open
+	return l.next(func(Event) bool { return true })
 }
 
 // Any is Each without comments.
 func (l *Listener) Any() (e Event, open bool) {
 	l.t.Helper()
-	for e, open = l.Each(); open && strings.HasPrefix(e.Name, "comment"); e, open = l.Each() {
+	return l.next(func(e Event) bool { return !strings.HasPrefix(e.Name, "comment") })
+}
+
+// next is the next event that is wanted.
+func (l *Listener) next(wanted func(e Event) bool) (e Event, open bool) {
+	l.t.Helper()
+	late := time.NewTimer(Patience)
+	defer late.Stop()
+	for {
+		select {
+		case e, open = <-l.events:
+			if !open {
+				return e, false
+			}
+			l.Last = e.ID
+			if wanted(e) {
+				return e, true
+			}
+		case <-late.C:
+			l.t.Fatal("nothing came")
+		}
 	}
-	return e, open
 }
 
 // Next is the next event, which must be one of a name.
