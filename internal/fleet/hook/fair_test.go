@@ -111,6 +111,9 @@ func TestAnswersOfBeforeTurnNothingOff(t *testing.T) {
 		})
 		h.say(a, "x", "1")
 		h.passing(maxPause, "that the address of now is told", func() bool { return h.receiver.values("/b") == "x=1" })
+		if all := h.carrier.all(); len(all) != 0 {
+			t.Errorf("its owner is told that it is off: %v", all)
+		}
 		if w := h.shown(a); !w.Active || w.URI != h.receiver.URL+"/b" {
 			t.Errorf("the webhook is %+v", w)
 		}

@@ -201,9 +201,16 @@ func (s *Service) tried(ctx context.Context, x try) bool {
 }
 
 // giveUp turns a webhook off and tells its owner. The letter comes first, and has a key by which the room of letters knows one that it
-// has: a kill in between has it written once.
+// has: a kill in between has it written once. Of one that has another address by now nothing is known.
 func (s *Service) giveUp(ctx context.Context, h *Hook, answer webhook.Answer) {
-	name, owner, err := s.nameOf(ctx, h)
+	now, err := s.needs.Store.find(ctx, h.Space, h.ID)
+	if isGone(err) || err == nil && now.URL != h.URL {
+		return
+	}
+	var name, owner string
+	if err == nil {
+		name, owner, err = s.nameOf(ctx, h)
+	}
 	if err == nil {
 		err = s.write(ctx, h, name, owner, answer)
 	}

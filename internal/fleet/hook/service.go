@@ -451,18 +451,22 @@ func (s *Service) nameOf(ctx context.Context, h *Hook) (name, owner string, err 
 	return d.Name, h.Owner, err
 }
 
+// errElsewhere is a webhook that has got another address.
+var errElsewhere = errors.New("the webhook has another address")
+
 // turnOff gives a webhook up, unless somebody has given it another address since. That of a thing is turned off at the thing
 // first, which tells us.
 func (s *Service) turnOff(ctx context.Context, h *Hook) error {
 	who := system(h.Space)
 	if h.Thing != "" {
 		_, err := s.needs.Things.Update(ctx, who, h.Thing, false, func(t *thing.Thing) error {
-			if t.Webhook == h.URL {
-				t.WebhookActive = false
+			if t.Webhook != h.URL {
+				return errElsewhere
 			}
+			t.WebhookActive = false
 			return nil
 		})
-		if isGone(err) {
+		if isGone(err) || errors.Is(err, errElsewhere) {
 			return nil
 		}
 		if err != nil {

@@ -132,9 +132,9 @@ var docs = door.Words{
 	},
 	"GET /v1/series/rows": {
 		ID: "history#rows", Summary: "Values of several properties as rows, in the order of time",
-		More: "For programs that draw tables and charts. Without interval and aggregation values are as they came, the newest points of each property; of texts and free objects at most 1000. " +
+		More: "For programs that draw tables and charts. Without interval and aggregation values are as they came, the newest points of each property. " +
 			"With one of them there is one value for each interval that has any, by the aggregation that suits the type: AVG of numbers, BOOL_OR of booleans, LAST of everything else. " +
-			"An answer has at most 100000 rows of at most 100 properties.",
+			"Of a text or a free object there are at most 1000, in intervals, too. An answer has at most 100000 rows of at most 100 properties.",
 		Query: askRows{},
 		Gives: "application/json, text/csv; charset=utf-8",
 		Fails: []*problem.Problem{ErrAggregation, ErrID, ErrNoTarget, ErrNotFound, ErrNotNumeric, ErrPropertyNotFound, ErrRange, ErrTooManyBins, ErrTooManyRows, rest.ErrQuery, series.ErrTooMuch},

@@ -17,9 +17,8 @@ func ReadFilter(ids, tags []string) (f Filter, err error) {
 		f.IDs = append(f.IDs, strings.ToLower(id))
 	}
 	for _, text := range given(tags) {
-		key, value, ok := strings.Cut(text, ":")
-		tag := Tag{key, value}
-		if !ok || tag.check() != nil {
+		tag, err := ParseTag(text)
+		if err != nil {
 			return Filter{}, rest.ErrQuery.With("A filter on tags is written key:value.")
 		}
 		f.Tags = append(f.Tags, tag)

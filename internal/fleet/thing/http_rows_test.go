@@ -213,7 +213,7 @@ func FuzzReadRows(f *testing.F) {
 		}
 		if q.interval == 0 { // what is chosen makes no more bins than there may be
 			ask := series.Query{From: q.from, To: q.to, Limit: q.points, Interval: binsFor(q.from, q.to, q.points)}
-			if err := checkBins(ask); err != nil {
+			if err := checkBins(ask, Property{}); err != nil {
 				t.Errorf("%q: %v", query, err)
 			}
 		}

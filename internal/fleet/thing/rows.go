@@ -179,7 +179,7 @@ func (s *Service) addRows(ctx context.Context, a *rowsAnswer, of int) error {
 	if ask.Interval = q.interval; ask.Interval == 0 {
 		ask.Interval = binsFor(q.from, q.to, ask.Limit)
 	}
-	if err := checkBins(ask); err != nil {
+	if err := checkBins(ask, *p); err != nil {
 		return err
 	}
 	ask.Limit++ // a range that does not begin with a bin has a part of one more
@@ -207,11 +207,11 @@ func (a *rowsAnswer) add(of int, points []series.Point) {
 }
 
 // checkBins says whether what is asked for has more bins than there may be.
-func checkBins(q series.Query) error {
+func checkBins(q series.Query, p Property) error {
 	width, span := q.Interval.Microseconds(), q.To.UnixMicro()-q.From.UnixMicro()
 	if bins := (span + width - 1) / width; bins > int64(q.Limit) {
-		return ErrTooManyBins.With(fmt.Sprintf("So much time has %d intervals of %v, and an answer at most %d of this property. Ask for less time, or for interval=%d or more.",
-			bins, q.Interval, q.Limit, int64(binsFor(q.From, q.To, q.Limit)/time.Second)))
+		return ErrTooManyBins.With(fmt.Sprintf("So much time has %d intervals of %v, and an answer at most %d of %s. Ask for less time, or for interval=%d or more.",
+			bins, q.Interval, q.Limit, p.Variable, int64(binsFor(q.From, q.To, q.Limit)/time.Second)))
 	}
 	return nil
 }
