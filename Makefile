@@ -8,7 +8,7 @@ FUZZ    ?= 5m
 BIN     := bin
 
 .DEFAULT_GOAL := help
-.PHONY: run test check fuzz bench web gen fmt release help build soak need rooms whole
+.PHONY: run test check fuzz bench web gen fmt release help build soak need rooms whole pages inputs
 
 ## run: build and start Ardesia with sample data, and print what to open
 run: build
@@ -24,12 +24,10 @@ UNWATCHED := $(foreach lib,github.com/ncruces/go-sqlite3-wasm golang.org/x/crypt
 test:
 	$(MAKE) --no-print-directory -j2 need check
 	scripts/inmemory $(MAKE) --no-print-directory -j2 rooms whole
-	CGO_ENABLED=0 scripts/inmemory $(GO) test -vet=off -count=1 -timeout 10m ./test/web
+	scripts/inmemory $(MAKE) --no-print-directory -j2 pages inputs
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
-	CGO_ENABLED=0 scripts/inmemory scripts/fuzz 10s
 
-# Everything but test/house, test/web and what check runs, watched for races, what takes longest first. The pages' tests have browsers that
-# wait for nobody: they get the machine for themselves.
+# Everything but test/house, test/web and what check runs, watched for races, what takes longest first.
 rooms:
 	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 20m -p 3 ./internal/server ./internal/people/signin ./internal/ops/audit $$($(GO) list ./... | grep -v '/test/house$$\|/test/web$$\|/archtest$$')
 
@@ -37,6 +35,12 @@ rooms:
 # some ten thousand of them: soak watches them for races too, which takes four times as long.
 whole:
 	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 20m ./test/house
+
+# Browsers wait for nobody. Fuzzing waits for everybody.
+pages:
+	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m ./test/web
+inputs:
+	CGO_ENABLED=0 OURS=yes nice -n 19 scripts/fuzz 10s
 
 ## soak: what takes too long for test (200 kills, hours of traffic, the whole house watched for races)
 soak: need
