@@ -150,7 +150,9 @@ function Cable({ onMade }: { onMade: (m: Made) => void }) {
         )}
         {!met.value && !now.value && (
           <>
-            <p>{t("usb.cable.text")}</p>
+            <p>
+              {t("usb.cable.text")} <a href="/docs/boards#arduino-boards-with-a-key-of-their-own">{t("usb.help")}</a>
+            </p>
             <div class="acts">
               <Button kind="main" icon="usb" onClick={() => void start()}>
                 {wrong.value ? t("again") : t("usb.choose")}
