@@ -26,6 +26,7 @@ func TestDocumentation(t *testing.T) {
 	visit("/docs/")
 	s.says("From nothing to a first value")
 	s.everywhere("docs-start")
+	s.until(`document.querySelector(".contents details").open === (innerWidth > 960)`)
 	for name, path := range map[string]string{"docs-boards": "/docs/boards", "docs-commands": "/docs/ardesiactl", "docs-integrations": "/docs/integrations", "docs-nowhere": "/docs/nowhere"} {
 		s.Resize(looks[0])
 		visit(path)
@@ -56,7 +57,7 @@ func TestDocumentation(t *testing.T) {
 	in.Run(press(kb.Escape))
 	in.Run(press("/"))
 	in.until(`document.querySelector("dialog.palette[open]") !== null`)
-	in.Run(press("integr"))
+	in.Run(press("operating"))
 	in.until(`[...document.querySelectorAll("[role=option]")].some(o => o.innerText.includes("Documentation"))`)
 	in.Judge(pictures, "docs-palette")
 }

@@ -15,4 +15,7 @@ for (const block of document.querySelectorAll("div.code")) {
   });
   block.append(button);
 }
-if (matchMedia("(max-width: 60rem)").matches) document.querySelector(".contents details").open = false;
+const narrow = matchMedia("(max-width: 60rem)");
+const fold = () => (document.querySelector(".contents details").open = !narrow.matches);
+narrow.addEventListener("change", fold);
+fold();

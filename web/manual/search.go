@@ -63,9 +63,13 @@ func find(all []entry, query string) []Hit {
 	if len(words) == 0 {
 		return nil
 	}
+	phrase := strings.Join(words, " ")
 	var hits []Hit
 	for _, e := range all {
 		rank := 1
+		if len(words) > 1 { // together they mean more
+			rank += 10*min(strings.Count(e.lowText, phrase), 2) + 20*min(strings.Count(e.lowTitle, phrase), 1)
+		}
 		for _, w := range words {
 			inTitle, inText := strings.Contains(e.lowTitle, w), strings.Contains(e.lowText, w)
 			if !inTitle && !inText {
@@ -85,10 +89,10 @@ func find(all []entry, query string) []Hit {
 	return hits[:min(len(hits), maxHits)]
 }
 
-// snippet is what stands around the first of the words that the text has.
+// snippet is what stands around the words together, or the first of them that the text has.
 func snippet(e entry, words []string) template.HTML {
 	at := 0
-	for _, w := range words {
+	for _, w := range append([]string{strings.Join(words, " ")}, words...) {
 		if i := strings.Index(e.lowText, w); i >= 0 {
 			at = i
 			break
