@@ -20,7 +20,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
 
-//go:generate go test . -run TestKinds$ -update
+//go:generate go test . -run TestKinds -update
 //go:generate go test ./bundle -run TestDist$ -update
 
 //go:embed dist

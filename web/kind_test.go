@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ardesia-iot/ardesia/internal/base/otafile"
+	"github.com/ardesia-iot/ardesia/internal/fleet/board"
+	"github.com/ardesia-iot/ardesia/internal/fleet/device"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 )
 
-var update = flag.Bool("update", false, "write web/app/model/kinds.ts anew (go generate ./web)")
+var update = flag.Bool("update", false, "write the tables of web/app anew (go generate ./web)")
 
 // kindNames are what the application calls kinds, in the order of its table. Numbers are those that it leaves out.
 var kindNames = []struct {
@@ -43,14 +46,44 @@ func TestKinds(t *testing.T) {
 			t.Errorf("the application has no name for the kind of %s", one.Name)
 		}
 	}
-	path := filepath.Join("app", "model", "kinds.ts")
+	table(t, filepath.Join("app", "model", "kinds.ts"), b.String())
+}
+
+// table holds a file of the application against what the server says, from which it is written.
+func table(t *testing.T, path, want string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := os.ReadFile(path)
-	if err != nil || string(got) != b.String() {
-		t.Errorf("%s is not what the server's types are: run go generate ./web (%v)", path, err)
+	if err != nil || string(got) != want {
+		t.Errorf("%s is not what the server says: run go generate ./web (%v)", path, err)
 	}
+}
+
+// The boards that the application brings in over a cable are those that the server takes, by the numbers that USB tells of them.
+func TestKindsOfBoards(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("// Boards with a key of their own, by the numbers that USB tells of them. Written by go generate ./web.\nexport const boards: Record<string, { fqbn: string; type: string; name: string; ways: string }> = {\n")
+	for _, one := range otafile.Boards {
+		if !board.SignsTokens(one.FQBN) {
+			continue
+		}
+		known := board.Find(one.FQBN)
+		if known == nil {
+			t.Fatalf("nobody knows the board %s", one.FQBN)
+		}
+		connections, _ := device.Connections(known.Type)
+		var ways []string
+		for _, c := range connections {
+			if c.Type != "lora" { // no network of that kind is connected to this server
+				ways = append(ways, c.Type)
+			}
+		}
+		fmt.Fprintf(&b, "  \"%04x:%04x\": { fqbn: %q, type: %q, name: %q, ways: %q },\n", uint32(one.Magic)>>16, uint32(one.Magic)&0xffff, one.FQBN, known.Type, known.Name, strings.Join(ways, " "))
+	}
+	b.WriteString("};\n")
+	table(t, filepath.Join("app", "serial", "boards.ts"), b.String())
 }

@@ -168,7 +168,7 @@ func TestTexts(t *testing.T) {
 		}
 		for _, m := range literal.FindAllStringSubmatch(text, -1) {
 			if before, _, holed := strings.Cut(m[1], "${"); holed && before != "" {
-				quoted := regexp.MustCompile(`\\\$\\\{.*?\\\}`).ReplaceAllString(regexp.QuoteMeta(m[1]), `[a-z]+`)
+				quoted := regexp.MustCompile(`\\\$\\\{.*?\\\}`).ReplaceAllString(regexp.QuoteMeta(m[1]), `[a-z0-9]+`)
 				patterns = append(patterns, regexp.MustCompile("^"+quoted+"$"))
 				continue
 			}

@@ -42,3 +42,12 @@ func Style() []byte {
 	}
 	return text
 }
+
+// Mark is the picture that stands for Ardesia, SVG.
+func Mark() []byte {
+	text, err := fs.ReadFile(distFiles, "dist/mark.svg")
+	if err != nil {
+		panic(err) // embedded: it is there
+	}
+	return text
+}

@@ -18,7 +18,7 @@ func document(t *testing.T, name string) string {
 	return string(text)
 }
 
-// blocks are the fenced blocks of a language.
+// blocks are the fenced blocks of a language; of "" those that nobody runs, too.
 func blocks(text, language string) (all []string) {
 	inside, ours, block := false, false, ""
 	for line := range strings.Lines(text) {
@@ -27,7 +27,7 @@ func blocks(text, language string) (all []string) {
 		case !isFence:
 			block += line
 		case !inside:
-			inside, ours, block = true, mark == language, ""
+			inside, ours, block = true, mark == language || language == "" && mark == "text not-run", ""
 		default:
 			if ours {
 				all = append(all, block)

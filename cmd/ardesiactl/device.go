@@ -29,7 +29,7 @@ func ago(t *time.Time) string {
 }
 
 func (a *app) device() *cobra.Command {
-	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceOnboard(), a.deviceCertify(), a.tag(devices),
+	return group("device", "Boards and programs that connect", a.deviceList(), a.deviceShow(), a.deviceCreate(), a.deviceOnboard(), a.deviceCertify(), a.deviceSimulate(), a.tag(devices),
 		a.deletes(devices, "Delete devices; their connections are closed", ""))
 }
 

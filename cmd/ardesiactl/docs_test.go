@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-var fence = regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```")
+var fence = regexp.MustCompile("(?ms)^```[a-z -]*\n(.*?)^```")
 
 // understood says why a command line would not be.
 func understood(line string) error {
@@ -44,7 +44,7 @@ func TestCommandsInDocuments(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"README.md", "docs/operate.md", "docs/integrations.md", "docs/integrations/homeassistant.md"} {
+	for _, name := range []string{"README.md", "docs/operate.md", "docs/integrations.md", "docs/integrations/homeassistant.md", "docs/guide/start.md", "docs/guide/boards.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ var floors = []string{
 	"internal/firmware/sketch internal/firmware/template",
 	"internal/ops/audit internal/ops/backup",
 	"internal/edge/...",
-	"web/... internal/server internal/servertest internal/bench",
+	"docs web/... internal/server internal/servertest internal/bench",
 	"cmd/ardesia test/... internal/archtest",
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ardesia-iot/ardesia/web/manual"
 )
 
 var update = flag.Bool("update", false, "write the list of routes that are open to anyone anew")
@@ -43,6 +45,13 @@ func TestRoutesOpenToAnyone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pattern := range docs {
+		open = append(open, pattern)
+	}
+	guide, err := manual.NewSite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern := range guide.Pages() {
 		open = append(open, pattern)
 	}
 	for pattern := range s.signin.Pages() {

@@ -48,6 +48,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/signin"
 	"github.com/ardesia-iot/ardesia/internal/people/social"
 	"github.com/ardesia-iot/ardesia/web"
+	"github.com/ardesia-iot/ardesia/web/manual"
 )
 
 // World is what a house gets from outside.
@@ -465,6 +466,13 @@ func (s *Server) api(counts *metrics) (http.Handler, error) {
 	}
 	for pattern, page := range docs {
 		mux.HandleFunc(pattern, page)
+	}
+	guide, err := manual.NewSite()
+	if err != nil {
+		return nil, fmt.Errorf("documentation: %w", err)
+	}
+	for pattern, page := range guide.Pages() {
+		mux.Handle(pattern, s.atWeb(page))
 	}
 	for pattern, page := range s.devPages() {
 		mux.HandleFunc(pattern, page)

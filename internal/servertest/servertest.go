@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,7 @@ import (
 type House struct {
 	home
 	Server *server.Server
+	said   *said
 	seen   *watch
 	ahead  atomic.Int64 // of this machine's clock, in ns
 	end    func() error // stops it, once
@@ -95,11 +97,11 @@ func Try(t testing.TB, cfg server.Config, log *slog.Logger) (*House, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &House{home: home{Config: cfg, t: t}}
+	h := &House{home: home{Config: cfg, t: t}, said: &said{}}
 	h.now = h.Now
 	seen := &watch{t: t}
 	t.Cleanup(func() { finished(t) })
-	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now, Around: seen.around})
+	s, err := server.New(t.Context(), cfg, server.World{Log: log, Now: h.Now, Around: seen.around, Out: h.said})
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +161,27 @@ func (h *House) End() error {
 
 // Stop stops the server now; one that does not stop cleanly, or leaves something behind, fails the test.
 func (h *home) Stop() { h.stop() }
+
+// Greeting is what the server has told whoever started it, such as the link that makes the first account.
+func (h *House) Greeting() string { return h.said.String() }
+
+// said keeps what a server prints.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
 
 // Again runs another server on the data of one that was stopped.
 func (h *House) Again() *House { return Open(h.t, h.Config) }

@@ -145,13 +145,28 @@ func (s *screen) says(text string) {
 // click clicks what has a text, or a name that only readers of screens hear.
 func (s *screen) click(text string) {
 	s.T.Helper()
+	find := s.named(text)
+	s.until(`!!` + find)
+	browsertest.Eval[bool](s.Screen, `(setTimeout(e => e.click(), 0, `+find+`), true)`) // what it leads to may be another page
+}
+
+// named finds what has a text, or a name that only readers of screens hear, and can be clicked.
+func (s *screen) named(text string) string {
+	s.T.Helper()
 	quoted, err := json.Marshal(text)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	find := `[...(document.querySelector("dialog[open]:last-of-type") ?? document).querySelectorAll("button, a, summary, label, [role=option], input[type=checkbox]")].filter(e => e.offsetParent !== null && (e.innerText.trim().split("\n")[0] === ` + string(quoted) + ` || e.getAttribute("aria-label") === ` + string(quoted) + `))[0]`
+	return `[...(document.querySelector("dialog[open]:last-of-type") ?? document).querySelectorAll("button, a, summary, label, [role=option], input[type=checkbox]")].filter(e => e.offsetParent !== null && (e.innerText.trim().split("\n")[0] === ` + string(quoted) + ` || e.getAttribute("aria-label") === ` + string(quoted) + `))[0]`
+}
+
+// press is click by a mouse, as a person does it: what browsers let nobody else do works by it.
+func (s *screen) press(text string) {
+	s.T.Helper()
+	find := s.named(text)
 	s.until(`!!` + find)
-	browsertest.Eval[bool](s.Screen, `(setTimeout(e => e.click(), 0, `+find+`), true)`) // what it leads to may be another page
+	at := browsertest.Eval[[]float64](s.Screen, `(e => { e.scrollIntoView({block: "center", behavior: "instant"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })(`+find+`)`)
+	s.Run(chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // fill types into the field with a label.

@@ -54,7 +54,7 @@ func TestTheFirstDevice(t *testing.T) {
 	s.open("/app/devices/new")
 	s.click("Simulated board")
 	s.click("Make it")
-	s.says("go run ./sdk/go/examples/simulated")
+	s.says("ardesiactl device simulate")
 	s.Judge(pictures, "simulated-1280-dark")
 }
 

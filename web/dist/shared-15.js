@@ -1,1 +1,1 @@
-import{S as t,U as i,Z as n}from"./shared-2.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};
+import{$ as n,U as t,W as i}from"./shared-2.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};

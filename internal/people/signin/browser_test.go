@@ -115,9 +115,10 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	s.open("/setup?token=" + tok)
 	s.judge("setup" + as)
 	s.submit(map[string]string{"name": "Anna Bianchi", "email": "anna@example.org", "password": good}, "main button.main")
-	if got := s.path(); got != "/account" {
+	if got := s.path(); got != "/account/ready" {
 		t.Fatalf("after setting up: %s", got)
 	}
+	s.judge("ready" + as)
 	u, err := h.accounts.Find(t.Context(), "anna@example.org")
 	if err != nil {
 		t.Fatal(err)

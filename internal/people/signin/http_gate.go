@@ -558,5 +558,11 @@ func (s *Service) postSetup(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if s.needs.Enrolment != nil {
+		g.To = "/account/ready"
+	}
 	return s.admit(v, g)
 }
+
+// getReady offers a second step to whoever has just made the first account, and leads on to the application.
+func (s *Service) getReady(v *visit) error { return s.home(v, "ready", nil, nil) }

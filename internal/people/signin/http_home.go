@@ -16,6 +16,7 @@ import (
 func (s *Service) homePages() map[string]func(v *visit) error {
 	all := map[string]func(v *visit) error{
 		"GET /account":                 s.getHome,
+		"GET /account/ready":           s.getReady,
 		"GET /account/profile":         s.getProfile,
 		"POST /account/profile":        s.postProfile,
 		"GET /account/picture":         s.getPicture,
@@ -69,7 +70,7 @@ var sections = []navView{
 }
 
 // partOfHome are pages that stand in the menu under another.
-var partOfHome = map[string]string{"/account/password": "/account", "/account/email": "/account", "/account/addresses": "/account", "/account/delete": "/account/data"}
+var partOfHome = map[string]string{"/account/ready": "/account", "/account/password": "/account", "/account/email": "/account", "/account/addresses": "/account", "/account/delete": "/account/data"}
 
 func (s *Service) navOf(path string) []navView {
 	missing := map[string]bool{"/account/factors": s.needs.Enrolment == nil, "/account/spaces": s.needs.Spaces == nil, "/account/activity": s.needs.Deeds == nil,

@@ -49,6 +49,8 @@ export interface Board {
   label: string;
   type: string;
   vendor: string;
+  min_provisioning_sketch_version?: string;
+  min_provisioning_wifi_version?: string;
 }
 
 const all = "/iot/v2/devices";

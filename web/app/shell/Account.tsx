@@ -19,8 +19,9 @@ export function AccountMenu() {
           items: [
             { label: t("account.account"), icon: "user", href: accountPage("/account"), plain: true },
             { label: t("account.keys"), icon: "key", href: accountPage("/account/keys"), plain: true },
+            { label: t("account.docs"), icon: "info", href: "/docs/", plain: true },
             { label: t("account.api"), icon: "code", href: "/apidocs", plain: true },
-            { label: t("account.licences"), icon: "info", href: new URL("./licences.txt", import.meta.url).href, plain: true },
+            { label: t("account.licences"), icon: "check", href: new URL("./licences.txt", import.meta.url).href, plain: true },
           ],
         },
         { title: t("theme.title"), items: [look("system", t("theme.system")), look("light", t("theme.light")), look("dark", t("theme.dark"))] },

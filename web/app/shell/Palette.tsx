@@ -1,5 +1,6 @@
 import { signal, useSignal } from "@preact/signals";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { call } from "../api";
 import { useQuery } from "../data";
 import { listDevices } from "../model/device";
 import { listThings } from "../model/thing";
@@ -22,6 +23,9 @@ interface Hit {
 
 const most = 12;
 
+// listDocs are the pages of the documentation.
+const listDocs = (signal: AbortSignal): Promise<{ href: string; name: string }[]> => call("/docs/index.json", { signal });
+
 // Palette finds things, devices and pages by a part of their names.
 export function Palette() {
   const typed = useSignal("");
@@ -31,6 +35,7 @@ export function Palette() {
   const id = useId();
   const things = useQuery("things", listThings);
   const devices = useQuery("devices", listDevices);
+  const docs = useQuery("docs", listDocs);
   useLayoutEffect(() => {
     const before = document.activeElement;
     const d = ref.current;
@@ -47,6 +52,7 @@ export function Palette() {
     { href: accountPage("/account/keys"), name: t("account.keys"), kind: t("search.page"), icon: "key", plain: true },
     ...(things.data.value ?? []).map((x) => ({ href: "/app/things/" + x.id, name: x.name, kind: t("search.thing"), icon: "things" as const })),
     ...(devices.data.value ?? []).map((x) => ({ href: "/app/devices/" + x.id, name: x.name, kind: t("search.device"), icon: "devices" as const })),
+    ...(docs.data.value ?? []).map((x) => ({ href: x.href, name: x.name, kind: t("search.docs"), icon: "info" as const, plain: true })),
   ];
   const hits = find(all, typed.value);
   const chosen = Math.min(at.value, Math.max(0, hits.length - 1));

@@ -12,7 +12,7 @@ import { Skeleton } from "../../ui/Skeleton";
 import { Credentials, ShownOnce } from "../devices/Secret";
 import { Waiting } from "./Waiting";
 
-// A Made is what somebody has just made, with the key that nobody can show again.
+// A Made is what somebody has just made, with the key that nobody can show again; "" for a board that has one of its own.
 export interface Made {
   device: Device;
   secret: string;
@@ -25,14 +25,16 @@ export function Connect({ made }: { made: Made }) {
   const { device, thing } = made;
   return (
     <div class="start">
-      <Panel title={t("connect.key", { name: device.name })}>
-        <div class="stack">
-          <ShownOnce />
-          <Credentials id={device.id} secret={made.secret} />
-        </div>
-      </Panel>
-      <Panel title={t("connect.program")}>{made.simulated ? <Simulated made={made} /> : thing ? <Program made={made} thing={thing} /> : <Plain />}</Panel>
       <Waiting device={device} thing={thing} />
+      {made.secret && (
+        <Panel title={t("connect.key", { name: device.name })}>
+          <div class="stack">
+            <ShownOnce />
+            <Credentials id={device.id} secret={made.secret} />
+          </div>
+        </Panel>
+      )}
+      <Panel title={t("connect.program")}>{made.simulated ? <Simulated made={made} /> : !made.secret ? <Own thing={thing} /> : thing ? <Program made={made} thing={thing} /> : <Plain />}</Panel>
     </div>
   );
 }
@@ -83,7 +85,7 @@ function Simulated({ made }: { made: Made }) {
   return (
     <div class="stack">
       <p>{t("connect.simulated")}</p>
-      <Code text={command(made, place)} label={t("connect.simulated.command")} />
+      {place ? <Code text={command(made, place)} label={t("connect.simulated.command")} /> : <Skeleton kind="block" rows={1} />}
       {place?.ca && (
         <p class="hint">
           {t("connect.simulated.ca")}{" "}
@@ -96,9 +98,24 @@ function Simulated({ made }: { made: Made }) {
   );
 }
 
-function command(made: Made, place: Place | undefined): string {
-  const where = place ? ` -host ${place.host} -port ${port(place.secret)}` : "";
-  return `DEVICE_KEY=${made.secret} go run ./sdk/go/examples/simulated -id ${made.device.id}${where}${place?.ca ? " -ca ca.pem" : ""}`;
+function command(made: Made, place: Place): string {
+  return `DEVICE_KEY=${made.secret} ardesiactl device simulate ${made.device.id} --host ${place.host} --port ${port(place.secret)}${place.ca ? " --ca ca.pem" : ""}`;
+}
+
+// Own is what is left to do with a board that has a key of its own: its program. No secret is in that.
+function Own({ thing }: { thing: Thing | undefined }) {
+  return (
+    <div class="stack">
+      <p>{t(thing ? "connect.own" : "connect.own.plain")}</p>
+      {thing && (
+        <div>
+          <ButtonLink icon="code" href={`/app/things/${thing.id}/sketch`}>
+            {t("connect.sketch")}
+          </ButtonLink>
+        </div>
+      )}
+    </div>
+  );
 }
 
 function Plain() {

@@ -1,18 +1,19 @@
 import { useSignal } from "@preact/signals";
 import { useQuery } from "../../data";
 import { type Board, createDevice, type Device, listBoards, newSecret } from "../../model/device";
-import { createThing, type PropertyWish } from "../../model/thing";
+import type { PropertyWish } from "../../model/thing";
 import { t } from "../../text";
 import { useAct } from "../../ui/act";
 import { Button } from "../../ui/Button";
-import { Check, Field } from "../../ui/Field";
+import { Field } from "../../ui/Field";
 import { Note } from "../../ui/Note";
 import { Panel } from "../../ui/Page";
 import type { Made } from "./Connect";
+import { firstProperty, ThingChoice, thingFor } from "./ThingFor";
 
 const generic = "generic:generic:generic";
 
-// What the simulated board of the SDK has (sdk/go/examples/simulated).
+// What the simulated board has (sdk/go/simulated).
 const simulatedProperties: PropertyWish[] = [
   { name: "temperature", variable_name: "temperature", type: "TEMPERATURE", permission: "READ_ONLY", update_strategy: "ON_CHANGE", update_parameter: 0, persist: true },
   { name: "humidity", variable_name: "humidity", type: "PERCENTAGE_RELATIVE_HUMIDITY", permission: "READ_ONLY", update_strategy: "ON_CHANGE", update_parameter: 0, persist: true },
@@ -20,15 +21,12 @@ const simulatedProperties: PropertyWish[] = [
   { name: "lamp", variable_name: "lamp", type: "HOME_COLORED_LIGHT", permission: "READ_WRITE", update_strategy: "ON_CHANGE", update_parameter: 0, persist: true },
 ];
 
-const firstProperty: PropertyWish[] = [{ name: "temperature", variable_name: "temperature", type: "FLOAT", permission: "READ_ONLY", update_strategy: "ON_CHANGE", update_parameter: 0, persist: true }];
-
 // Make makes a device with a secret key, and with it a thing, without which no value would have a place.
 export function Make({ simulated, onMade }: { simulated: boolean; onMade: (m: Made) => void }) {
   const boards = useQuery("boards", listBoards);
-  const name = useSignal(simulated ? t("make.simulated.name") : "");
+  const name = useSignal(t(simulated ? "make.simulated.name" : "make.first.name"));
   const fqbn = useSignal("");
-  const thing = useSignal(true);
-  const sample = useSignal(true);
+  const choice = { thing: useSignal(true), sample: useSignal(true) };
   const act = useAct();
   // What was made before something failed is not made twice.
   const done = useSignal<{ device?: Device; secret?: string }>({});
@@ -39,10 +37,9 @@ export function Make({ simulated, onMade }: { simulated: boolean; onMade: (m: Ma
     done.value = { ...done.value, device };
     const secret = done.value.secret ?? (await newSecret(device.id));
     done.value = { device, secret };
-    if (!thing.value && !simulated) return onMade({ device, secret, simulated });
-    const properties = simulated ? simulatedProperties : sample.value ? firstProperty : [];
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    onMade({ device, secret, simulated, thing: await createThing({ name: plainName(name.value), timezone: zone, device_id: device.id, properties }) });
+    if (!choice.thing.value && !simulated) return onMade({ device, secret, simulated });
+    const properties = simulated ? simulatedProperties : choice.sample.value ? firstProperty : [];
+    onMade({ device, secret, simulated, thing: await thingFor(device, name.value, properties) });
   };
   return (
     <Panel title={simulated ? t("make.simulated") : t("make.title")}>
@@ -88,12 +85,7 @@ export function Make({ simulated, onMade }: { simulated: boolean; onMade: (m: Ma
             </Field>
           )}
         </div>
-        {!simulated && (
-          <>
-            <Check label={t("make.thing")} hint={t("make.thing.hint")} checked={thing.value} onChange={(on) => (thing.value = on)} />
-            {thing.value && <Check label={t("make.sample")} hint={t("make.sample.hint")} checked={sample.value} onChange={(on) => (sample.value = on)} />}
-          </>
-        )}
+        {!simulated && <ThingChoice {...choice} />}
         <div>
           <Button kind="main" type="submit" busy={act.busy.value}>
             {t("make.do")}
@@ -102,14 +94,4 @@ export function Make({ simulated, onMade }: { simulated: boolean; onMade: (m: Ma
       </form>
     </Panel>
   );
-}
-
-// plainName is a name as things may have it: fewer characters than devices' names.
-export function plainName(name: string): string {
-  const plain = name
-    .normalize("NFD")
-    .replace(/\p{M}/gu, "")
-    .replace(/[^a-zA-Z0-9_. -]/g, "_")
-    .trim();
-  return plain || "Thing";
 }

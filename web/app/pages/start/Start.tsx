@@ -24,7 +24,7 @@ export function Start() {
   // The secret key is on screen and nowhere else: leaving is asked about.
   useEffect(() => {
     const stay = (e: BeforeUnloadEvent): void => {
-      if (made.value) e.preventDefault();
+      if (made.value?.secret) e.preventDefault();
     };
     addEventListener("beforeunload", stay);
     return () => {
@@ -52,7 +52,7 @@ export function Start() {
           </label>
         ))}
       </fieldset>
-      {way.value === "usb" ? <Usb /> : <Make key={way.value} simulated={way.value === "simulated"} onMade={keep} />}
+      {way.value === "usb" ? <Usb onMade={keep} /> : <Make key={way.value} simulated={way.value === "simulated"} onMade={keep} />}
     </div>
   );
 }

@@ -20,6 +20,11 @@ export function Waiting({ device, thing }: { device: Device; thing: Thing | unde
       <Step done={online} text={online ? t("waiting.online", { name: device.name }) : t("waiting.offline")} />
       {thing && <Step done={!!first} text={first ? t("waiting.value", { name: first.name, value: shown(kindOf(first.type), lastOf(first.id).value.value, thing.timezone) }) : t("waiting.novalue")} />}
       <div class="acts">
+        {thing && first && (
+          <ButtonLink icon="chart" href={`/app/things/${thing.id}/history?range=1h&property=${first.id}`}>
+            {t("waiting.chart")}
+          </ButtonLink>
+        )}
         {thing ? (
           <ButtonLink kind={first ? "main" : "plain"} href={"/app/things/" + thing.id}>
             {t("waiting.thing")}

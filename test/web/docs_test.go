@@ -1,0 +1,63 @@
+package web
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/ardesia-iot/ardesia/internal/base/browsertest"
+)
+
+// The documentation, by somebody who is not signed in: it is whole at every width, in light and dark and on paper, what is searched for is
+// found, and code is copied; the application leads to it.
+func TestDocumentation(t *testing.T) {
+	h := newHome(t)
+	s := &screen{browsertest.Open(t, looks[0]), h}
+	s.Ignore("/docs/nowhere")
+	visit := func(path string) {
+		t.Helper()
+		s.Run(chromedp.Navigate(h.front.at() + path))
+		s.until(`document.querySelector("main h1") !== null && document.readyState === "complete"`)
+	}
+	visit("/docs/")
+	s.says("From nothing to a first value")
+	s.everywhere("docs-start")
+	s.until(`document.querySelector(".contents details").open === (innerWidth > 960)`)
+	for name, path := range map[string]string{"docs-boards": "/docs/boards", "docs-commands": "/docs/ardesiactl", "docs-integrations": "/docs/integrations", "docs-nowhere": "/docs/nowhere"} {
+		s.Resize(looks[0])
+		visit(path)
+		s.Judge(pictures, name+"-360-light")
+		s.Resize(looks[5])
+		s.Judge(pictures, name+"-1280-dark")
+	}
+	visit("/docs/api")
+	s.press("Copy")
+	s.until(`["Copied", "Selected"].includes(document.querySelector("div.code button").textContent)`)
+	s.Run(chromedp.SetValue(chromedp.CSS(`input[type=search]`), "secret key"))
+	s.Leave(chromedp.Submit(chromedp.CSS(`input[type=search]`)))
+	s.says("sections for “secret key”")
+	s.everywhere("docs-search")
+	s.Leave(chromedp.Click(chromedp.CSS(".hits a")))
+	s.until(`location.pathname.startsWith("/docs/") && location.pathname !== "/docs/search"`)
+	visit("/docs/boards#which-to-choose")
+	s.until(`document.getElementById("which-to-choose").getBoundingClientRect().top >= 0`)
+	browsertest.Call(s.Screen, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	s.until(`getComputedStyle(document.querySelector(".top")).display === "none" && getComputedStyle(document.querySelector("article")).display !== "none"`)
+
+	in := h.screen(t, desk)
+	in.open("/app/things")
+	in.click("Account")
+	if at := in.Text(`[...document.querySelectorAll("[role=menu] a")].map(a => a.getAttribute("href")).join(" ")`); !slices.Contains(strings.Fields(at), "/docs/") {
+		t.Errorf("the menu leads to %s", at)
+	}
+	in.Run(press(kb.Escape))
+	in.Run(press("/"))
+	in.until(`document.querySelector("dialog.palette[open]") !== null`)
+	in.Run(press("operating"))
+	in.until(`[...document.querySelectorAll("[role=option]")].some(o => o.innerText.includes("Documentation"))`)
+	in.Judge(pictures, "docs-palette")
+}
