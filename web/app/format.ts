@@ -5,8 +5,11 @@ import { lang, t } from "./text";
 
 const numbers = new Intl.NumberFormat(lang, { maximumFractionDigits: 3 });
 const few = new Intl.NumberFormat(lang, { maximumSignificantDigits: 6 });
+const fixed = (digits: number): Intl.NumberFormat => new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-export function num(n: number): string {
+// num is a number; with decimals, with as many digits behind the point.
+export function num(n: number, decimals?: number): string {
+  if (decimals !== undefined) return fixed(Math.min(20, Math.max(0, Math.round(decimals)))).format(n);
   if (n !== 0 && (Math.abs(n) < 0.001 || Math.abs(n) >= 1e12)) return few.format(n);
   return numbers.format(n);
 }

@@ -451,4 +451,11 @@ export const en = {
   "sketch.keep": "Yours: made once, never written over.",
   "sketch.generated": "Written anew with each download.",
   "sketch.hint": "The secret key is in none of these files: it was shown once, when it was made.",
+  // Widgets.
+  "widget.value": "Value",
+  "widget.value.about": "The last value of nearly anything",
+  "widget.unit": "Unit",
+  "widget.unit.hint": "Such as °C",
+  "widget.decimals": "Decimals",
+  "widget.decimals.hint": "Empty: as many as there are",
 };

@@ -453,4 +453,11 @@ export const it: Texts = {
   "sketch.keep": "Tuo: creato una volta, mai sovrascritto.",
   "sketch.generated": "Riscritto a ogni download.",
   "sketch.hint": "La chiave segreta non è in nessuno di questi file: è stata mostrata una volta, alla creazione.",
+  // Widget.
+  "widget.value": "Valore",
+  "widget.value.about": "L'ultimo valore di quasi tutto",
+  "widget.unit": "Unità",
+  "widget.unit.hint": "Per esempio °C",
+  "widget.decimals": "Decimali",
+  "widget.decimals.hint": "Vuoto: quanti ce ne sono",
 };
