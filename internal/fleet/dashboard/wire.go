@@ -16,6 +16,7 @@ import (
 // answer without a required key, and none of them a key too many. Lists are never null.
 type (
 	wireDashboard struct {
+		Access         string        `json:"access,omitempty"` // ours: what a guest may, read or write
 		CoverImage     string        `json:"cover_image,omitempty"`
 		CreatedBy      wirePerson    `json:"created_by"`
 		ID             string        `json:"id"`
@@ -269,7 +270,7 @@ func (s *Service) wire(d Dashboard, v version, p presentation) wireDashboard {
 	}
 	if share, guest := p.lent[d.ID]; guest {
 		by := person(share.By)
-		w.SharedBy, w.OrganizationID, w.Tags = &by, "", nil
+		w.SharedBy, w.Access, w.OrganizationID, w.Tags = &by, share.May, "", nil
 	} else if shares, may := p.shares[d.ID]; may {
 		list := make([]wirePerson, 0, len(shares))
 		for _, one := range shares {

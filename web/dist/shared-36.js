@@ -1,0 +1,1 @@
+import{m as e,q as i}from"./shared-3.js";import{o as t,q as a}from"./shared-2.js";function f({device:d,told:u}){let s=i(d,u),o=e(),n={ONLINE:"online",OFFLINE:"offline",UNKNOWN:"unknown"};return a("span",{class:`status ${n[s]}${o?" old":""}`,title:o?t("status.old"):void 0,children:t(`status.${n[s]}`)})}export{f as a};
