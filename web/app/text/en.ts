@@ -522,6 +522,7 @@ export const en = {
   "tile.moved": "{name} is on the page {page} now.",
   "tile.more": "More about {name}",
   "edit.tools": "Editing",
+  "edit.add": "Add",
   "edit.redo": "Redo",
   "edit.layout": "Arrangement",
   "edit.wide": "Wide",

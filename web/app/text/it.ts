@@ -524,6 +524,7 @@ export const it: Texts = {
   "tile.moved": "{name} ora è nella pagina {page}.",
   "tile.more": "Altro su {name}",
   "edit.tools": "Modifica",
+  "edit.add": "Aggiungi",
   "edit.redo": "Ripeti",
   "edit.layout": "Disposizione",
   "edit.wide": "Ampia",

@@ -30,7 +30,16 @@ const About = lazy(() => import("./About"));
 
 export default function DashboardPage({ params }: { params: Params }) {
   const id = params.id ?? "";
-  const asked = useQuery("dashboard:" + id, (s) => getDashboard(id, s), { dashboard: id, onValues: hear });
+  const gone = useSignal(false); // then nothing tells of it
+  const load = async (s: AbortSignal): Promise<Dashboard> => {
+    try {
+      return await getDashboard(id, s);
+    } catch (err) {
+      gone.value = err instanceof Problem && err.status === 404;
+      throw err;
+    }
+  };
+  const asked = useQuery("dashboard:" + id, load, gone.value ? undefined : { dashboard: id, onValues: hear });
   const d = asked.data.value;
   const err = asked.error.value;
   const crumb = { href: "/app/dashboards", label: t("boards.title") };
@@ -79,8 +88,8 @@ function Shown({ d, page, asked }: { d: Dashboard; page: string; asked: Query<Da
     <>
       <Head title={d.name} crumb={{ href: "/app/dashboards", label: t("boards.title") }} about={d.shared_by ? t("board.by", { name: d.shared_by.username || t("board.somebody") }) : undefined}>
         {mayEdit(d) && (
-          <Button icon="edit" onClick={() => setQuery("edit", "1")}>
-            {t("board.edit")}
+          <Button icon="edit" label={t("board.edit")} onClick={() => setQuery("edit", "1")}>
+            {!onPhone.value && t("board.edit")}
           </Button>
         )}
         {mayEdit(d) && <Button icon="share" label={t("board.share")} onClick={() => (open.value = "share")} />}

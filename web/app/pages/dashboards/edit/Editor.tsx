@@ -1,7 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type Dashboard, type Page, type Widget } from "../../../model/dashboard";
-import { go, query, setQuery } from "../../../router";
+import { go, setQuery } from "../../../router";
 import { t } from "../../../text";
 import { Button } from "../../../ui/Button";
 import { Empty } from "../../../ui/Empty";
@@ -27,7 +27,7 @@ import { copyOf, newWidget, withSpots } from "./widgets";
 export default function Editor({ dashboard, page, reload }: { dashboard: Dashboard; page: string; reload: () => Promise<void> }) {
   const draft = draftOf(dashboard);
   const findings = useHealth(dashboard);
-  const phone = useSignal(onPhone.value || query("edit") === "phone");
+  const phone = useSignal(false);
   const locked = useSignal(false);
   const adding = useSignal(false);
   const opened = useSignal("");
@@ -90,7 +90,7 @@ export default function Editor({ dashboard, page, reload }: { dashboard: Dashboa
       <Trouble draft={draft} />
       <div class="editbar" role="toolbar" aria-label={t("edit.tools")}>
         <Button icon="plus" onClick={() => (adding.value = true)}>
-          {t("board.add")}
+          {onPhone.value ? t("edit.add") : t("board.add")}
         </Button>
         <div class="acts">
           <Button icon="restore" label={t("undo")} disabled={!draft.steps.value.back} onClick={() => draft.undo()} />
