@@ -80,6 +80,9 @@ func (s *Service) httpList(v version, w http.ResponseWriter, r *http.Request, wh
 	if err != nil {
 		return err
 	}
+	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
+		return err
+	}
 	all, err := s.List(r.Context(), who, f)
 	if err != nil {
 		return err

@@ -203,6 +203,7 @@ type (
 		Name  string   `json:"name" rule:"length=..64" says:"a part of the name"`
 		Thing string   `json:"thing_id" rule:"format=uuid" says:"dashboards that show something of this thing"`
 		Owner string   `json:"user_id" rule:"format=uuid" says:"dashboards of this person"`
+		Gone  bool     `json:"show_deleted" says:"deleted ones too"`
 		Sort  string   `json:"sort" rule:"enum=name|-name|created_at|-created_at|updated_at|-updated_at" says:"by what; with a hyphen the other way round"`
 	}
 	askForce struct {

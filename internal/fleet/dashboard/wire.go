@@ -19,6 +19,7 @@ type (
 		Access         string        `json:"access,omitempty"` // ours: what a guest may, read or write
 		CoverImage     string        `json:"cover_image,omitempty"`
 		CreatedBy      wirePerson    `json:"created_by"`
+		DeletedAt      *time.Time    `json:"deleted_at,omitempty"` // ours
 		ID             string        `json:"id"`
 		Name           string        `json:"name"`
 		OrganizationID string        `json:"organization_id,omitempty"`
@@ -267,6 +268,9 @@ func (s *Service) wire(d Dashboard, v version, p presentation) wireDashboard {
 	}
 	if v == v3 {
 		w.Pages = wirePages(d.Pages)
+	}
+	if d.Deleted() {
+		w.DeletedAt = &d.DeletedAt
 	}
 	if share, guest := p.lent[d.ID]; guest {
 		by := person(share.By)

@@ -65,6 +65,7 @@ export interface Dashboard {
   widgets: Widget[];
   tags?: Record<string, string>;
   updated_at: string;
+  deleted_at?: string;
   shared_by?: Person; // for guests
   access?: "read" | "write"; // what a guest may
   shared_with?: Person[]; // for those who may share
@@ -96,8 +97,8 @@ const one = (dashboard: string): string => `${all}/${id(dashboard)}`;
 const second = (dashboard: string): string => `/iot/v2/dashboards/${id(dashboard)}`; // the version that deletes and shares
 const own = (dashboard: string): string => `/v1/dashboards/${id(dashboard)}`;
 
-export async function listDashboards(signal?: AbortSignal): Promise<Dashboard[]> {
-  return (await call<Dashboard[]>(all, signal && { signal })).map(learned);
+export async function listDashboards(signal?: AbortSignal, deleted = false): Promise<Dashboard[]> {
+  return (await call<Dashboard[]>(all, { query: { show_deleted: deleted || undefined }, ...(signal && { signal }) })).map(learned);
 }
 
 export async function getDashboard(dashboard: string, signal?: AbortSignal): Promise<Dashboard> {
@@ -119,8 +120,8 @@ export async function changeDashboard(dashboard: string, d: Draft, since?: strin
 // restoreDashboard brings a deleted one back: any change does.
 export const restoreDashboard = (dashboard: string): Promise<Dashboard> => changeDashboard(dashboard, {});
 
-export async function deleteDashboard(dashboard: string): Promise<void> {
-  changed(await call<void>(second(dashboard), { method: "DELETE" }));
+export async function deleteDashboard(dashboard: string, forEver = false): Promise<void> {
+  changed(await call<void>(second(dashboard), { method: "DELETE", query: { force: forEver || undefined } }));
 }
 
 // cloneDashboard copies one; overrides say which thing stands for which.

@@ -18,7 +18,7 @@ import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
 import { complain } from "../../ui/Toast";
 import { Board, onPhone } from "./Board";
-import { feedOf, isLent, mayEdit } from "./feed";
+import { feedOf, isLent, mayEdit, unsaved } from "./feed";
 import { Kiosk, isKiosk, setKiosk } from "./Kiosk";
 import { allPages, PageTabs } from "./Pages";
 import { remove } from "./remove";
@@ -96,6 +96,14 @@ function Shown({ d, page, asked }: { d: Dashboard; page: string; asked: Query<Da
         <Menu label={t("board.more")} groups={menu(d, (what) => (open.value = what))} />
       </Head>
       <Failure error={asked.error.value} again={() => void asked.reload()} />
+      {unsaved.value.has(d.id) && (
+        <Note kind="warn">
+          <p>{t("board.unsaved")}</p>
+          <Button small onClick={() => setQuery("edit", "1")}>
+            {t("board.unsaved.go")}
+          </Button>
+        </Note>
+      )}
       <PageTabs dashboard={d} at={at} page={page} />
       {widgets.length ? (
         board

@@ -11,7 +11,7 @@ import { Ago } from "../../ui/Ago";
 import { Button } from "../../ui/Button";
 import { Empty } from "../../ui/Empty";
 import { Icon } from "../../ui/Icon";
-import { byName, ListBar, newest, type Sorting, useListing } from "../../ui/List";
+import { byName, DeletedLink, ListBar, newest, type Sorting, useListing } from "../../ui/List";
 import { lazy } from "../../ui/lazy";
 import { type Item, Menu } from "../../ui/Menu";
 import { Failure } from "../../ui/Note";
@@ -25,6 +25,7 @@ import { columns, heightOf, spotsOf } from "./grid";
 import { remove } from "./remove";
 
 const NewDashboard = lazy(() => import("./NewDashboard"));
+const Deleted = lazy(() => import("./Deleted"));
 const Import = lazy(() => import("./Import"));
 
 const sorts = (): Sorting<Dashboard>[] => [
@@ -33,6 +34,10 @@ const sorts = (): Sorting<Dashboard>[] => [
 ];
 
 export default function Dashboards() {
+  return query("deleted") ? <Deleted /> : <Living />;
+}
+
+function Living() {
   const list = useQuery("dashboards", listDashboards);
   const all = list.data.value;
   const { shown, tags } = useListing(all ?? [], sorts(), (d) => [d.name, d.id, ...d.widgets.map((w) => w.name ?? "")].join(" "));
@@ -60,13 +65,20 @@ export default function Dashboards() {
         </>
       )}
       {all && !all.length && (
-        <Empty icon="dashboards" title={t("boards.none")} actions={add}>
-          <p>{mayWrite.value ? t("boards.none.text") : t("boards.none.viewer")}</p>
-        </Empty>
+        <>
+          <Empty icon="dashboards" title={t("boards.none")} actions={add}>
+            <p>{mayWrite.value ? t("boards.none.text") : t("boards.none.viewer")}</p>
+          </Empty>
+          <p class="center">
+            <DeletedLink />
+          </p>
+        </>
       )}
       {all && all.length > 0 && (
         <>
-          <ListBar label={t("boards.find")} sorts={sorts()} tags={tags} />
+          <ListBar label={t("boards.find")} sorts={sorts()} tags={tags}>
+            <DeletedLink />
+          </ListBar>
           {shown.length ? (
             <ul class="boards">
               {shown.map((d) => (

@@ -1,4 +1,5 @@
 // What widgets of a member or a guest get: they write by the API, and hear by the stream.
+import { signal } from "@preact/signals";
 import { signedOut, words } from "../../api";
 import type { Dashboard, Variable } from "../../model/dashboard";
 import { past } from "../../model/past";
@@ -16,6 +17,9 @@ export async function set(variable: Variable, value: unknown): Promise<boolean> 
     return false;
   }
 }
+
+// unsaved are the dashboards of which this tab has changes that the server does not have, by their ID.
+export const unsaved = signal<ReadonlySet<string>>(new Set());
 
 // isLent says whether a dashboard is of another space, and was shared with who looks.
 export const isLent = (d: Dashboard): boolean => d.shared_by !== undefined;

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Finding, Page, Widget } from "../../../model/dashboard";
 import { past } from "../../../model/past";
 import { t } from "../../../text";
@@ -51,11 +51,28 @@ export function EditGrid({ draft, widgets, mobile, locked, findings, pages, acts
     if (s) told.value = t("edit.at", { name: titleOf(w), column: s.x + 1, row: s.y + 1, width: s.w, height: s.h });
   };
 
+  // Whoever works by keys keeps the focus, also where a tile goes to another place among the others, or goes away.
+  const focus = useRef("");
+  useLayoutEffect(() => {
+    if (!focus.current) return;
+    const grip = box.current?.querySelector<HTMLElement>(`[data-widget="${focus.current}"] .grip`);
+    focus.current = "";
+    grip?.focus({ preventScroll: true });
+    grip?.scrollIntoView({ block: "nearest" });
+  });
+  const drop = (w: Widget): void => {
+    const all = inOrder(widgets, still);
+    const i = all.indexOf(w);
+    focus.current = (all[i + 1] ?? all[i - 1])?.id ?? "";
+    acts.drop(w);
+  };
+
   // step moves or resizes by keys.
   const step = (w: Widget, dx: number, dy: number, sizes: boolean): void => {
     const s = still.get(w.id);
     if (!s) return;
     const next = place(still, w.id, sizes ? sized(w, s, dx, dy, mobile) : { ...s, x: s.x + dx, y: s.y + dy }, mobile);
+    focus.current = w.id;
     put(next, "keys " + w.id);
     tell(w, next.get(w.id));
   };
@@ -90,7 +107,7 @@ export function EditGrid({ draft, widgets, mobile, locked, findings, pages, acts
             <At key={w.id} spot={held ? still.get(w.id) : spots.get(w.id)} class={held ? "held" : undefined}>
               <Held drag={held ? d : undefined}>
                 <Tile widget={w} feed={feed} findings={findings.filter((f) => f.widget_id === w.id)}>
-                  <Handles widget={w} spot={still.get(w.id)} locked={locked} begin={begin} step={step} acts={acts} pages={pages} />
+                  <Handles widget={w} spot={still.get(w.id)} locked={locked} begin={begin} step={step} acts={{ ...acts, drop }} pages={pages} />
                 </Tile>
               </Held>
             </At>

@@ -4,6 +4,7 @@ import { type Signal, signal } from "@preact/signals";
 import { Problem, reachable, signedOut, words } from "../../../api";
 import { changeDashboard, type Dashboard, type Draft as Wish, getDashboard, health, type Page, type Widget } from "../../../model/dashboard";
 import { t } from "../../../text";
+import { unsaved } from "../feed";
 
 // saved: the server has it all. dirty: it will be asked soon. failed: it could not take it. conflict: somebody else has changed the
 // dashboard since, and nothing more is saved before it is said whose counts.
@@ -42,6 +43,12 @@ export class Draft {
 
   constructor(private base: Dashboard) {
     this.now = signal(contentOf(base));
+    this.state.subscribe((state) => {
+      const all = new Set(unsaved.peek());
+      if (state === "saved") all.delete(base.id);
+      else all.add(base.id);
+      if (all.size !== unsaved.peek().size) unsaved.value = all;
+    });
   }
 
   get id(): string {
