@@ -1,31 +1,44 @@
+import type { ComponentType } from "preact";
+import { useState } from "preact/hooks";
 import { num, shown } from "../format";
 import { toHex, type HSB } from "../model/color";
 import { isNumber, kindOf } from "../model/kind";
 import { t } from "../text";
+import { Button } from "../ui/Button";
+import { numberIn } from "./option";
+import { look, nameOf, unitIn, useSet } from "./use";
+import type { EditProps } from "./ValueEdit";
 import type { ViewProps } from "./widget";
 
-// View is the last value, as large as there is room for.
-export function View({ widget, vars, values, stale }: ViewProps) {
-  const variable = vars[0];
-  const last = values[0];
-  if (!variable || !last) return null;
+// View is the last value, as large as there is room for. One that people may write has a way to.
+export function View(p: ViewProps) {
+  const s = useSet(p);
+  const [Edit, edit] = useState<ComponentType<EditProps> | undefined>(undefined);
+  const variable = s.variable;
+  if (!variable) return null;
   const kind = kindOf(variable.type);
-  const { decimals, unit } = widget.options;
-  const n = Number(decimals ?? NaN);
-  const text = isNumber(kind) && typeof last.value === "number" && n >= 0 ? num(last.value, n) : shown(kind, last.value, variable.thing_timezone.name);
+  const decimals = numberIn(p.widget.options.decimals);
+  const unit = isNumber(kind) ? unitIn(p.widget, variable) : "";
+  const n = isNumber(kind) && typeof s.value === "number" ? s.value : undefined;
+  const text = n !== undefined && decimals !== undefined && decimals >= 0 ? num(n, decimals) : shown(kind, s.value, variable.thing_timezone.name);
   return (
-    <p class={["w-value", stale && "old", `is-${kind}`].filter(Boolean).join(" ")}>
-      {kind === "color" && last.at && (
-        <span
-          class="swatch"
-          aria-hidden="true"
-          ref={(e) => {
-            if (e) e.style.backgroundColor = toHex(last.value as HSB);
-          }}
-        />
-      )}
-      <span class="value-text">{last.at ? text : t("value.none")}</span>
-      {last.at && typeof unit === "string" && unit && <small>{unit}</small>}
-    </p>
+    <div class={`${look("w-value", p, s.busy)} is-${kind}`}>
+      <p class={s.known ? undefined : "w-none"}>
+        {kind === "color" && s.known && (
+          <span
+            class="swatch"
+            aria-hidden="true"
+            ref={(e) => {
+              if (e) e.style.backgroundColor = toHex(s.value as HSB);
+            }}
+          />
+        )}
+        {kind === "bool" && s.known && <span class={s.value ? "dot on" : "dot"} aria-hidden="true" />}
+        <span class="value-text">{s.known ? text : t("value.none")}</span>
+        {s.known && unit && <small>{unit}</small>}
+      </p>
+      {!p.readOnly && <Button small kind="quiet" icon="edit" label={t("widget.set", { name: nameOf(p.widget, variable) })} onClick={() => void import("./ValueEdit").then((m) => edit(() => m.Edit))} />}
+      {Edit && !p.readOnly && <Edit variable={variable} kind={kind} unit={unit} busy={s.busy} set={s.send} onClose={() => edit(undefined)} />}
+    </div>
   );
 }

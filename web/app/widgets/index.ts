@@ -1,22 +1,10 @@
 // All kinds of widgets, in the order of the gallery. What shows one is loaded when a dashboard has it.
 import { kindOf } from "../model/kind";
+import { controls } from "./controls";
+import { shows } from "./shows";
 import type { Kind, Variable } from "./widget";
 
-const all: Kind[] = [
-  {
-    type: "Value",
-    title: "widget.value",
-    about: "widget.value.about",
-    group: "value",
-    icon: "M4 17V7l5 10V7M13 11h7M13 15h7",
-    size: { w: 6, h: 4, minW: 2, minH: 2 },
-    most: 1,
-    takes: ["bool", "int", "time", "float", "text", "location", "color", "free"],
-    needsWrite: false,
-    view: () => import("./Value"),
-    settings: () => import("./ValueSettings"),
-  },
-];
+const all: Kind[] = [...controls, ...shows];
 
 export const kinds: readonly Kind[] = all;
 

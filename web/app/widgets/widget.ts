@@ -50,6 +50,8 @@ export interface ViewProps {
   // set writes a value, as people do. false: it failed, and that was said already.
   set(variable: Variable, value: unknown): Promise<boolean>;
   past?: Past; // left out where there is none, as in the gallery
+  // elsewhere is where this server gives the picture of another one that the option url names; left out where it gives none.
+  elsewhere?: string;
   mobile: boolean; // the arrangement for phones is shown
 }
 

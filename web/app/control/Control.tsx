@@ -1,18 +1,17 @@
+// Controls set values of properties: one for each kind. They know no thing, so that pages of things and dashboards have the same.
 import type { ComponentChildren } from "preact";
-import type { Kind } from "../../../model/kind";
-import { type Property, publish, type Thing } from "../../../model/thing";
-import { useAct } from "../../../ui/act";
-import { Note } from "../../../ui/Note";
+import type { Kind } from "../model/kind";
 import { BoolControl, FreeControl, NumberControl, TextControl, TimeControl } from "./Basic";
-import { ColorControl, DimmedControl, ColoredControl, TelevisionControl, LocationControl } from "./Composite";
+import { ColorControl, ColoredControl, DimmedControl, LocationControl, TelevisionControl } from "./Composite";
 import { ScheduleControl } from "./Schedule";
 
 // A Setter is what each control gets: what to set, how, and whether it is under way.
 export interface Setter {
-  thing: Thing;
-  property: Property;
+  property: { id: string; name: string; type: string; min_value?: number; max_value?: number };
+  zone: string; // of the thing
   unit: string | undefined;
   busy: boolean;
+  wrong?: string | undefined; // why it could not be set the last time
   set: (value: unknown) => Promise<boolean>;
 }
 
@@ -31,14 +30,7 @@ const controls: Record<Kind, (s: Setter) => ComponentChildren> = {
   free: (s) => <FreeControl {...s} />,
 };
 
-// Publish sets a property, by a control that fits its type. What the server refuses is said in its words.
-export function Publish({ thing, property, kind, unit }: { thing: Thing; property: Property; kind: Kind; unit: string | undefined }) {
-  const act = useAct();
-  const set = (value: unknown): Promise<boolean> => act.run(() => publish(thing.id, property.id, value));
-  return (
-    <div class="publish">
-      {controls[kind]({ thing, property, unit, busy: act.busy.value, set })}
-      {act.wrong.value && <Note kind="bad">{act.wrong.value}</Note>}
-    </div>
-  );
+// Control is the one that fits a kind.
+export function Control({ kind, ...s }: Setter & { kind: Kind }) {
+  return <>{controls[kind](s)}</>;
 }

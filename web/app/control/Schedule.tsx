@@ -1,16 +1,14 @@
 import { useSignal } from "@preact/signals";
-import { type Plan, readPlan, type Repeat, fromField, toField, writePlan } from "../../../model/schedule";
-import { publish } from "../../../model/thing";
-import { lastOf } from "../../../model/values";
-import { lang, t } from "../../../text";
-import { useAct } from "../../../ui/act";
-import { Button } from "../../../ui/Button";
-import { Dialog } from "../../../ui/Dialog";
-import { Check, Field } from "../../../ui/Field";
-import { Note } from "../../../ui/Note";
-import type { Setter } from "./Publish";
+import { type Plan, readPlan, type Repeat, fromField, toField, writePlan } from "../model/schedule";
+import { lastOf } from "../model/values";
+import { lang, t } from "../text";
+import { Button } from "../ui/Button";
+import { Dialog } from "../ui/Dialog";
+import { Check, Field } from "../ui/Field";
+import { Note } from "../ui/Note";
+import type { Setter } from "./Control";
 
-export function ScheduleControl(s: Setter) {
+export function ScheduleControl({ property, zone, busy, wrong, set }: Setter) {
   const open = useSignal(false);
   return (
     <>
@@ -19,17 +17,27 @@ export function ScheduleControl(s: Setter) {
           {t("schedule.edit")}
         </Button>
       </div>
-      {open.value && <Editor {...s} onClose={() => (open.value = false)} />}
+      {open.value && <ScheduleEditor name={property.name} zone={zone} value={lastOf(property.id).peek().value} busy={busy} wrong={wrong} set={set} onClose={() => (open.value = false)} />}
     </>
   );
 }
 
+interface EditorProps {
+  name: string;
+  zone: string;
+  value: unknown;
+  busy: boolean;
+  wrong?: string | undefined; // why it could not be set, where that is not said elsewhere
+  set: (value: unknown) => Promise<boolean>;
+  onClose: () => void;
+}
+
 const units = [1, 60, 3600, 86_400];
 
-function Editor({ thing, property, onClose }: Setter & { onClose: () => void }) {
-  const plan = useSignal<Plan>(readPlan(lastOf(property.id).peek().value));
+// ScheduleEditor is where a plan is made and changed.
+export function ScheduleEditor({ name, zone, value, busy, wrong: refused, set, onClose }: EditorProps) {
+  const plan = useSignal<Plan>(readPlan(value));
   const wrong = useSignal("");
-  const act = useAct();
   const p = plan.value;
   const change = (some: Partial<Plan>): void => void (plan.value = { ...plan.value, ...some });
   const send = async (): Promise<void> => {
@@ -37,18 +45,18 @@ function Editor({ thing, property, onClose }: Setter & { onClose: () => void }) 
     if (!p.from) wrong.value = t("schedule.needs.from");
     else if (p.seconds <= 0) wrong.value = t("schedule.needs.length");
     else if (p.repeat === "weekly" && !p.days.length) wrong.value = t("schedule.needs.days");
-    else if (await act.run(() => publish(thing.id, property.id, writePlan(p)))) onClose();
+    else if (await set(writePlan(p))) onClose();
   };
   const unit = p.seconds && p.seconds % 3600 === 0 ? 3600 : p.seconds % 60 === 0 ? 60 : 1;
   return (
     <Dialog
-      title={property.name}
+      title={name}
       wide
       onClose={onClose}
       actions={
         <>
           <Button onClick={onClose}>{t("cancel")}</Button>
-          <Button kind="main" type="submit" form="schedule" busy={act.busy.value}>
+          <Button kind="main" type="submit" form="schedule" busy={busy}>
             {t("set")}
           </Button>
         </>
@@ -62,8 +70,8 @@ function Editor({ thing, property, onClose }: Setter & { onClose: () => void }) 
           void send();
         }}
       >
-        {(wrong.value || act.wrong.value) && <Note kind="bad">{wrong.value || act.wrong.value}</Note>}
-        <p class="soft">{t("schedule.zone", { zone: thing.timezone })}</p>
+        {(wrong.value || refused) && <Note kind="bad">{wrong.value || refused}</Note>}
+        <p class="soft">{t("schedule.zone", { zone })}</p>
         <div class="pair">
           <Field label={t("schedule.from")}>{(f) => <input {...f} type="datetime-local" required value={toField(p.from)} onInput={(e) => change({ from: fromField(e.currentTarget.value) })} />}</Field>
           <Field label={t("schedule.length")}>

@@ -1,23 +1,12 @@
 import { useSignal } from "@preact/signals";
-import { isOld } from "../../../data";
-import { fromWall, wall } from "../../../format";
-import { kindOf } from "../../../model/kind";
-import { lastOf } from "../../../model/values";
-import { t } from "../../../text";
-import { Button } from "../../../ui/Button";
-import type { Setter } from "./Publish";
-
-// Toggle is a switch that shows what the device has, and asks for the other.
-export function Toggle({ on, label, text, busy, onChange }: { on: boolean; label: string; text?: string; busy: boolean; onChange: (on: boolean) => void }) {
-  return (
-    <button type="button" class="toggle" role="switch" aria-checked={on} aria-busy={busy || undefined} aria-label={label} onClick={() => !busy && onChange(!on)}>
-      <span class="toggle-track" aria-hidden="true">
-        <span class="toggle-thumb" />
-      </span>
-      <span aria-hidden="true">{text ?? (on ? t("value.on") : t("value.off"))}</span>
-    </button>
-  );
-}
+import { isOld } from "../data";
+import { fromWall, wall } from "../format";
+import { kindOf } from "../model/kind";
+import { lastOf } from "../model/values";
+import { t } from "../text";
+import { Button } from "../ui/Button";
+import type { Setter } from "./Control";
+import { Toggle } from "./Toggle";
 
 export function BoolControl({ property, busy, set }: Setter) {
   const on = lastOf(property.id).value.value === true;
@@ -91,20 +80,20 @@ export function TextControl({ property, busy, set }: Setter) {
 }
 
 // TimeControl sets seconds since 1970, as a clock in the thing's time zone shows them.
-export function TimeControl({ thing, property, busy, set }: Setter) {
+export function TimeControl({ zone, property, busy, set }: Setter) {
   const last = lastOf(property.id).value.value;
   const typed = useSignal<string | undefined>(undefined);
-  const value = typed.value ?? (typeof last === "number" && last > 0 ? wall(last, thing.timezone) : "");
+  const value = typed.value ?? (typeof last === "number" && last > 0 ? wall(last, zone) : "");
   return (
     <form
       class="setter"
       onSubmit={(e) => {
         e.preventDefault();
-        if (value) void set(fromWall(value, thing.timezone)).then((done) => done && (typed.value = undefined));
+        if (value) void set(fromWall(value, zone)).then((done) => done && (typed.value = undefined));
       }}
     >
       <div class="setter-row">
-        <input type="datetime-local" aria-label={`${property.name}, ${thing.timezone}`} value={value} onInput={(e) => (typed.value = e.currentTarget.value)} />
+        <input type="datetime-local" aria-label={`${property.name}, ${zone}`} value={value} onInput={(e) => (typed.value = e.currentTarget.value)} />
         <Button small type="submit" icon="send" busy={busy}>
           {t("set")}
         </Button>

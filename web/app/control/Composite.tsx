@@ -1,10 +1,11 @@
 import { useSignal } from "@preact/signals";
-import { fromHex, toHex } from "../../../model/color";
-import { lastOf } from "../../../model/values";
-import { t } from "../../../text";
-import { Button } from "../../../ui/Button";
-import { Toggle } from "./Basic";
-import type { Setter } from "./Publish";
+import { fromHex, toHex } from "../model/color";
+import { lastOf } from "../model/values";
+import { t } from "../text";
+import { Button } from "../ui/Button";
+import type { Setter } from "./Control";
+import { Level } from "./Level";
+import { Toggle } from "./Toggle";
 
 type Parts = Record<string, number | boolean | undefined>;
 
@@ -53,20 +54,6 @@ export function ColorControl({ property, busy, set }: Setter) {
     <label class="setter-row color">
       <input type="color" value={hex} disabled={busy} onChange={(e) => void set(fromHex(e.currentTarget.value))} />
       {t("set.color")}
-    </label>
-  );
-}
-
-// Level is a slider that sets when it is let go.
-function Level({ label, value, busy, max = 100, onSet }: { label: string; value: number; busy: boolean; max?: number; onSet: (v: number) => Promise<boolean> }) {
-  const moved = useSignal<number | undefined>(undefined);
-  const shown = moved.value ?? value;
-  return (
-    <label class="mini">
-      <span class="mini-head">
-        {label} <output>{Math.round(shown)}</output>
-      </span>
-      <input type="range" min={0} max={max} value={shown} disabled={busy} onInput={(e) => (moved.value = Number(e.currentTarget.value))} onChange={() => void onSet(moved.value ?? value).then(() => (moved.value = undefined))} />
     </label>
   );
 }

@@ -1,0 +1,1 @@
+import{a,b,c,d,e,f,g,h}from"./shared-41.js";import"./shared-40.js";import"./shared-4.js";import"./shared-3.js";import"./shared-32.js";import"./shared-31.js";import"./shared-17.js";import"./shared-2.js";import"./shared-1.js";export{g as MessengerSettings,b as OnOff,h as PicksSettings,c as PushSettings,d as SliderSettings,e as StepperSettings,a as SwitchSettings,f as TimeSettings};
