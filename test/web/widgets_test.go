@@ -8,11 +8,18 @@ import (
 	"image/color"
 	"image/png"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/uuid"
@@ -68,7 +75,7 @@ func choices(values ...any) map[string]any {
 	return map[string]any{"values": all}
 }
 
-// kinds are all kinds of widgets on a greenhouse. picture is the address of one.
+// everyKind are all kinds of widgets on a greenhouse. picture is the address of one.
 func everyKind(picture string, g greenhouse) []part {
 	return []part{
 		{"Switch", []string{"lamp"}, map[string]any{"labelOn": "Lit", "labelOff": "Dark"}, 5, 4},
@@ -182,7 +189,7 @@ func (s *screen) has(g greenhouse, variable, want string) {
 	}
 }
 
-// type_ puts a text into a field of a widget, as people do it.
+// put gives a text into a field of a widget, as people do it.
 func (s *screen) put(kind, selector, text string) {
 	s.T.Helper()
 	quoted, err := json.Marshal(text)
@@ -432,4 +439,278 @@ func TestWidgetsInABrowser(t *testing.T) {
 	s.says("Live")
 	s.until(`document.querySelectorAll(".tile-body .skeleton").length === 0`)
 	s.everywhere("widgets")
+}
+
+// smallest are the kinds at the smallest size that the application lets them have, as its own table says it.
+func smallest(t *testing.T, all []part) []part {
+	t.Helper()
+	sizes := map[string][2]int{}
+	of := regexp.MustCompile(`(?s)type: "([^"]+)",.*?minW: (\d+), minH: (\d+)`)
+	for _, file := range []string{"controls.ts", "shows.ts"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "web", "app", "widgets", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range of.FindAllStringSubmatch(string(text), -1) {
+			w, _ := strconv.Atoi(m[2])
+			h, _ := strconv.Atoi(m[3])
+			sizes[m[1]] = [2]int{w, h}
+		}
+	}
+	if len(sizes) != 24 {
+		t.Fatalf("%d kinds, want 24: %v", len(sizes), sizes)
+	}
+	out := slices.Clone(all)
+	for i := range out {
+		size, known := sizes[out[i].kind]
+		if !known {
+			t.Fatalf("the application knows no %s", out[i].kind)
+		}
+		out[i].width, out[i].height = size[0], size[1]
+	}
+	return out
+}
+
+// loaded opens a dashboard and waits until all of its widgets are there.
+func (s *screen) loaded(id string, widgets int) {
+	s.T.Helper()
+	s.open("/app/dashboards/" + id)
+	s.until(fmt.Sprintf(`document.querySelectorAll("[data-kind]").length === %d && !document.querySelector(".tile-body .skeleton")`, widgets))
+}
+
+// At the smallest size, nothing that can be pressed or read is cut off; without values each says so; where somebody may only look,
+// nothing can be pressed; and a variable of the wrong type is said.
+func TestWidgetsAtTheirLimits(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	full := h.full(g)
+	var d struct {
+		Widgets []struct {
+			Type    string         `json:"type"`
+			Options map[string]any `json:"options"`
+		} `json:"widgets"`
+	}
+	h.ask(http.MethodGet, "/iot/v3/dashboards/"+full, nil, &d)
+	picture := ""
+	for _, w := range d.Widgets {
+		if w.Type == "Image" {
+			picture, _ = w.Options["url"].(string)
+		}
+	}
+	all := everyKind(picture, g)
+	s := h.screen(t, desk)
+	t.Run("small", func(*testing.T) {
+		s.loaded(h.wall(g, smallest(t, all)...), len(all))
+		cut := s.Text(`[...document.querySelectorAll(".tile-body")].flatMap(b => {
+			const box = b.getBoundingClientRect();
+			return [...b.querySelectorAll("button, input, select, .w-words, .w-number, .value-text")].filter(e => {
+				if (e.closest(".w-ranges, .w-messages, .w-note, .w-picks, .w-map, .w-imap, .w-legend, .w-schedule") || !e.offsetParent) return false;
+				const r = e.getBoundingClientRect();
+				return r.left < box.left - 2 || r.right > box.right + 2 || r.top < box.top - 2 || r.bottom > box.bottom + 2;
+			}).map(e => b.closest("[data-kind]").dataset.kind + ": " + e.tagName + "." + e.className);
+		}).join(", ")`)
+		if cut != "" {
+			t.Errorf("cut off at the smallest size: %s", cut)
+		}
+		s.everywhere("widgets-small")
+	})
+	t.Run("large", func(*testing.T) {
+		large := slices.Clone(all)
+		for i := range large {
+			large[i].width, large[i].height = 12, 10
+		}
+		s.loaded(h.wall(g, large...), len(all))
+		s.Judge(pictures, "widgets-large")
+	})
+	t.Run("empty", func(*testing.T) {
+		var made struct {
+			ID         string `json:"id"`
+			Properties []struct {
+				ID       string `json:"id"`
+				Variable string `json:"variable_name"`
+			} `json:"properties"`
+		}
+		h.ask(http.MethodPut, "/iot/v2/things/"+g.thing+"/clone", map[string]any{"name": "Never heard of"}, &made)
+		h.ask(http.MethodGet, "/iot/v2/things/"+made.ID+"?show_properties=true", nil, &made)
+		empty := greenhouse{thing: made.ID, property: map[string]string{}}
+		for _, p := range made.Properties {
+			empty.property[p.Variable] = p.ID
+		}
+		s.loaded(h.wall(empty, everyKind("", empty)...), len(all))
+		mute := s.Text(`[...document.querySelectorAll("[data-kind]")].filter(e => !["Sticky Note", "Push Button", "Color", "Colored Light", "Dimmed Light", "Value Dropdown"].includes(e.dataset.kind) && !/no value|no picture|none|no message/i.test(e.innerText + e.querySelector("[aria-label], [aria-valuetext]")?.outerHTML)).map(e => e.dataset.kind).join(", ")`)
+		if mute != "" {
+			t.Errorf("these do not say that there is no value: %s", mute)
+		}
+		s.Judge(pictures, "widgets-empty-1280-light")
+		s.Resize(browsertest.Look{Width: 360, Dark: true})
+		s.Judge(pictures, "widgets-empty-360-dark")
+		s.Resize(desk)
+	})
+	t.Run("wrong type", func(*testing.T) {
+		wrong := slices.Clone(all)
+		n := 0
+		for i := range wrong {
+			if len(wrong[i].variables) > 0 {
+				wrong[i].variables = []string{"screen"} // a television, which none of them shows
+				n++
+			}
+		}
+		s.loaded(h.wall(g, wrong...), len(all))
+		if said := browsertest.Eval[int](s.Screen, `document.querySelectorAll(".tile-nothing").length`); said != n {
+			t.Errorf("%d of %d say that the variable is of the wrong type", said, n)
+		}
+		s.Judge(pictures, "widgets-wrong")
+	})
+	t.Run("old", func(*testing.T) {
+		dead := newDouble()
+		h.front.double.Store(dead)
+		s.Ignore("/v1/live")
+		s.loaded(full, len(all))
+		s.says("Live")
+		dead.refuse.Store(true)
+		dead.cut()
+		s.says("Offline")
+		fresh := s.Text(`[...document.querySelectorAll("[data-kind]")].filter(e => !["Sticky Note", "Image"].includes(e.dataset.kind) && !e.querySelector(".tile-body .old")).map(e => e.dataset.kind).join(", ")`)
+		if fresh != "" {
+			t.Errorf("these look live: %s", fresh)
+		}
+		s.Judge(pictures, "widgets-old")
+		h.front.double.Store(nil)
+	})
+}
+
+// What the server refuses is said, and the control goes back to what is.
+func TestAWidgetIsRefused(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	h.publish(g, "lamp", true)
+	s := h.screen(t, desk)
+	s.Ignore("/publish")
+	s.loaded(h.wall(g, part{"Switch", []string{"lamp"}, nil, 5, 4}, part{"Slider", []string{"target"}, map[string]any{"min": 0, "max": 1000}, 8, 4}), 2)
+	s.put("Slider", "input[type=range]", "900") // the property ends at 35
+	s.until(`document.querySelector(".toast.bad") !== null`)
+	s.until(`document.querySelector('` + in("Slider", "input") + `').value === "22.5"`)
+	s.shown("Slider", "22.5")
+	s.Judge(pictures, "widgets-refused")
+}
+
+// Whoever may only look sees all and presses nothing.
+func TestWidgetsForViewers(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	all := everyKind("", g)
+	id := h.wall(g, all...)
+	s := h.screen(t, desk)
+	s.loaded(id, len(all))
+	s.open("/app/dashboards/" + id + "?edit=1")
+	s.until(fmt.Sprintf(`document.querySelectorAll("[data-kind]").length === %d && !document.querySelector(".tile-body .skeleton")`, len(all)))
+	// In edit mode, as on a public link, nothing writes.
+	if able := s.Text(`[...document.querySelectorAll(".tile-body :is(input, select, [role=switch], .w-push-button, .w-step, .w-picks button)")].filter(e => !e.disabled && !e.closest(".w-map")).map(e => e.closest("[data-kind]").dataset.kind).join(", ")`); able != "" {
+		t.Errorf("these can be used: %s", able)
+	}
+}
+
+// Each kind's settings open, keep what is typed, and please axe.
+func TestSettingsOfWidgets(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	all := everyKind("", g)
+	id := h.wall(g, all...)
+	s := h.screen(t, desk)
+	s.open("/app/dashboards/" + id + "?edit=1")
+	for _, p := range all {
+		s.until(`!!document.querySelector('[data-kind="` + p.kind + `"] .grip')`)
+		browsertest.Eval[bool](s.Screen, `(document.querySelector('[data-kind="`+p.kind+`"] .grip').click(), true)`)
+		s.until(`!!document.querySelector("dialog[open] form") && !document.querySelector("dialog .skeleton")`)
+		for _, look := range []browsertest.Look{{Width: 360}, {Width: 1280, Dark: true}} {
+			s.Resize(look)
+			s.Judge(pictures, "widget-settings-"+strings.ReplaceAll(strings.ToLower(p.kind), " ", "-")+"-"+look.String())
+		}
+		s.Resize(desk)
+		s.Run(press("\x1b"))
+		s.until(`document.querySelector("dialog[open]") === null`)
+	}
+}
+
+// How much of the main thread fifty widgets take that each get ten values a second. It is printed, and only a page that cannot keep up
+// fails: machines differ.
+func TestManyLiveWidgets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds and a free processor")
+	}
+	h := newHome(t)
+	g := h.greenhouse()
+	const widgets, hertz, seconds = 50, 10, 10
+	var properties []map[string]any
+	for i := range widgets {
+		properties = append(properties, map[string]any{"name": fmt.Sprintf("p%d", i), "type": "FLOAT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"})
+	}
+	var made struct {
+		ID         string `json:"id"`
+		Properties []struct {
+			ID       string `json:"id"`
+			Variable string `json:"variable_name"`
+		} `json:"properties"`
+	}
+	h.ask(http.MethodPut, "/iot/v2/things", map[string]any{"name": "Many", "properties": properties}, &made)
+	many := greenhouse{thing: made.ID, property: map[string]string{}}
+	var parts []part
+	kinds := []string{"Value", "Gauge", "Percentage", "Slider", "Stepper"}
+	for i, p := range made.Properties {
+		many.property[p.Variable] = p.ID
+		parts = append(parts, part{kinds[i%len(kinds)], []string{p.Variable}, nil, 4, 4})
+	}
+	parts[0] = part{"Chart", []string{"p0"}, map[string]any{"range": "live"}, 12, 8}
+	parts[1] = part{"Advanced Chart", []string{"p1", "p2", "p3"}, map[string]any{"range": "live"}, 12, 8}
+	id := h.wall(many, parts...)
+	d := newDouble()
+	h.front.double.Store(d)
+	s := h.screen(t, desk)
+	s.Ignore("/v1/live")
+	s.loaded(id, widgets)
+	s.says("Live")
+	took := func() (task, script float64) {
+		t.Helper()
+		m, err := chromedp.Call(s.Ctx, performance.GetMetrics, cdp.Empty{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range m.Metrics {
+			switch one.Name {
+			case "TaskDuration":
+				task = one.Value
+			case "ScriptDuration":
+				script = one.Value
+			}
+		}
+		return task, script
+	}
+	browsertest.Call(s.Screen, performance.Enable, performance.EnableParams{})
+	at := h.Now().Add(time.Minute)
+	taskBefore, scriptBefore := took()
+	begin := time.Now()
+	beat := time.NewTicker(time.Second / hertz)
+	defer beat.Stop()
+	for i := range hertz * seconds {
+		<-beat.C
+		var all []map[string]any
+		for n, p := range made.Properties {
+			all = append(all, map[string]any{"thing": made.ID, "property": p.ID, "value": float64((i*7+n*13)%1000) / 10, "at": at.Add(time.Duration(i) * time.Second / hertz).UTC().Format(time.RFC3339Nano)})
+		}
+		text, err := json.Marshal(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.say("values", string(text))
+	}
+	wall := time.Since(begin).Seconds()
+	task, script := took()
+	share := (task - taskBefore) / wall
+	t.Logf("%d widgets at %d Hz for %.1f s: the main thread is busy for %.1f %% of the time, %.1f %% with scripts", widgets, hertz, wall, 100*share, 100*(script-scriptBefore)/wall)
+	if share > 0.9 {
+		t.Errorf("the page does not keep up: its main thread is busy for %.0f %% of the time", 100*share)
+	}
+	last := fmt.Sprintf("%g", float64(((hertz*seconds-1)*7+5*13)%1000)/10)
+	s.until(fmt.Sprintf(`document.querySelectorAll('[data-kind="Value"] .value-text')[0].innerText === %q`, last))
+	s.Judge(pictures, "widgets-many")
 }

@@ -790,6 +790,7 @@ export const en = {
   "widget.note.color": "Colour of the paper",
   "widget.image": "Image",
   "widget.image.about": "A picture, or what a camera shows",
+  "widget.image.of": "Picture: {name}",
   "widget.image.none": "No picture yet: add one in the settings.",
   "widget.image.failed": "The picture could not be loaded.",
   "widget.imagemap": "Image map",

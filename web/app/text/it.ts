@@ -792,6 +792,7 @@ export const it: Texts = {
   "widget.note.color": "Colore della carta",
   "widget.image": "Immagine",
   "widget.image.about": "Una foto, o ciò che mostra una telecamera",
+  "widget.image.of": "Immagine: {name}",
   "widget.image.none": "Ancora nessuna immagine: aggiungila nelle impostazioni.",
   "widget.image.failed": "Non è stato possibile caricare l'immagine.",
   "widget.imagemap": "Mappa su immagine",

@@ -50,7 +50,7 @@ export function View(p: ViewProps) {
     return numberIn(table[i + 1]?.[row]);
   };
   return (
-    <div class={look("w-chart", p)}>
+    <div {...look("w-chart", p)}>
       <div class="w-chart-head">
         <Ranges range={range} name={name} />
         <Tools name={name} range={range} zone={zone} curves={curves} table={table} canvas={canvas} />

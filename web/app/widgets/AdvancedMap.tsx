@@ -8,7 +8,7 @@ import { farthest, type Place, placeIn } from "./map/mercator";
 import { colorIn, flagIn, numberIn, objectIn, textIn } from "./option";
 import { Ranges, useRange } from "./range";
 import { signs } from "./sign";
-import { look, nameOf } from "./use";
+import { look, nameOf, tellsAll } from "./use";
 import type { ViewProps } from "./widget";
 
 interface Stop extends Place {
@@ -24,7 +24,7 @@ export function View(p: ViewProps) {
   const range = useRange(p.widget, "1d", true);
   const [back, goBack] = useState<number | undefined>(undefined); // of the stops; undefined: the newest
   const query = useQuery<Stop[]>(`way:${variable?.id ?? ""}:${range.key}`, async (signal) => {
-    if (!variable || !p.past || range.seconds === 0) return [];
+    if (!variable || !p.past || !tellsAll(p, variable) || range.seconds === 0) return [];
     const to = Math.ceil(Date.now() / 1000);
     const { all } = await p.past.changes(variable, to - range.seconds, to, signal);
     return all.flatMap((c) => {
@@ -46,7 +46,7 @@ export function View(p: ViewProps) {
   const sign = textIn(objectIn(pin).icon);
   const zone = variable?.thing_timezone.name;
   return (
-    <div class={look("w-map-view advanced", p)}>
+    <div {...look("w-map-view advanced", p)}>
       <Ranges range={range} name={name} />
       <Atlas
         label={name}

@@ -12,7 +12,7 @@ export function View(p: ViewProps) {
   const name = nameOf(p.widget, variable);
   if (!variable) return null;
   return (
-    <div class={look("w-chart", p)}>
+    <div {...look("w-chart", p)}>
       <Ranges range={range} name={name} />
       {isNumber(kindOf(variable.type)) ? <Numbers key={range.key} p={p} variable={variable} name={name} range={range} /> : <Timeline key={range.key} p={p} variable={variable} name={name} range={range} />}
     </div>

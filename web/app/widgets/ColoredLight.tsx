@@ -12,7 +12,7 @@ export function View(p: ViewProps) {
   const v = lightIn(s.value);
   const name = nameOf(p.widget, s.variable);
   return (
-    <div class={look("w-light colored", p, s.busy)}>
+    <div {...look("w-light colored", p, s.busy)}>
       <div class="w-light-head">
         <Toggle on={v.swi} label={name} {...(!s.known && { text: t("value.none") })} busy={false} fixed={p.readOnly} onChange={(swi) => void s.send({ swi })} />
         <Hue

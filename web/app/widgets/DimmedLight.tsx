@@ -11,7 +11,7 @@ export function View(p: ViewProps) {
   const v = lightIn(s.value);
   const name = nameOf(p.widget, s.variable);
   return (
-    <div class={look("w-light", p, s.busy)}>
+    <div {...look("w-light", p, s.busy)}>
       <Toggle on={v.swi} label={name} {...(!s.known && { text: t("value.none") })} busy={false} fixed={p.readOnly} onChange={(swi) => void s.send({ swi })} />
       <Level label={t("set.brightness")} value={v.bri} busy={false} fixed={p.readOnly} onSet={(bri) => s.send({ bri })} />
     </div>

@@ -26,7 +26,7 @@ export function View(p: ViewProps) {
   const out = value !== undefined && (value < min || value > max);
   const name = nameOf(p.widget, p.vars[0]);
   return (
-    <div class={look("w-gauge", p)}>
+    <div {...look("w-gauge", p)}>
       <svg
         viewBox="0 0 100 82"
         role="meter"

@@ -30,5 +30,5 @@ function Shown({ url, turn, name, fill }: { url: string; turn: number; name: str
   const [failed, fail] = useState<string | undefined>(undefined);
   if (shown === undefined) return <p class="w-none">{t("loading")}</p>;
   if (shown === "" || failed === shown) return <p class="w-none">{t("widget.image.failed")}</p>;
-  return <img class={fill ? "fill" : "fit"} src={shown} alt={name} decoding="async" onError={() => fail(shown)} onLoad={() => fail(undefined)} />;
+  return <img class={fill ? "fill" : "fit"} src={shown} alt={t("widget.image.of", { name })} decoding="async" onError={() => fail(shown)} onLoad={() => fail(undefined)} />;
 }

@@ -17,7 +17,7 @@ export function View(p: ViewProps) {
   const width = ratio ? Math.min(box.width, box.height * ratio) : box.width;
   const height = ratio ? width / ratio : box.height;
   return (
-    <div class={look("w-imap", p)} ref={box.ref}>
+    <div {...look("w-imap", p)} ref={box.ref}>
       <div
         class="w-imap-in"
         ref={(e) => {
@@ -26,7 +26,7 @@ export function View(p: ViewProps) {
           e.style.blockSize = height + "px";
         }}
       >
-        {shown && <img src={shown} alt={nameOf(p.widget)} onLoad={(e) => setRatio(e.currentTarget.naturalWidth / e.currentTarget.naturalHeight)} onError={() => setRatio(0)} />}
+        {shown && <img src={shown} alt={t("widget.image.of", { name: nameOf(p.widget) })} onLoad={(e) => setRatio(e.currentTarget.naturalWidth / e.currentTarget.naturalHeight)} onError={() => setRatio(0)} />}
         {(url === "" || shown === "") && <p class="w-none">{t(url ? "widget.image.failed" : "widget.image.none")}</p>}
         {placed(markersIn(p.widget.options.markersSettings), p.vars).map((m) => (
           <Placed key={m.property} p={p} m={m} />

@@ -10,7 +10,7 @@ export function View(p: ViewProps) {
   const words = known ? (on ? t("value.on") : t("value.off")) : t("value.none");
   const color = colorIn(p.widget.options.color);
   return (
-    <div class={look("w-led", p)}>
+    <div {...look("w-led", p)}>
       <span
         class={["w-led-lamp", on && "on", !known && "unknown"].filter(Boolean).join(" ")}
         role="img"

@@ -12,7 +12,7 @@ export function View(p: ViewProps) {
   const here = p.values[0]?.at ? placeIn(p.values[0].value) : undefined;
   const zoom = Math.min(farthest, Math.max(0, numberIn(p.widget.options.zoom) ?? usualZoom));
   return (
-    <div class={look("w-map-view", p)}>
+    <div {...look("w-map-view", p)}>
       <Atlas label={nameOf(p.widget, p.vars[0])} here={here} way={none} zoom={zoom} sign="" color="" dash="">
         {!here && <span class="w-none">{t("value.none")}</span>}
       </Atlas>

@@ -4,7 +4,7 @@ import { hour, moment } from "../format";
 import { t } from "../text";
 import { Button } from "../ui/Button";
 import { flagIn, textIn } from "./option";
-import { look, nameOf, useSet } from "./use";
+import { look, nameOf, tellsAll, useSet } from "./use";
 import type { ViewProps } from "./widget";
 
 interface Message {
@@ -23,7 +23,7 @@ export function View(p: ViewProps) {
   const variable = s.variable;
   const last = p.values[0];
   const name = nameOf(p.widget, variable);
-  const withHistory = flagIn(p.widget.options.showHistory, true) && p.past !== undefined;
+  const withHistory = flagIn(p.widget.options.showHistory, true) && tellsAll(p, variable);
   const query = useQuery(`messages:${variable?.id ?? ""}:${withHistory}`, async (signal) => {
     const to = Math.ceil(Date.now() / 1000);
     if (!withHistory || !variable || !p.past) return [];
@@ -37,7 +37,7 @@ export function View(p: ViewProps) {
   const all = sinceClear(withHistory ? [...before, ...heard.current.filter((m) => m.at > newest)] : heard.current.slice(-1)).slice(-most);
   const zone = variable?.thing_timezone.name;
 
-  const list = useRef<HTMLUListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const low = useRef(true); // the end is in sight
   useLayoutEffect(() => {
     if (list.current && low.current) list.current.scrollTop = list.current.scrollHeight;
@@ -62,18 +62,18 @@ export function View(p: ViewProps) {
   };
   const mine = (m: Message): boolean => sent.current.some((one) => one.text === m.text && Math.abs(one.at - m.at) < 60);
   return (
-    <div class={look("w-messages", p, s.busy)}>
-      <ul ref={list} role="log" aria-label={name} tabIndex={0} onScroll={(e) => (low.current = e.currentTarget.scrollHeight - e.currentTarget.scrollTop - e.currentTarget.clientHeight < 24)}>
-        {!all.length && <li class="w-none">{last?.at ? t("widget.messages.none") : t("value.none")}</li>}
+    <div {...look("w-messages", p, s.busy)}>
+      <div ref={list} class="w-log" role="log" aria-label={name} tabIndex={0} onScroll={(e) => (low.current = e.currentTarget.scrollHeight - e.currentTarget.scrollTop - e.currentTarget.clientHeight < 24)}>
+        {!all.length && <p class="w-none">{last?.at ? t("widget.messages.none") : t("value.none")}</p>}
         {all.map((m) => (
-          <li key={m.at} class={mine(m) ? "mine" : undefined}>
+          <p key={m.at} class={mine(m) ? "said mine" : "said"}>
             <span>{m.text}</span>
             <time dateTime={new Date(m.at * 1000).toISOString()} title={moment(m.at * 1000, zone)}>
               {hour(m.at * 1000, zone)}
             </time>
-          </li>
+          </p>
         ))}
-      </ul>
+      </div>
       {withHistory && query.error.value !== undefined && <p class="w-none">{t("widget.messages.lost")}</p>}
       {!p.readOnly && (
         <form

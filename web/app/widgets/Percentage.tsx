@@ -21,7 +21,7 @@ export function View(p: ViewProps) {
   const sign = textIn(icon);
   return (
     <div
-      class={[look("w-percent", p), side, color && "own"].filter(Boolean).join(" ")}
+      {...look(["w-percent", side, color && "own"].filter(Boolean).join(" "), p)}
       ref={(e) => {
         if (e) e.style.setProperty("--own", color || "transparent");
       }}

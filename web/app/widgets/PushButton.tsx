@@ -44,7 +44,7 @@ export function View(p: ViewProps) {
   const label = textIn(p.widget.options.label);
   const on = held || s.value === true;
   return (
-    <div class={look("w-push", p, s.busy)}>
+    <div {...look("w-push", p, s.busy)}>
       <button
         type="button"
         class={on ? "w-push-button on" : "w-push-button"}

@@ -20,7 +20,7 @@ export function View(p: ViewProps) {
   const has = s.known && plan.from > 0;
   const on = has && isOn(plan, wallSeconds(zone));
   return (
-    <div class={look("w-schedule", p, s.busy)}>
+    <div {...look("w-schedule", p, s.busy)}>
       <p class={has ? "w-words" : "w-none"}>
         {has && <span class={on ? "dot on" : "dot"} aria-hidden="true" />}
         <b>{!s.known ? t("value.none") : !has ? t("widget.schedule.none") : on ? t("schedule.on") : t("schedule.off")}</b>

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { num } from "../format";
 import { t } from "../text";
 import { flagIn, numberIn, rangeIn } from "./option";
-import { isWhole, look, nameOf, unitIn, useSet } from "./use";
+import { fit, isWhole, look, nameOf, unitIn, useSet } from "./use";
 import type { ViewProps } from "./widget";
 
 // View is a slider. It sets when it is let go; where it is moved to shows at once.
@@ -18,9 +18,9 @@ export function View(p: ViewProps) {
   const unit = unitIn(p.widget, s.variable);
   const text = value === undefined ? t("value.none") : num(value);
   return (
-    <div class={look("w-slider", p, s.busy)}>
+    <div {...look("w-slider", p, s.busy)}>
       {flagIn(p.widget.options.showValue, true) && (
-        <output class={value === undefined ? "w-none" : "w-number"}>
+        <output class={value === undefined ? "w-none" : "w-number"} ref={fit(`${text} ${unit}`)}>
           {text} {value !== undefined && unit && <small>{unit}</small>}
         </output>
       )}

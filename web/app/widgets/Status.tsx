@@ -15,7 +15,7 @@ export function View(p: ViewProps) {
   const withIcon = textIn(style) === "icon";
   return (
     <div
-      class={[look("w-status", p), known ? (on ? "on" : "off") : "unknown", withIcon && "icons", color && "own"].filter(Boolean).join(" ")}
+      {...look(["w-status", known ? (on ? "on" : "off") : "unknown", color && "own"].filter(Boolean).join(" "), p)}
       ref={(e) => {
         if (e) e.style.setProperty("--own", color || "transparent");
       }}

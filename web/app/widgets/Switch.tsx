@@ -12,7 +12,7 @@ export function View(p: ViewProps) {
   const words = on ? textIn(labelOn) || t("value.on") : textIn(labelOff) || t("value.off");
   const shown = flagIn(showLabels, true) ? (s.known ? words : t("value.none")) : "";
   return (
-    <div class={look("w-switch", p, s.busy)}>
+    <div {...look("w-switch", p, s.busy)}>
       <Toggle on={on} label={nameOf(p.widget, s.variable)} text={shown} busy={s.busy} fixed={p.readOnly} onChange={(v) => void s.send(v)} />
     </div>
   );

@@ -27,7 +27,7 @@ export function View(p: ViewProps) {
   };
   return (
     <form
-      class={look("w-time", p, s.busy)}
+      {...look("w-time", p, s.busy)}
       onSubmit={(e) => {
         e.preventDefault();
         void send();

@@ -6,7 +6,7 @@ import { isNumber, kindOf } from "../model/kind";
 import { t } from "../text";
 import { Button } from "../ui/Button";
 import { numberIn } from "./option";
-import { look, nameOf, unitIn, useSet } from "./use";
+import { fit, look, nameOf, unitIn, useSet } from "./use";
 import type { EditProps } from "./ValueEdit";
 import type { ViewProps } from "./widget";
 
@@ -22,7 +22,7 @@ export function View(p: ViewProps) {
   const n = isNumber(kind) && typeof s.value === "number" ? s.value : undefined;
   const text = n !== undefined && decimals !== undefined && decimals >= 0 ? num(n, decimals) : shown(kind, s.value, variable.thing_timezone.name);
   return (
-    <div class={`${look("w-value", p, s.busy)} is-${kind}`}>
+    <div {...look(`w-value is-${kind}`, p, s.busy)} ref={fit(s.known ? `${text} ${unit}` : "")}>
       <p class={s.known ? undefined : "w-none"}>
         {kind === "color" && s.known && (
           <span

@@ -10,7 +10,7 @@ export function View(p: ViewProps) {
   const is = picks.findIndex((one) => String(one.value) === String(s.value ?? ""));
   if (!picks.length) return <p class="w w-none">{t("widget.picks.none")}</p>;
   return (
-    <div class={look("w-menu", p, s.busy)}>
+    <div {...look("w-menu", p, s.busy)}>
       <select aria-label={nameOf(p.widget, s.variable)} aria-busy={s.busy || undefined} disabled={p.readOnly} value={String(is)} onChange={(e) => void s.send(asKind(s.variable, picks[Number(e.currentTarget.value)]?.value))}>
         {is < 0 && (
           <option value="-1" disabled>

@@ -55,7 +55,7 @@ export function Ranges({ range, name }: { range: Chosen; name: string }) {
   return (
     <div class="w-ranges" role="group" aria-label={t("span.of", { name })}>
       {spans.map((s) => (
-        <button key={s.key} type="button" aria-label={t(s.label)} title={t(s.label)} aria-pressed={s.key === range.key} onClick={() => range.choose(s.key)}>
+        <button key={s.key} type="button" title={t(s.label)} aria-pressed={s.key === range.key} onClick={() => range.choose(s.key)}>
           {t(s.short)}
         </button>
       ))}

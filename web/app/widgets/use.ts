@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { moment } from "../format";
 import { kindOf, unitOf } from "../model/kind";
+import { t } from "../text";
 import { textIn } from "./option";
 import type { Variable, ViewProps, Widget } from "./widget";
 
@@ -9,10 +11,15 @@ export const nameOf = (widget: Widget, variable?: Variable): string => widget.na
 // unitIn is the unit that a number is shown with: that of the widget, else that of the variable's type.
 export const unitIn = (widget: Widget, variable: Variable | undefined): string => textIn(widget.options.unit) || unitOf(variable?.type ?? "");
 
-// look is the class of a view: w and its own, and whether what it shows is old.
-export function look(own: string, p: ViewProps, busy = false): string {
-  return ["w", own, p.stale && p.values.some((v) => v.at) && "old", busy && "busy"].filter(Boolean).join(" ");
+// look is what the element around a view has: its classes, and of when it is where it is not live.
+export function look(own: string, p: ViewProps, busy = false): { class: string; title?: string } {
+  const at = p.stale ? p.values.find((v) => v.at)?.at : undefined;
+  const classes = ["w", own, at && "old", busy && "busy"].filter(Boolean).join(" ");
+  return at ? { class: classes, title: t("value.old", { at: moment(at, p.vars[0]?.thing_timezone.name) }) } : { class: classes };
 }
+
+// fit tells the style sheet how long a text is, so that it can be as large as there is room for.
+export const fit = (text: string) => (e: HTMLElement | null): void => e?.style.setProperty("--n", String([...text].length));
 
 export interface Setting {
   variable: Variable | undefined;
@@ -88,6 +95,10 @@ export const isWhole = (variable: Variable | undefined): boolean => kindOf(varia
 
 // asKind is a value of an option as its variable takes it: options may have numbers as texts.
 export const asKind = (variable: Variable | undefined, value: unknown): unknown => (isWhole(variable) ? Number(value) : String(value));
+
+// tellsAll says whether values of before of any sort can be asked for: on public links, where nobody knows its thing, they are
+// numbers alone.
+export const tellsAll = (p: ViewProps, variable: Variable | undefined): boolean => p.past !== undefined && !!variable?.thing_id;
 
 // useBox is the size of an element in pixels, for what is drawn by itself.
 export function useBox<T extends Element>() {

@@ -46,7 +46,7 @@ export interface ViewProps {
   vars: Variable[]; // those that the kind takes, in the widget's order
   values: Last[]; // the newest of each of vars; at "" where there was none yet
   stale: boolean; // nothing tells of newer values: what is shown must not look live
-  readOnly: boolean; // a viewer, a guest who only reads, a public link, edit mode, or a property that people may not write
+  readOnly: boolean; // a viewer, a guest who only reads, a public link, edit mode, or no property that people may write
   // set writes a value, as people do. false: it failed, and that was said already.
   set(variable: Variable, value: unknown): Promise<boolean>;
   past?: Past; // left out where there is none, as in the gallery

@@ -101,7 +101,7 @@ function Loaded({ widget, kind, vars, feed }: { widget: Widget; kind: Kind; vars
   const View = view.value;
   if (!View) return <span class="skeleton tile-wait" />;
   const values = vars.map((v) => lastOf(v.id).value);
-  const readOnly = feed.readOnly || vars.some((v) => v.permission !== "READ_WRITE");
+  const readOnly = feed.readOnly || !vars.some((v) => v.permission === "READ_WRITE");
   return <View widget={widget} vars={vars} values={values} stale={feed.stale ?? isOld()} readOnly={readOnly} set={feed.set} mobile={feed.mobile} {...(feed.past && { past: feed.past })} />;
 }
 

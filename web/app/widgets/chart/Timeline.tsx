@@ -7,6 +7,7 @@ import { moment, now, shown, span } from "../../format";
 import { kindOf } from "../../model/kind";
 import { t } from "../../text";
 import { type Chosen, endsOf } from "../range";
+import { tellsAll } from "../use";
 import type { Variable, ViewProps } from "../widget";
 
 const mostStates = 12; // that are named below
@@ -14,9 +15,10 @@ const mostHeard = 1000; // changes that are kept while one looks
 
 // Timeline is the course of what is no number: a stripe of states, with what each means and for how long it was so.
 export function Timeline({ p, variable, name, range }: { p: ViewProps; variable: Variable; name: string; range: Chosen }) {
+  const kind = kindOf(variable.type);
   const query = useQuery<Changes>(`states:${variable.id}:${range.key}`, async (signal) => {
     const [from, to] = endsOf(range);
-    return p.past ? p.past.changes(variable, from, Math.ceil(to), signal) : { all: [], step: 0 };
+    return p.past && (kind === "bool" || tellsAll(p, variable)) ? p.past.changes(variable, from, Math.ceil(to), signal) : { all: [], step: 0 };
   });
   void now.value;
   // What came since the history was read.
@@ -27,7 +29,6 @@ export function Timeline({ p, variable, name, range }: { p: ViewProps; variable:
   const zone = variable.thing_timezone.name;
   if (!data) return <div class="w-chart-wait">{query.error.value !== undefined ? <p class="w-none">{t("widget.past.lost")}</p> : <span class="skeleton" role="status" aria-label={t("loading")} />}</div>;
   const last = p.values[0];
-  const kind = kindOf(variable.type);
   const [from, to] = endsOf(range);
   const newest = data.all.at(-1)?.at ?? 0;
   const changes = [...data.all, ...heard.current.filter((c) => c.at > newest)];

@@ -198,7 +198,7 @@ function Ground({ sight, width, height }: { sight: Sight; width: number; height:
   );
 }
 
-const degrees = (n: number, digits: number): string => num(n, digits) + "°";
+const degrees = (n: number, digits: number): string => num(n === 0 ? 0 : n, digits) + "°"; // and not -0
 
 // Scale is a length on the map, and how long it is in the world.
 function Scale({ sight }: { sight: Sight }) {
