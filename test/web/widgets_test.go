@@ -585,12 +585,19 @@ func TestAWidgetIsRefused(t *testing.T) {
 	g := h.greenhouse()
 	h.publish(g, "lamp", true)
 	s := h.screen(t, desk)
-	s.Ignore("/publish")
-	s.loaded(h.wall(g, part{"Switch", []string{"lamp"}, nil, 5, 4}, part{"Slider", []string{"target"}, map[string]any{"min": 0, "max": 1000}, 8, 4}), 2)
-	s.put("Slider", "input[type=range]", "900") // the property ends at 35
-	s.until(`document.querySelector(".toast.bad") !== null`)
+	s.loaded(h.wall(g, part{"Switch", []string{"lamp"}, nil, 5, 4}, part{"Slider", []string{"target"}, map[string]any{"min": 0, "max": 100}, 8, 4}), 2)
+	s.shown("Switch", "On")
+	browsertest.Eval[chromedp.Void](s.Screen, `{
+		const real = window.fetch;
+		window.fetch = (at, init) => String(at).includes("/publish") ? Promise.resolve(new Response('{"code":"busy","detail":"The board is busy."}', {status: 400})) : real(at, init);
+	}`)
+	s.put("Slider", "input[type=range]", "90")
+	s.says("The board is busy.")
 	s.until(`document.querySelector('` + in("Slider", "input") + `').value === "22.5"`)
 	s.shown("Slider", "22.5")
+	s.press("Switch", "[role=switch]")
+	s.until(`document.querySelectorAll(".toast.bad").length > 1`)
+	s.shown("Switch", "On")
 	s.Judge(pictures, "widgets-refused")
 }
 
@@ -639,7 +646,6 @@ func TestManyLiveWidgets(t *testing.T) {
 		t.Skip("takes ten seconds and a free processor")
 	}
 	h := newHome(t)
-	g := h.greenhouse()
 	const widgets, hertz, seconds = 50, 10, 10
 	var properties []map[string]any
 	for i := range widgets {

@@ -23,7 +23,7 @@ export function View(p: ViewProps) {
   const text = n !== undefined && decimals !== undefined && decimals >= 0 ? num(n, decimals) : shown(kind, s.value, variable.thing_timezone.name);
   return (
     <div {...look(`w-value is-${kind}`, p, s.busy)} ref={fit(s.known ? `${text} ${unit}` : "")}>
-      <p class={s.known ? undefined : "w-none"}>
+      <p class={s.known ? undefined : "w-none"} tabIndex={s.known && (kind === "text" || kind === "free") ? 0 : undefined}>
         {kind === "color" && s.known && (
           <span
             class="swatch"

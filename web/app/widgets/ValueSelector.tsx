@@ -10,7 +10,7 @@ export function View(p: ViewProps) {
   const is = picks.findIndex((one) => String(one.value) === String(s.value ?? ""));
   if (!picks.length) return <p class="w w-none">{t("widget.picks.none")}</p>;
   return (
-    <div {...look("w-picks", p, s.busy)} role="group" aria-label={nameOf(p.widget, s.variable)} aria-busy={s.busy || undefined}>
+    <div {...look("w-picks", p, s.busy)} role="group" aria-label={nameOf(p.widget, s.variable)} aria-busy={s.busy || undefined} tabIndex={p.readOnly ? 0 : undefined}>
       {picks.map((one, i) => (
         <button key={i} type="button" aria-pressed={i === is} disabled={p.readOnly} onClick={() => void s.send(asKind(s.variable, one.value))}>
           {one.label}

@@ -61,7 +61,7 @@ export function around(all: Point[], width: number, height: number, closest: num
 // metersAt is how many metres a pixel is.
 export const metersAt = (lat: number, zoom: number): number => (40_075_016.7 * Math.cos((lat * Math.PI) / 180)) / sizeAt(zoom);
 
-const degrees = [30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001];
+const degrees = [90, 60, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001];
 
 export interface Grid {
   lons: number[];
@@ -73,7 +73,7 @@ export interface Grid {
 export function gridOf(s: Sight, width: number, height: number): Grid {
   const size = sizeAt(s.zoom);
   const wanted = (360 / size) * 90;
-  const step = [...degrees].reverse().find((d) => d >= wanted) ?? 30;
+  const step = [...degrees].reverse().find((d) => d >= wanted) ?? 90;
   const low = toPlace({ x: s.x - width / 2 / size, y: Math.min(1, s.y + height / 2 / size) });
   const high = toPlace({ x: s.x + width / 2 / size, y: Math.max(0, s.y - height / 2 / size) });
   const lines = (from: number, to: number): number[] => {
