@@ -93,6 +93,9 @@ func NewApp(needs Needs) (*App, error) {
 	return a, nil
 }
 
+// SharedPath is where the application shows a dashboard to everybody who has its public link, whose token is behind it.
+const SharedPath = "/app/shared/"
+
 // own are the files that have addresses of their own, beside those under the hash.
 var own = []string{"index.html", "keeper.html", "manifest.webmanifest", "worker.js"}
 
@@ -223,6 +226,9 @@ func (a *App) page(w http.ResponseWriter, r *http.Request) {
 	}
 	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account())).Replace(a.first)
 	guard(w.Header(), policyApp)
+	if strings.HasPrefix(r.URL.Path, SharedPath) {
+		w.Header().Set("X-Robots-Tag", "noindex, nofollow")
+	}
 	w.Header().Set("Content-Language", lang)
 	w.Header().Add("Vary", "Accept-Language, Cookie")
 	a.fresh(w, r, asset{text: []byte(text), media: media[".html"]})

@@ -3,8 +3,10 @@ package web
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +42,17 @@ func TestKinds(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "  %s: %q,\n", k.name, strings.Join(types, " "))
 	}
-	b.WriteString("} as const;\n")
+	b.WriteString("} as const;\n\n// The usual unit of types that have one.\nexport const units: Record<string, string> = {\n")
+	types := map[string][]string{} // by unit
+	for _, one := range thing.Types() {
+		if len(one.Units) > 0 && one.Units[0] != "" {
+			types[one.Units[0]] = append(types[one.Units[0]], one.Name)
+		}
+	}
+	for _, unit := range slices.Sorted(maps.Keys(types)) {
+		fmt.Fprintf(&b, "  %q: %q,\n", unit, strings.Join(types[unit], " "))
+	}
+	b.WriteString("};\n")
 	for _, one := range thing.Types() {
 		if !known[one.Kind] {
 			t.Errorf("the application has no name for the kind of %s", one.Name)

@@ -13,6 +13,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/people/post"
+	"github.com/ardesia-iot/ardesia/web"
 )
 
 // dashboardNeeds is what the room of dashboards gets of the others.
@@ -27,7 +28,7 @@ func (s *Server) dashboardNeeds() dashboard.Needs {
 		},
 		Full: func(used, most int) string { return org.FullText(org.Dashboards, used, most) },
 		Tell: s.tellOfDashboard,
-		Page: func(token string) string { return s.webOrigin() + dashboard.PublicPath(token) },
+		Page: func(token string) string { return s.address() + web.SharedPath + token },
 	}
 }
 
@@ -75,15 +76,4 @@ func (s *Server) tellOfDashboard(ctx context.Context, l dashboard.Letter) error 
 		return s.letters.Send(ctx, post.Letter{Kind: post.DashboardAsked, To: l.To, Fields: map[string]string{"dashboard": l.Name, "who": from, "message": l.Message}})
 	}
 	return s.letters.Send(ctx, post.Letter{Kind: post.DashboardShared, To: l.To, Fields: map[string]string{"dashboard": l.Name, "inviter": from}})
-}
-
-// webOrigin is where browsers find this server's pages and API.
-func (s *Server) webOrigin() string {
-	https := s.cfg.HTTPS
-	if s.ready.Load() {
-		if a, err := s.Addresses(context.Background()); err == nil {
-			https = a["https"]
-		}
-	}
-	return "https://" + reachable(s.cfg.Host, https)
 }

@@ -29,6 +29,7 @@ type home struct {
 	t      testing.TB
 	front  *front
 	user   string
+	email  string
 	key    servertest.Key
 	api    *client.Client
 	cookie string // of the session in which she is signed in; "" not yet
@@ -37,13 +38,19 @@ type home struct {
 func newHome(t *testing.T) *home {
 	t.Helper()
 	h := servertest.Start(t)
+	return (&home{House: h, t: t, front: newFront(t, h)}).person("anna@example.org", "Anna Bianchi")
+}
+
+// person is the same house with another person in it.
+func (h *home) person(email, name string) *home {
+	h.t.Helper()
 	var u struct {
 		ID string `json:"id"`
 	}
-	h.Admin("user.add", map[string]string{"email": "anna@example.org", "name": "Anna Bianchi", "password": password}, &u)
+	h.Admin("user.add", map[string]string{"email": email, "name": name, "password": password}, &u)
 	var key servertest.Key
 	h.Admin("apikey.add", map[string]string{"user": u.ID, "name": "test"}, &key)
-	return &home{House: h, t: t, front: newFront(t, h), user: u.ID, key: key, api: h.Client(key)}
+	return &home{House: h.House, t: h.t, front: h.front, user: u.ID, email: email, key: key, api: h.Client(key)}
 }
 
 // ask calls the API as a program, and decodes its answer into out, if not nil.
@@ -77,7 +84,7 @@ func (s *screen) signIn() {
 	s.T.Helper()
 	s.Ignore("/v1/spaces", "/signin")
 	s.Run(chromedp.Navigate(s.h.front.at()+"/app/things"), chromedp.WaitVisible(chromedp.CSS("#email")))
-	s.Run(chromedp.SetValue(chromedp.CSS("#email"), "anna@example.org"))
+	s.Run(chromedp.SetValue(chromedp.CSS("#email"), s.h.email))
 	s.Leave(chromedp.Click(chromedp.CSS("main button.main")))
 	s.Run(chromedp.SetValue(chromedp.CSS("#password"), password))
 	s.Leave(chromedp.Click(chromedp.CSS("main button.main")))

@@ -18,6 +18,8 @@ export interface Ask {
   method?: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   query?: Record<string, string | number | boolean | string[] | undefined>;
   body?: unknown;
+  raw?: Blob; // a body that is no JSON
+  since?: string; // the updated_at of what is changed: if it is another by now, nothing is changed, and the answer is 412
   signal?: AbortSignal;
 }
 
@@ -85,6 +87,11 @@ async function once(path: string, ask: Ask): Promise<Response> {
     init.body = JSON.stringify(ask.body);
     init.headers = headers({ Accept: "application/json", "Content-Type": "application/json" });
   }
+  if (ask.raw) {
+    init.body = ask.raw;
+    init.headers = headers({ Accept: "application/json", "Content-Type": ask.raw.type || "application/octet-stream" });
+  }
+  if (ask.since) init.headers = { ...(init.headers as Record<string, string>), "If-Match": `"${ask.since}"` };
   let response: Response;
   try {
     response = await fetch(address(path, ask.query), init);

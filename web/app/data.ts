@@ -75,7 +75,7 @@ export function useQuery<T>(key: string, load: (signal: AbortSignal) => Promise<
     void asked.reload();
     return () => asked.stop();
   }, [asked]);
-  const watched = more ? JSON.stringify([more.things, more.devices]) : "";
+  const watched = more ? JSON.stringify([more.things, more.devices, more.dashboard]) : "";
   useEffect(() => {
     if (!more) return undefined;
     return watch({ ...more, onGap: (until) => asked.asked < until && void asked.reload() });

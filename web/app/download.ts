@@ -11,7 +11,11 @@ export async function save(path: string, query: Ask["query"], name: string): Pro
     if (response.body) await response.body.pipeTo(await file.createWritable());
     return;
   }
-  const blob = await (await send(path, { query })).blob();
+  hand(await (await send(path, { query })).blob(), name);
+}
+
+// hand gives the browser something to keep under a name.
+export function hand(blob: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -5,8 +5,11 @@ import { lang, t } from "./text";
 
 const numbers = new Intl.NumberFormat(lang, { maximumFractionDigits: 3 });
 const few = new Intl.NumberFormat(lang, { maximumSignificantDigits: 6 });
+const fixed = (digits: number): Intl.NumberFormat => new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-export function num(n: number): string {
+// num is a number; with decimals, with as many digits behind the point.
+export function num(n: number, decimals?: number): string {
+  if (decimals !== undefined) return fixed(Math.min(20, Math.max(0, Math.round(decimals)))).format(n);
   if (n !== 0 && (Math.abs(n) < 0.001 || Math.abs(n) >= 1e12)) return few.format(n);
   return numbers.format(n);
 }
@@ -34,6 +37,10 @@ export function moment(at: string | number | Date, zone?: string): string {
 
 export function day(at: string | number | Date, zone?: string): string {
   return format("day", zone, { dateStyle: "medium" }).format(new Date(at));
+}
+
+export function hour(at: string | number | Date, zone?: string): string {
+  return format("hour", zone, { timeStyle: "short" }).format(new Date(at));
 }
 
 // now is the time, for what says how long ago something was; it goes on each ten seconds.

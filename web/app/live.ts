@@ -20,6 +20,7 @@ export interface Status {
 export interface Watcher {
   things?: string[];
   devices?: string[] | "all";
+  dashboard?: string; // what it shows; one for the whole tab, the newest
   onValues?: (all: Value[]) => void;
   onDevices?: (all: Status[]) => void;
   // onGap says that something may have been missed until a moment (ms): whoever has older data reads it anew.
@@ -83,13 +84,15 @@ function wanted(): string {
   const things = new Set<string>();
   const devices = new Set<string>();
   let all = false;
+  let dashboard = "";
   for (const w of watchers) {
+    dashboard = w.dashboard ?? dashboard;
     w.things?.forEach((id) => things.add(id));
     if (w.devices === "all") all = true;
     else w.devices?.forEach((id) => devices.add(id));
   }
-  if (!things.size && !devices.size && !all) return "";
-  return address("/v1/live", { thing: [...things].sort(), device: all ? [] : [...devices].sort(), devices: all ? "all" : undefined });
+  if (!things.size && !devices.size && !all && !dashboard) return "";
+  return address("/v1/live", { dashboard, thing: [...things].sort(), device: all ? [] : [...devices].sort(), devices: all ? "all" : undefined });
 }
 
 function follow(): void {

@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { words } from "./api";
 import { routes } from "./pages/routes";
-import { follow, match, path } from "./router";
+import { follow, isShared, match, path } from "./router";
 import { open } from "./session";
 import { keep } from "./shell/keep";
 import { Broken } from "./shell/Broken";
@@ -14,6 +14,12 @@ async function begin(): Promise<void> {
   if (!root) return;
   await readTexts();
   follow();
+  if (isShared(path.value)) {
+    const { SharedPage } = await import("./pages/dashboards/Shared");
+    root.replaceChildren();
+    render(<SharedPage token={path.value.split("/")[3] ?? ""} />, root);
+    return;
+  }
   keep();
   void match(routes, path.value)?.route.load().catch(() => undefined); // on its way while we ask who is there
   try {

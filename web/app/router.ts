@@ -65,6 +65,9 @@ export function setQuery(name: string, value: string): void {
   search.value = location.search;
 }
 
+// isShared says whether an address is one of a public link, where the application has no shell and nobody signs in.
+export const isShared = (at: string): boolean => at.startsWith(base + "/shared/");
+
 // follow makes links of the application lead there without loading anew.
 export function follow(): void {
   addEventListener("popstate", turn);
@@ -72,7 +75,7 @@ export function follow(): void {
     if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
     const link = (e.target as Element | null)?.closest?.("a[href]");
     if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
-    if (!link.pathname.startsWith(base + "/") || link.pathname.startsWith(base + "/signin")) return;
+    if (!link.pathname.startsWith(base + "/") || link.pathname.startsWith(base + "/signin") || isShared(link.pathname) !== isShared(location.pathname)) return;
     e.preventDefault();
     go(link.pathname + link.search + link.hash);
   });

@@ -78,6 +78,7 @@ var modules = map[string]string{
 	"@preact/signals-core": "@preact/signals-core/dist/signals-core.mjs",
 	"uplot":                "uplot/dist/uPlot.esm.js",
 	"uplot/style":          "uplot/dist/uPlot.min.css",
+	"world-atlas/land":     "world-atlas/land-110m.json",
 }
 
 // vendored finds modules of others in the folder dir, and nowhere else.

@@ -27,6 +27,8 @@ var (
 	ErrVariables  = problem.New(problem.Invalid, "too-many-widget-variables", "A widget of this type has fewer variables.")
 	ErrTooLarge   = problem.New(problem.TooLarge, "dashboard-too-large", "A dashboard has at most 300 widgets and 1 MiB in all.")
 	ErrFull       = problem.New(problem.Precondition, "dashboard-limit", "The space has as many dashboards as it may have.")
+	ErrChanged    = problem.New(problem.Precondition, "dashboard-changed", "The dashboard was changed since. Read it again, and change it as it is now.")
+	ErrSince      = problem.New(problem.Invalid, "invalid-dashboard-since", "If-Match is the updated_at that the change begins with, in double quotes, or *.")
 	ErrNoOverride = problem.New(problem.Invalid, "dashboard-override", "A thing that stands in for another has variables of the same names.")
 )
 

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/device"
@@ -77,6 +78,9 @@ func (s *Service) answer(v version, w http.ResponseWriter, r *http.Request, who 
 func (s *Service) httpList(v version, w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	f, err := filterOf(r.URL.Query())
 	if err != nil {
+		return err
+	}
+	if f.Deleted, err = rest.Flag(r, "show_deleted"); err != nil {
 		return err
 	}
 	all, err := s.List(r.Context(), who, f)
@@ -157,7 +161,14 @@ func (s *Service) httpChange(v version, w http.ResponseWriter, r *http.Request, 
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
+	since, err := readSince(r)
+	if err != nil {
+		return err
+	}
 	d, err := s.Update(r.Context(), who, pathID(r), func(d *Dashboard) error {
+		if !since.IsZero() && since.UnixMicro() != d.UpdatedAt.UnixMicro() {
+			return ErrChanged
+		}
 		switch deleted := in.SoftDeleted != nil && *in.SoftDeleted; {
 		case !deleted:
 			d.DeletedAt = noTime
@@ -171,6 +182,20 @@ func (s *Service) httpChange(v version, w http.ResponseWriter, r *http.Request, 
 		return err
 	}
 	return s.answer(v, w, r, who, http.StatusOK, d)
+}
+
+// readSince reads If-Match (RFC 9110, section 13.1.1), by which a client says which updated_at its change begins with. Zero
+// is any.
+func readSince(r *http.Request) (time.Time, error) {
+	text := strings.TrimSpace(r.Header.Get("If-Match"))
+	if text == "" || text == "*" {
+		return noTime, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.Trim(text, `"`))
+	if err != nil {
+		return noTime, ErrSince
+	}
+	return at, nil
 }
 
 func (s *Service) httpDelete(w http.ResponseWriter, r *http.Request, who access.Actor) error {

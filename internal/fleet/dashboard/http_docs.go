@@ -31,13 +31,15 @@ var docs = door.Words{
 	},
 	"PUT /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#update", Summary: "Write a dashboard anew",
+		More:  "With If-Match, and the updated_at that the change begins with in double quotes, a dashboard that was changed since stays as it is.",
 		Gives: rest.Media("dashboardv2"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
+		Fails: []*problem.Problem{ErrChanged, ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrSince, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"PATCH /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#patch", Summary: "Change parts of a dashboard, or bring a deleted one back",
+		More:  "With If-Match, and the updated_at that the change begins with in double quotes, a dashboard that was changed since stays as it is.",
 		Gives: rest.Media("dashboardv2"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
+		Fails: []*problem.Problem{ErrChanged, ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrSince, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"DELETE /iot/v2/dashboards/{id}": {
 		ID: "dashboards_v2#delete", Summary: "Delete a dashboard",
@@ -64,6 +66,7 @@ var docs = door.Words{
 	},
 	"DELETE /iot/v2/dashboards/{id}/shares/{user}": {
 		ID: "dashboards_v2#deleteShare", Summary: "Take a dashboard back from a guest",
+		More:  "A guest gives it back with the word me in place of the ID.",
 		Fails: []*problem.Problem{ErrNoShare, ErrNotFound},
 	},
 	"GET /iot/v2/dashboards/{id}/template": {
@@ -94,13 +97,15 @@ var docs = door.Words{
 	},
 	"PUT /iot/v3/dashboards/{id}": {
 		ID: "dashboards_v3#update", Summary: "Write a dashboard with pages anew",
+		More:  "With If-Match, and the updated_at that the change begins with in double quotes, a dashboard that was changed since stays as it is.",
 		Gives: rest.Media("dashboardv3"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
+		Fails: []*problem.Problem{ErrChanged, ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrSince, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"PATCH /iot/v3/dashboards/{id}": {
 		ID: "dashboards_v3#patch", Summary: "Change parts of a dashboard with pages",
+		More:  "With If-Match, and the updated_at that the change begins with in double quotes, a dashboard that was changed since stays as it is.",
 		Gives: rest.Media("dashboardv3"),
-		Fails: []*problem.Problem{ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
+		Fails: []*problem.Problem{ErrChanged, ErrCover, ErrFull, ErrName, ErrNotFound, ErrOptions, ErrPage, ErrSince, ErrTooLarge, ErrVariable, ErrVariables, ErrWidget, device.ErrTag},
 	},
 	"PUT /iot/v3/dashboards/{id}/clone": {
 		ID: "dashboards_v3#clone", Summary: "Copy a dashboard with its pages",
@@ -198,6 +203,7 @@ type (
 		Name  string   `json:"name" rule:"length=..64" says:"a part of the name"`
 		Thing string   `json:"thing_id" rule:"format=uuid" says:"dashboards that show something of this thing"`
 		Owner string   `json:"user_id" rule:"format=uuid" says:"dashboards of this person"`
+		Gone  bool     `json:"show_deleted" says:"deleted ones too"`
 		Sort  string   `json:"sort" rule:"enum=name|-name|created_at|-created_at|updated_at|-updated_at" says:"by what; with a hyphen the other way round"`
 	}
 	askForce struct {

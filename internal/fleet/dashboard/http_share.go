@@ -14,6 +14,9 @@ import (
 
 const isJSON = "application/json"
 
+// oneselfName stands for the ID of who asks, where somebody gives a dashboard back.
+const oneselfName = "me"
+
 // noTime is the time of what has not happened.
 var noTime time.Time
 
@@ -113,7 +116,11 @@ func (s *Service) httpShare(w http.ResponseWriter, r *http.Request, who access.A
 }
 
 func (s *Service) httpUnshare(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	return done(w, http.StatusOK, s.Unshare(r.Context(), who, pathID(r), strings.ToLower(r.PathValue("user"))))
+	user := strings.ToLower(r.PathValue("user"))
+	if user == oneselfName {
+		user = who.ID
+	}
+	return done(w, http.StatusOK, s.Unshare(r.Context(), who, pathID(r), user))
 }
 
 func (s *Service) httpAsk(w http.ResponseWriter, r *http.Request, who access.Actor) error {

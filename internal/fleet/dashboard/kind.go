@@ -108,7 +108,7 @@ var kinds = []kind{
 	{name: "LED", most: 1, takes: booleans, options: map[string]option{"color": anyText}},
 	{name: "Map", most: 1, takes: []thing.Kind{thing.Location}, options: map[string]option{"zoom": anyNumber}},
 	{name: "Advanced Map", most: 1, takes: []thing.Kind{thing.Location}, history: true, options: map[string]option{"zoom": anyNumber, "showLine": anyFlag, "line": anyObject, "pin": anyObject}},
-	{name: "Chart", most: 1, takes: []thing.Kind{thing.Bool, thing.Int, thing.Float}, history: true, options: map[string]option{"range": anyText}},
+	{name: "Chart", most: 1, takes: []thing.Kind{thing.Bool, thing.Int, thing.Float, thing.Text}, history: true, options: map[string]option{"range": anyText}},
 	{name: advancedChart, most: 5, takes: numbers, history: true, options: map[string]option{"aggregation": anyObject, "format": anyObject, "axes": anyObject, "showLegend": anyFlag}},
 	{name: "Scheduler", most: 1, takes: []thing.Kind{thing.Schedule}, writes: true},
 	{name: "Sticky Note", most: 0, options: map[string]option{"text": anyText, "color": anyText}},

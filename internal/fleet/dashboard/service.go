@@ -31,7 +31,7 @@ type Store interface {
 	// add is ErrFull above most dashboards, where 0 is any number, and ErrStorage as addImage.
 	add(ctx context.Context, d Dashboard, images []Image, most int, room int64, e journal.Entry) error
 	find(ctx context.Context, space, id string) (Dashboard, error)
-	list(ctx context.Context, space string) ([]Dashboard, error) // the oldest first, without deleted ones
+	list(ctx context.Context, space string, deleted bool) ([]Dashboard, error) // the oldest first; with deleted ones if deleted
 	change(ctx context.Context, space, id string, act func(d *Dashboard) (journal.Entry, error)) (Dashboard, error)
 	erase(ctx context.Context, space, id string, e journal.Entry) error
 	count(ctx context.Context, space string) (int, error) // deleted ones too
@@ -302,6 +302,9 @@ type Filter struct {
 	Tags  []device.Tag
 	Thing string // ID of a thing of which something is shown
 	Owner string // user ID of who made it
+	// Deleted says that deleted ones are listed, too.
+	Deleted bool
+
 	Sort  string // one of Sorts
 	Desc  bool   // the other way round
 }
@@ -315,7 +318,7 @@ func (s *Service) List(ctx context.Context, who access.Actor, f Filter) ([]Dashb
 	if err := ours(who); err != nil {
 		return nil, err
 	}
-	all, err := s.needs.Store.list(ctx, who.Space)
+	all, err := s.needs.Store.list(ctx, who.Space, f.Deleted)
 	if err != nil {
 		return nil, err
 	}

@@ -169,12 +169,12 @@ func TestShares(t *testing.T) {
 	}
 	var seen wireDashboard
 	h.want(200, "editor", "GET", board2("/%s", d.ID), nil, &seen)
-	if len(*seen.SharedWith) != 2 || seen.SharedBy != nil {
+	if len(*seen.SharedWith) != 2 || seen.SharedBy != nil || seen.Access != "" {
 		t.Errorf("the owner sees %+v", seen)
 	}
 	seen = wireDashboard{}
 	h.want(200, "guest", "GET", board2("/%s", d.ID), nil, &seen)
-	if seen.SharedWith != nil || seen.SharedBy == nil || *seen.SharedBy != (wirePerson{editor.ID, "anna"}) || seen.OrganizationID != "" {
+	if seen.SharedWith != nil || seen.SharedBy == nil || *seen.SharedBy != (wirePerson{editor.ID, "anna"}) || seen.OrganizationID != "" || seen.Access != access.Read {
 		t.Errorf("the guest sees %+v", seen)
 	}
 	if all, err := h.List(ctx, guest, Filter{Name: "green"}); err != nil || len(all) != 1 {
@@ -187,7 +187,7 @@ func TestShares(t *testing.T) {
 	}
 	// A guest gives it back.
 	h.want(403, "guest", "DELETE", board2("/%s/shares/%s", d.ID, another.ID), nil, nil)
-	h.want(200, "guest", "DELETE", board2("/%s/shares/%s", d.ID, guest.ID), nil, nil)
+	h.want(200, "guest", "DELETE", board2("/%s/shares/me", d.ID), nil, nil)
 	h.want(404, "guest", "DELETE", board2("/%s/shares/%s", d.ID, guest.ID), nil, nil)
 	h.want(403, "viewer", "DELETE", board2("/%s/shares/%s", d.ID, another.ID), nil, nil)
 	if got := h.actions(d.ID); !slices.Equal(got, []string{"dashboard:create", "dashboard:share", "dashboard:share", "dashboard:share", "dashboard:unshare"}) {

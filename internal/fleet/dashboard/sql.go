@@ -178,10 +178,14 @@ func (s sqlStore) load(ctx context.Context, tx *db.Tx, space, id string) (Dashbo
 	return r.open(seal)
 }
 
-func (s sqlStore) list(ctx context.Context, space string) (all []Dashboard, err error) {
+func (s sqlStore) list(ctx context.Context, space string, deleted bool) (all []Dashboard, err error) {
+	living := ` and deleted_at is null`
+	if deleted {
+		living = ``
+	}
 	var rows []row
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		rows, err = db.All(ctx, tx, scanRow, `select `+dashboardColumns+` from dashboard where space = $1 and deleted_at is null order by created_at, id`, space)
+		rows, err = db.All(ctx, tx, scanRow, `select `+dashboardColumns+` from dashboard where space = $1`+living+` order by created_at, id`, space)
 		return err
 	})
 	if err != nil {

@@ -16,8 +16,10 @@ import (
 // answer without a required key, and none of them a key too many. Lists are never null.
 type (
 	wireDashboard struct {
+		Access         string        `json:"access,omitempty"` // ours: what a guest may, read or write
 		CoverImage     string        `json:"cover_image,omitempty"`
 		CreatedBy      wirePerson    `json:"created_by"`
+		DeletedAt      *time.Time    `json:"deleted_at,omitempty"` // ours
 		ID             string        `json:"id"`
 		Name           string        `json:"name"`
 		OrganizationID string        `json:"organization_id,omitempty"`
@@ -267,9 +269,12 @@ func (s *Service) wire(d Dashboard, v version, p presentation) wireDashboard {
 	if v == v3 {
 		w.Pages = wirePages(d.Pages)
 	}
+	if d.Deleted() {
+		w.DeletedAt = &d.DeletedAt
+	}
 	if share, guest := p.lent[d.ID]; guest {
 		by := person(share.By)
-		w.SharedBy, w.OrganizationID, w.Tags = &by, "", nil
+		w.SharedBy, w.Access, w.OrganizationID, w.Tags = &by, share.May, "", nil
 	} else if shares, may := p.shares[d.ID]; may {
 		list := make([]wirePerson, 0, len(shares))
 		for _, one := range shares {

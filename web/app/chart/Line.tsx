@@ -1,17 +1,13 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useMemo } from "preact/hooks";
 import { isOld, useQuery } from "../data";
 import { moment, now, num } from "../format";
 import { lastOf } from "../model/values";
-import { looks } from "../shell/theme";
 import { t } from "../text";
 import { Failure } from "../ui/Note";
-import { axisTimes } from "./axis";
+import { type Curve, Plot } from "./Plot";
 import type { Range } from "./ranges";
 import { type Bins, bins } from "./series";
-
-const height = 320; // px, also in chart.css
 
 interface Props {
   property: { id: string; name: string };
@@ -45,43 +41,21 @@ interface Hover {
 }
 
 function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
-  const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
   const hover = useSignal<Hover | undefined>(undefined);
-  const grown = useRef<Bins>(copy(data));
-
-  useEffect(() => {
-    const el = box.current;
-    if (!el) return undefined;
-    grown.current = copy(data);
-    const u = new uPlot(options(el, zone, hover, () => grown.current), columns(grown.current), el);
-    plot.current = u;
-    slide(u, range);
-    const sized = new ResizeObserver(() => u.setSize({ width: el.clientWidth, height }));
-    sized.observe(el);
-    return () => {
-      sized.disconnect();
-      u.destroy();
-      plot.current = null;
-    };
-  }, [data, zone, looks.value]);
+  const grown = useMemo(() => copy(data), [data]);
+  const tick = useSignal(0);
+  useEffect(() => void (tick.value = tick.peek() + 1), [grown]);
 
   // The live edge: values as they come, and time that goes on.
   useSignalEffect(() => {
     void now.value;
     const last = lastOf(property.id).value;
-    const u = plot.current;
-    if (!u) return;
     const at = last.at ? Date.parse(last.at) / 1000 : 0;
-    const b = grown.current;
-    if (!isOld() && typeof last.value === "number" && at > (b.times.at(-1) ?? 0)) {
-      b.times.push(at);
-      b.low.push(last.value);
-      b.middle.push(last.value);
-      b.high.push(last.value);
-      u.setData(columns(b), false);
+    if (!isOld() && typeof last.value === "number" && at > (grown.times.at(-1) ?? 0)) {
+      grown.times.push(at);
+      for (const one of [grown.low, grown.middle, grown.high]) one.push(last.value);
     }
-    slide(u, range);
+    tick.value = tick.peek() + 1;
   });
 
   const h = hover.value;
@@ -100,66 +74,27 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
           <span>{data.times.length ? t("chart.hover") : " "}</span>
         )}
       </p>
-      <div class="plot" ref={box} role="img" aria-label={label(data, property.name, unit)}>
-        {!data.times.length && <p class="plot-none">{t("chart.none")}</p>}
-      </div>
+      <Plot
+        curves={accent}
+        data={() => [grown.times, grown.middle, grown.high, grown.low]}
+        tick={tick.value}
+        band
+        span={() => [Date.now() / 1000 - range.seconds, Date.now() / 1000]}
+        zone={zone}
+        label={label(data, property.name, unit)}
+        onHover={(i) => {
+          const at = i === undefined ? undefined : grown.times[i];
+          hover.value = at === undefined || i === undefined ? undefined : { at, low: grown.low[i] ?? null, middle: grown.middle[i] ?? null, high: grown.high[i] ?? null };
+        }}
+      />
     </>
   );
 }
 
+const accent: Curve[] = [{ ink: "accent", style: "line" }];
+
 function copy(b: Bins): Bins {
   return { ...b, times: [...b.times], low: [...b.low], middle: [...b.middle], high: [...b.high] };
-}
-
-const columns = (b: Bins): uPlot.AlignedData => [b.times, b.middle, b.high, b.low];
-
-// slide shows the time until now.
-function slide(u: uPlot, range: Range): void {
-  const to = Date.now() / 1000;
-  u.setScale("x", { min: to - range.seconds, max: to });
-}
-
-// ink is a colour of the style sheet, as it is at this moment, for a canvas that knows no style sheets.
-function ink(el: HTMLElement, name: string): string {
-  const probe = document.createElement("span");
-  probe.className = "probe " + name;
-  el.append(probe);
-  const color = getComputedStyle(probe).color;
-  probe.remove();
-  return color;
-}
-
-function options(el: HTMLElement, zone: string, hover: { value: Hover | undefined }, data: () => Bins): uPlot.Options {
-  const soft = ink(el, "soft-ink");
-  const line = ink(el, "line-ink");
-  const accent = ink(el, "accent-ink");
-  const band = ink(el, "band-ink");
-  const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif", gap: 6 };
-  return {
-    width: el.clientWidth,
-    height,
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
-    legend: { show: false },
-    cursor: { y: false, points: { size: 8, width: 2 }, drag: { x: false, y: false } },
-    padding: [12, 12, 0, 0],
-    scales: { x: { time: true }, y: { range: { min: { pad: 0.1, mode: 3, soft: Infinity }, max: { pad: 0.1, mode: 3, soft: -Infinity } } } },
-    axes: [
-      { ...axis, space: 70, size: 30, values: axisTimes(zone) },
-      { ...axis, size: 56, values: (_u, splits) => splits.map((v) => num(v)) },
-    ],
-    series: [{}, { stroke: accent, width: 1.5, points: { show: (u) => (u.data[0]?.length ?? 0) < 60, size: 5 } }, { stroke: "transparent", points: { show: false } }, { stroke: "transparent", points: { show: false } }],
-    bands: [{ series: [2, 3], fill: band }],
-    hooks: {
-      setCursor: [
-        (u) => {
-          const i = u.cursor.idx;
-          const b = data();
-          const at = i === null || i === undefined ? undefined : b.times[i];
-          hover.value = at === undefined || i === null || i === undefined ? undefined : { at, low: b.low[i] ?? null, middle: b.middle[i] ?? null, high: b.high[i] ?? null };
-        },
-      ],
-    },
-  };
 }
 
 interface Totals {

@@ -10,9 +10,9 @@ import { Failure, Note } from "../ui/Note";
 import { Skeleton } from "../ui/Skeleton";
 import type { Range } from "./ranges";
 import { type Change, changes } from "./series";
-import { Stripe, type Stretch } from "./Stripe";
+import { stretchesOf } from "./stretches";
+import { Stripe } from "./Stripe";
 
-const colours = 6;
 const page = 25;
 
 // States is the course of what is no number: a stripe of states, and the list of changes.
@@ -35,13 +35,7 @@ export function States({ property, kind, range, zone }: { property: { id: string
       </Empty>
     );
   const text = (value: unknown): string => shown(kind, value, zone);
-  const order = [...new Set(all.map((c) => text(c.value)))];
-  const stretches: Stretch[] = all.map((c, i) => ({
-    from: Math.max(c.at, from),
-    to: all[i + 1]?.at ?? to,
-    label: text(c.value),
-    kind: kind === "bool" ? (c.value ? "good" : "none") : "k" + (order.indexOf(text(c.value)) % colours),
-  }));
+  const stretches = stretchesOf(all, kind, from, to, zone);
   const newest = [...all].reverse();
   return (
     <div class="stack">

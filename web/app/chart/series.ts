@@ -22,10 +22,11 @@ const mostBins = 600;
 // A bin for each two pixels is what a line needs; the band has what lies between.
 const binsFor = (): number => Math.min(mostBins, Math.max(120, Math.round(document.documentElement.clientWidth / 2)));
 
-// bins are lowest, middle and highest of a property in even steps, with nulls where nothing came for long.
-export async function bins(property: string, from: number, to: number, signal: AbortSignal): Promise<Bins> {
-  const one = (aggregation: string) => ({ q: "property." + property, from: iso(from), to: iso(to), aggregation, series_limit: binsFor() });
-  const all = await ask<number>("/iot/v2/series/batch_query", { resp_version: 1, requests: [one("AVG"), one("MIN"), one("MAX")] }, signal);
+// bins are lowest, middle and highest of a property in even steps, with nulls where nothing came for long. The middle is by
+// another aggregation than the mean where that is asked for.
+export async function bins(property: string, from: number, to: number, signal: AbortSignal, aggregation = "AVG"): Promise<Bins> {
+  const one = (how: string) => ({ q: "property." + property, from: iso(from), to: iso(to), aggregation: how, series_limit: binsFor() });
+  const all = await ask<number>("/iot/v2/series/batch_query", { resp_version: 1, requests: [one(aggregation), one("MIN"), one("MAX")] }, signal);
   const [middle, low, high] = all;
   if (!middle || !low || !high) throw new Problem(0, "no-answer", "");
   const interval = middle.interval ?? 1;

@@ -54,3 +54,21 @@ export function writePlan(p: Plan): Wire {
 // Wall clocks as form fields write them.
 export const toField = (seconds: number): string => (seconds ? new Date(seconds * 1000).toISOString().slice(0, 16) : "");
 export const fromField = (text: string): number => (text ? Date.parse(text + ":00Z") / 1000 : 0);
+
+const daySeconds = 86_400;
+const unitSeconds = [1, 60, 3600, daySeconds];
+
+// isOn says whether a plan is on when the wall clock of its thing shows now, as boards and the server count it.
+export function isOn(p: Plan, now: number): boolean {
+  if (!p.from || now < p.from || (p.to !== 0 && now >= p.to)) return false;
+  const day = new Date(now * 1000);
+  const here = {
+    once: true,
+    every: true,
+    weekly: p.days.includes(day.getUTCDay()),
+    monthly: day.getUTCDate() === p.day,
+    yearly: day.getUTCDate() === p.day && day.getUTCMonth() + 1 === p.month,
+  }[p.repeat];
+  const period = p.repeat === "once" ? 2 ** 32 : p.repeat === "every" ? p.step * (unitSeconds[p.unit] ?? 1) : daySeconds;
+  return here && period > 0 && (now - p.from) % period <= p.seconds;
+}

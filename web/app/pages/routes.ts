@@ -2,6 +2,9 @@
 import type { Route } from "../router";
 
 export const routes: Route[] = [
+  { path: "/dashboards", title: "boards.title", load: () => import("./dashboards/Dashboards") },
+  { path: "/dashboards/:id", title: "board.title", load: () => import("./dashboards/Dashboard") },
+  { path: "/dashboards/:id/:page", title: "board.title", load: () => import("./dashboards/Dashboard") },
   { path: "/things", title: "things.title", load: () => import("./things/Things") },
   { path: "/things/:id", title: "thing.values", load: () => import("./things/Values") },
   { path: "/things/:id/history", title: "thing.history", load: () => import("./things/History") },
@@ -15,6 +18,7 @@ export const routes: Route[] = [
 
 // rooms are the entries of the navigation; search finds them, too.
 export const rooms = [
+  { href: "/app/dashboards", title: "boards.title", icon: "dashboards" },
   { href: "/app/things", title: "things.title", icon: "things" },
   { href: "/app/devices", title: "devices.title", icon: "devices" },
 ] as const;

@@ -2,6 +2,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { call } from "../api";
 import { useQuery } from "../data";
+import { listDashboards } from "../model/dashboard";
 import { listDevices } from "../model/device";
 import { listThings } from "../model/thing";
 import { rooms } from "../pages/routes";
@@ -33,6 +34,7 @@ export function Palette() {
   const ref = useRef<HTMLDialogElement>(null);
   const gone = useRef(false); // to another page, which takes the focus
   const id = useId();
+  const dashboards = useQuery("dashboards", listDashboards);
   const things = useQuery("things", listThings);
   const devices = useQuery("devices", listDevices);
   const docs = useQuery("docs", listDocs);
@@ -50,6 +52,7 @@ export function Palette() {
     ...(mayWrite.value ? [{ href: "/app/devices/new", name: t("start.title"), kind: t("search.page"), icon: "plus" as const }] : []),
     { href: accountPage("/account"), name: t("account.account"), kind: t("search.page"), icon: "user", plain: true },
     { href: accountPage("/account/keys"), name: t("account.keys"), kind: t("search.page"), icon: "key", plain: true },
+    ...(dashboards.data.value ?? []).map((x) => ({ href: "/app/dashboards/" + x.id, name: x.name, kind: t("search.dashboard"), icon: "dashboards" as const })),
     ...(things.data.value ?? []).map((x) => ({ href: "/app/things/" + x.id, name: x.name, kind: t("search.thing"), icon: "things" as const })),
     ...(devices.data.value ?? []).map((x) => ({ href: "/app/devices/" + x.id, name: x.name, kind: t("search.device"), icon: "devices" as const })),
     ...(docs.data.value ?? []).map((x) => ({ href: x.href, name: x.name, kind: t("search.docs"), icon: "info" as const, plain: true })),

@@ -8,6 +8,7 @@ import { Icon } from "../ui/Icon";
 import { Toasts } from "../ui/Toast";
 import { AccountMenu } from "./Account";
 import { Connection, Offline } from "./Connection";
+import { Mark } from "./Mark";
 import { Palette, palette } from "./Palette";
 import { SignedOut } from "./SignedOut";
 import { Spaces } from "./Spaces";
@@ -64,16 +65,6 @@ export function Shell() {
 function skip(e: Event): void {
   e.preventDefault();
   document.getElementById("main")?.focus();
-}
-
-export function Mark({ size = 30 }: { size?: number }) {
-  return (
-    <svg width={size} height={size} viewBox="0 0 32 32" aria-hidden="true">
-      <rect width="32" height="32" rx="8" fill="#37474f" />
-      <path d="M6 23 14.6 8.4a1.6 1.6 0 0 1 2.8 0L26 23" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round" />
-      <path d="M11 18.5h10" stroke="#5fd4d6" stroke-width="2.6" stroke-linecap="round" />
-    </svg>
-  );
 }
 
 // useKeys opens the search by "/" and Ctrl+K, and asks whether the server is back while it cannot be reached.

@@ -29,6 +29,13 @@ const drawings = {
   clock: "M12 3.5a8.5 8.5 0 1 1 0 17 8.5 8.5 0 0 1 0-17zM12 7.5V12l3 2",
   lock: "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   code: "m8.5 7-5 5 5 5M15.5 7l5 5-5 5",
+  dashboards: "M4 4h7v9H4zM13 4h7v5h-7zM13 11h7v9h-7zM4 15h7v5H4z",
+  share: "M17 3.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zM6.5 9.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zM17 15.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zM8.8 10.8l5.9-3.5M8.8 13.2l5.9 3.5",
+  full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  redo: "M20 5v5h-5M19.5 10A8 8 0 1 0 20 14",
+  phone: "M8 3h8v18H8zM11 18h2",
+  screen: "M3 5h18v11H3zM9 20h6M12 16v4",
+  up: "m6 14.5 6-6 6 6",
   switch: "M8 7h8a5 5 0 0 1 0 10H8A5 5 0 0 1 8 7zM16 9.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5z",
 } as const;
 
@@ -36,10 +43,14 @@ export type IconName = keyof typeof drawings;
 
 // Icon is decoration: what it means is said by the text beside it, or by the name of what it is in.
 export function Icon({ name, size = 20 }: { name: IconName; size?: number }) {
-  const thick = name === "more" ? 3 : 1.8;
+  return <Drawing lines={drawings[name]} size={size} thick={name === "more" ? 3 : 1.8} />;
+}
+
+// Drawing is an icon that is not of the list: only those have it who load it.
+export function Drawing({ lines, size = 20, thick = 1.8 }: { lines: string; size?: number; thick?: number }) {
   return (
     <svg class="icon" width={size} height={size} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width={thick} stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
-      <path d={drawings[name]} />
+      <path d={lines} />
     </svg>
   );
 }

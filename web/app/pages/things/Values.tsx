@@ -10,7 +10,7 @@ import { Empty } from "../../ui/Empty";
 import { Icon } from "../../ui/Icon";
 import { Frame } from "./Frame";
 import { LastValue, unitsOf } from "./LastValue";
-import { Publish } from "./publish/Publish";
+import { Publish } from "./Publish";
 
 export default function Values({ params }: { params: Params }) {
   const types = useQuery("types", listTypes).data.value;

@@ -1,0 +1,1 @@
+import{a,b}from"./shared-72.js";import"./shared-10.js";import"./shared-71.js";import"./shared-9.js";import"./shared-8.js";import"./shared-6.js";import"./shared-5.js";import"./shared-4.js";import"./shared-3.js";import"./shared-2.js";import"./shared-1.js";export{a as ScheduleControl,b as ScheduleEditor};

@@ -1,0 +1,1 @@
+import{d as i}from"./shared-9.js";import{e}from"./shared-7.js";import{i as t,k as a}from"./shared-1.js";function f({device:d,told:u}){let s=i(d,u),o=e(),n={ONLINE:"online",OFFLINE:"offline",UNKNOWN:"unknown"};return a("span",{class:`status ${n[s]}${o?" old":""}`,title:o?t("status.old"):void 0,children:t(`status.${n[s]}`)})}export{f as a};

@@ -1,0 +1,1 @@
+var e=[{key:"1h",label:"range.hour",seconds:3600},{key:"1d",label:"range.day",seconds:86400},{key:"1w",label:"range.week",seconds:604800},{key:"1m",label:"range.month",seconds:2592e3},{key:"1y",label:"range.year",seconds:31536e3}];export{e as a};
