@@ -39,9 +39,13 @@ func sources(t *testing.T) map[string]string {
 	return all
 }
 
-// install gets the type checker and the packages that web/vendor is filled from, once.
+// install gets the type checker and the packages that web/vendor is filled from, once, and anew when others are wanted.
 var install = sync.OnceValue(func() error {
-	if _, err := os.Stat(filepath.Join("node_modules", "typescript", "bin", "tsc")); err == nil {
+	want, err := os.Stat("package-lock.json")
+	if err != nil {
+		return err
+	}
+	if has, err := os.Stat(filepath.Join("node_modules", ".package-lock.json")); err == nil && !has.ModTime().Before(want.ModTime()) {
 		return nil
 	}
 	out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund").CombinedOutput()

@@ -205,8 +205,8 @@ func (s *screen) put(kind, selector, text string) {
 	}`)
 }
 
-// press clicks something in a widget.
-func (s *screen) press(kind, selector string) {
+// push clicks something in a widget.
+func (s *screen) push(kind, selector string) {
 	s.T.Helper()
 	s.until(`(e => !!e && !e.disabled)(document.querySelector('` + in(kind, selector) + `'))`)
 	browsertest.Eval[chromedp.Void](s.Screen, `document.querySelector('`+in(kind, selector)+`').click()`)
@@ -231,7 +231,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 	}{
 		{"Switch", func() {
 			s.shown("Switch", "Lit")
-			s.press("Switch", "[role=switch]")
+			s.push("Switch", "[role=switch]")
 			s.has(g, "lamp", "false")
 			s.shown("Switch", "Dark")
 			h.publish(g, "lamp", true)
@@ -269,9 +269,9 @@ func TestWidgetsShowAndSet(t *testing.T) {
 		}},
 		{"Stepper", func() {
 			s.shown("Stepper", "1,234,567")
-			s.press("Stepper", "button:last-of-type")
+			s.push("Stepper", "button:last-of-type")
 			s.has(g, "count", "1234572")
-			s.press("Stepper", "button:first-of-type")
+			s.push("Stepper", "button:first-of-type")
 			s.has(g, "count", "1234567")
 			h.publish(g, "count", 3)
 			s.shown("Stepper", "3")
@@ -279,14 +279,14 @@ func TestWidgetsShowAndSet(t *testing.T) {
 		{"Time Picker", func() {
 			s.shown("Time Picker", "Sep 21, 2026")
 			s.put("Time Picker", "input", "2026-12-24T18:30")
-			s.press("Time Picker", "[type=submit]")
+			s.push("Time Picker", "[type=submit]")
 			s.has(g, "opened", "1798133400") // 17:30 in UTC: the thing is in Rome
 			s.shown("Time Picker", "6:30:00 PM")
 		}},
 		{"Messenger", func() {
 			s.shown("Messenger", "window open")
 			s.put("Messenger", "input", "hello board")
-			s.press("Messenger", "[type=submit]")
+			s.push("Messenger", "[type=submit]")
 			s.has(g, "message", "hello board")
 			is("Messenger", "li.mine", `e.innerText.includes("hello board")`)
 			h.publish(g, "message", "hello you")
@@ -301,7 +301,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			is("Color", "input", `e.value === "#00ff00"`)
 		}},
 		{"Dimmed Light", func() {
-			s.press("Dimmed Light", "[role=switch]")
+			s.push("Dimmed Light", "[role=switch]")
 			s.has(g, "dimmer", `"swi":false`)
 			s.put("Dimmed Light", "input[type=range]", "25")
 			s.has(g, "dimmer", `"bri":25`)
@@ -309,7 +309,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			is("Dimmed Light", "input[type=range]", `e.value === "80"`)
 		}},
 		{"Colored Light", func() {
-			s.press("Colored Light", "[role=switch]")
+			s.push("Colored Light", "[role=switch]")
 			s.has(g, "spot", `"swi":false`)
 			s.put("Colored Light", "input[type=color]", "#0000ff")
 			s.has(g, "spot", `"hue":240`)
@@ -318,7 +318,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 		}},
 		{"Scheduler", func() {
 			s.shown("Scheduler", "Each week on Mon, Wed, Fri")
-			s.press("Scheduler", "button")
+			s.push("Scheduler", "button")
 			s.fill("Repeats", "monthly")
 			s.fill("Day of the month", "5")
 			s.click("Set")
@@ -326,7 +326,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			s.shown("Scheduler", "On day 5 of each month")
 		}},
 		{"Value Selector", func() {
-			s.press("Value Selector", "button:nth-of-type(2)")
+			s.push("Value Selector", "button:nth-of-type(2)")
 			s.has(g, "message", "too dry")
 			h.publish(g, "message", "all is well")
 			is("Value Selector", "button:nth-of-type(1)", `e.getAttribute("aria-pressed") === "true"`)
@@ -341,7 +341,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 		}},
 		{"Value", func() {
 			s.shown("Value", "12.5 °C")
-			s.press("Value", "button")
+			s.push("Value", "button")
 			s.fill("target, °C", "17.25")
 			s.click("Set")
 			s.has(g, "target", "17.25")
@@ -376,11 +376,11 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			h.publish(g, "place", map[string]any{"lat": -33.9, "lon": 18.4})
 			is("Map", "a", `e.href.includes("mlat=-33.90000")`)
 			before := s.Text(`document.querySelector('` + in("Map", ".w-grid") + `').getAttribute("d")`)
-			s.press("Map", `[aria-label^="Zoom in"]`)
+			s.push("Map", `[aria-label^="Zoom in"]`)
 			is("Map", ".w-grid", fmt.Sprintf(`e.getAttribute("d") !== %q`, before))
 			browsertest.Eval[chromedp.Void](s.Screen, `document.querySelector('`+in("Map", ".w-map-sheet")+`').focus()`)
 			s.Run(press(kb.ArrowLeft))
-			s.press("Map", `[aria-label^="Back to"]`)
+			s.push("Map", `[aria-label^="Back to"]`)
 		}},
 		{"Advanced Map", func() {
 			is("Advanced Map", ".w-way", `e.getAttribute("d").split("L").length > 30`)
@@ -391,7 +391,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			is("Chart", "canvas", `e.width > 100`)
 			h.publish(g, "temperature", 24.75)
 			s.shown("Chart", "24.75")
-			s.press("Chart", `[aria-label="1 hour"]`)
+			s.push("Chart", `[aria-label="1 hour"]`)
 			is("Chart", `[aria-label="1 hour"]`, `e.getAttribute("aria-pressed") === "true"`)
 			is("Chart", "canvas", `e.width > 100`)
 			// Of what is no number: a stripe.
@@ -399,9 +399,9 @@ func TestWidgetsShowAndSet(t *testing.T) {
 		}},
 		{"Advanced Chart", func() {
 			is("Advanced Chart", ".w-legend button", `e.innerText.includes("temperature") && e.innerText.includes("24.75")`)
-			s.press("Advanced Chart", ".w-legend button")
+			s.push("Advanced Chart", ".w-legend button")
 			is("Advanced Chart", ".w-legend button", `e.getAttribute("aria-pressed") === "false"`)
-			s.press("Advanced Chart", `.w-tools [aria-label="Choose two dates"]`)
+			s.push("Advanced Chart", `.w-tools [aria-label="Choose two dates"]`)
 			s.fill("From", "2020-01-01T00:00")
 			s.fill("To", "2020-01-02T00:00")
 			s.click("Show")
@@ -415,7 +415,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 		{"Image", func() { is("Image", "img", `e.naturalWidth === 320`) }},
 		{"Image Map", func() {
 			is("Image Map", "img", `e.naturalWidth === 320`)
-			s.press("Image Map", "[role=switch]")
+			s.push("Image Map", "[role=switch]")
 			s.has(g, "lamp", "true")
 			h.publish(g, "count", 41)
 			s.shown("Image Map", "41")
@@ -595,7 +595,7 @@ func TestAWidgetIsRefused(t *testing.T) {
 	s.says("The board is busy.")
 	s.until(`document.querySelector('` + in("Slider", "input") + `').value === "22.5"`)
 	s.shown("Slider", "22.5")
-	s.press("Switch", "[role=switch]")
+	s.push("Switch", "[role=switch]")
 	s.until(`document.querySelectorAll(".toast.bad").length > 1`)
 	s.shown("Switch", "On")
 	s.Judge(pictures, "widgets-refused")

@@ -305,8 +305,8 @@ type Filter struct {
 	// Deleted says that deleted ones are listed, too.
 	Deleted bool
 
-	Sort  string // one of Sorts
-	Desc  bool   // the other way round
+	Sort string // one of Sorts
+	Desc bool   // the other way round
 }
 
 // Sorts are the orders in which dashboards are listed.
