@@ -894,7 +894,7 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 	}
 	thing, device := "/iot/v2/things/"+c.own["thing"], "/iot/v2/devices/"+c.own["device"]
 	if went(thing+"/properties/"+c.own["property"], device, device+"/certs/"+c.own["cid"]) {
-		for _, old := range []string{thing, device} {
+		for _, old := range []string{thing, device, "/iot/v1/sync/" + c.own["sync"], "/iot/v2/things/" + c.own["hooked"]} {
 			if gone := c.ask("DELETE", old, sample{query: "force=true"}); gone.status >= 500 {
 				c.t.Errorf("DELETE %s: %d %s", old, gone.status, gone.body)
 			}
