@@ -65,6 +65,9 @@ func TestCommandsInDocuments(t *testing.T) {
 	command := regexp.MustCompile(`(?m)(?:^|&& )(?:sudo -u ardesia )?((?:bin/)?ardesia [^#&|\n]+)`)
 	found := 0
 	for _, name := range names {
+		if base := filepath.Base(name); base == "ardesia.md" || base == "ardesiactl.md" {
+			continue // the programs' own help (TestCommandPage), which says how commands look
+		}
 		text := document(t, strings.TrimPrefix(filepath.ToSlash(name), "../../"))
 		for _, block := range blocks(text, "") {
 			for _, m := range command.FindAllStringSubmatch(block, -1) {

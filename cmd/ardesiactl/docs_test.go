@@ -30,7 +30,7 @@ func understood(line string) error {
 
 // Every command that a document or a help text tells people to type is one that there is.
 func TestCommandsInDocuments(t *testing.T) {
-	command := regexp.MustCompile(`(?m)^ *(?:bin/)?(ardesiactl [^#>|\n']+)`)
+	command := regexp.MustCompile(`(?m)^ *(?:bin/)?(ardesiactl [^#>|&\n']+)`)
 	found := 0
 	check := func(where, text string) {
 		for _, m := range command.FindAllStringSubmatch(text, -1) {

@@ -55,8 +55,8 @@ func TestDocumentation(t *testing.T) {
 		t.Errorf("the menu leads to %s", at)
 	}
 	in.Run(press(kb.Escape))
-	in.Run(press("/"))
-	in.until(`document.querySelector("dialog.palette[open]") !== null`)
+	in.Run(chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	in.until(`document.activeElement.getAttribute("role") === "combobox"`)
 	in.Run(press("operating"))
 	in.until(`[...document.querySelectorAll("[role=option]")].some(o => o.innerText.includes("Documentation"))`)
 	in.Judge(pictures, "docs-palette")

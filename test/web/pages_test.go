@@ -19,6 +19,7 @@ func TestPagesInABrowser(t *testing.T) {
 	first := h.screen(t, looks[0])
 	first.everywhere("first")
 	first.click("Arduino board on a cable")
+	first.click("Another way: with ardesiactl")
 	first.says("ardesiactl device onboard")
 	first.everywhere("usb")
 	g := h.greenhouse()

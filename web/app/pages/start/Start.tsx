@@ -14,7 +14,8 @@ const ways: { way: Way; icon: IconName; title: Key; text: Key }[] = [
   { way: "simulated", icon: "play", title: "start.simulated", text: "start.simulated.text" },
 ];
 
-// held says that a key is on screen that nobody can show again: what shows it must stay, whatever has come since.
+// held says that somebody has begun here, or that a key is on screen that nobody can show again: what shows it must stay,
+// whatever has come since. What is being made comes into the lists before its key is here.
 export const held = signal(false);
 
 // Start leads from nothing to a first value, by the three ways that there are.
@@ -32,13 +33,14 @@ export function Start() {
       held.value = false;
     };
   }, []);
+  const begin = (): void => void (held.value = true);
   const keep = (m: Made): void => {
-    held.value = true;
+    begin();
     made.value = m;
   };
   if (made.value) return <Connect made={made.value} />;
   return (
-    <div class="start">
+    <div class="start" onInput={begin} onClick={begin}>
       <fieldset class="ways">
         <legend class="sr">{t("start.how")}</legend>
         {ways.map((w) => (
