@@ -28,8 +28,9 @@ export function titleOf(widget: Widget): string {
   return widget.variables[0]?.name ?? (kind ? t(kind.title) : widget.type);
 }
 
-// Tile is the frame of a widget: its name, what is wrong with it, and the widget itself.
-export function Tile({ widget, feed, findings, children }: { widget: Widget; feed: Feed; findings: Finding[]; children?: ComponentChildren }) {
+// Tile is the frame of a widget: its name, what is wrong with it, and the widget itself. still: nobody can use the widget, which is
+// being arranged.
+export function Tile({ widget, feed, findings, still, children }: { widget: Widget; feed: Feed; findings: Finding[]; still?: boolean; children?: ComponentChildren }) {
   const id = useId();
   const kind = kindNamed(widget.type);
   const silent = !widget.name && kind?.most === 0; // a note or a picture needs no name
@@ -40,7 +41,7 @@ export function Tile({ widget, feed, findings, children }: { widget: Widget; fee
         <h2 id={id}>{titleOf(widget)}</h2>
         {found.length > 0 && <Badge marks={found} />}
       </header>
-      <div class="tile-body">
+      <div class="tile-body" inert={still}>
         <Guard>
           <Inside widget={widget} kind={kind} feed={feed} />
         </Guard>

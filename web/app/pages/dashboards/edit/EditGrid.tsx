@@ -106,7 +106,7 @@ export function EditGrid({ draft, widgets, mobile, locked, findings, pages, acts
           return (
             <At key={w.id} spot={held ? still.get(w.id) : spots.get(w.id)} class={held ? "held" : undefined}>
               <Held drag={held ? d : undefined}>
-                <Tile widget={w} feed={feed} findings={findings.filter((f) => f.widget_id === w.id)}>
+                <Tile widget={w} feed={feed} findings={findings.filter((f) => f.widget_id === w.id)} still>
                   <Handles widget={w} spot={still.get(w.id)} locked={locked} begin={begin} step={step} acts={{ ...acts, drop }} pages={pages} />
                 </Tile>
               </Held>
