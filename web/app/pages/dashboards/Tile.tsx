@@ -16,6 +16,7 @@ export interface Feed {
   past?: Past;
   stale?: boolean; // said by whoever has no stream; else the stream says it
   set(variable: Variable, value: unknown): Promise<boolean>;
+  elsewhere?(widget: Widget): string; // where the server gives the picture of another one that a widget shows
 }
 
 const marks: Partial<Record<Mark, Key>> = { missing: "mark.missing", type: "mark.type", permission: "mark.permission", unlinked: "mark.unlinked", "no-device": "mark.nodevice", offline: "mark.offline" };
@@ -103,7 +104,7 @@ function Loaded({ widget, kind, vars, feed }: { widget: Widget; kind: Kind; vars
   if (!View) return <span class="skeleton tile-wait" />;
   const values = vars.map((v) => lastOf(v.id).value);
   const readOnly = feed.readOnly || !vars.some((v) => v.permission === "READ_WRITE");
-  return <View widget={widget} vars={vars} values={values} stale={feed.stale ?? isOld()} readOnly={readOnly} set={feed.set} mobile={feed.mobile} {...(feed.past && { past: feed.past })} />;
+  return <View widget={widget} vars={vars} values={values} stale={feed.stale ?? isOld()} readOnly={readOnly} set={feed.set} mobile={feed.mobile} {...(feed.past && { past: feed.past })} {...(feed.elsewhere && { elsewhere: feed.elsewhere(widget) })} />;
 }
 
 // Guard keeps the fault of one widget to itself.
