@@ -57,7 +57,7 @@ type Config struct {
 	Geo             string   // CSV file that says where addresses are, for the detector of impossible travel; "" turns it off
 	ASN             string   // MaxMind DB file of autonomous systems, for the detector of guessing from one owner's networks; "" turns it off
 	Breached        string   // file of SHA-1 or NTLM hashes of stolen passwords, sorted, as Have I Been Pwned gives it; "" for the built-in list alone
-	WebhookAllow    []string // addresses and prefixes of own networks that webhooks and bridges may reach; default none: only public addresses
+	WebhookAllow    []string // addresses and prefixes of own networks that webhooks, bridges and pictures of dashboards may reach; default none: only public addresses
 	TriggerRate     int      // how often a minute one trigger does something, over some time; default 60; below 0 is without limit
 	Quota           []string // how many a space may have, KIND=NUMBER each (0: any number); see org.DefaultLimits for what is not named
 

@@ -3,10 +3,14 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
+	"github.com/ardesia-iot/ardesia/internal/base/outbound"
+	"github.com/ardesia-iot/ardesia/internal/base/rest"
 	"github.com/ardesia-iot/ardesia/internal/fleet/dashboard"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
@@ -17,8 +21,15 @@ import (
 )
 
 // dashboardNeeds is what the room of dashboards gets of the others.
-func (s *Server) dashboardNeeds() dashboard.Needs {
+func (s *Server) dashboardNeeds() (dashboard.Needs, error) {
 	d := s.data
+	allow, err := rest.ParseProxies(s.cfg.WebhookAllow)
+	if err != nil {
+		return dashboard.Needs{}, fmt.Errorf("webhook-allow: %w", err)
+	}
+	far := outbound.Rule{Allow: allow, Timeout: 10 * time.Second, Keep: true}
+	own := far
+	own.Own = true // in clear within one's own network alone
 	return dashboard.Needs{
 		Store: dashboard.SQL(d.core, d.ring), Keys: d.ring, Things: s.things, Devices: s.devices, Policy: s.policy,
 		Organization: s.orgs.Organization, Admit: s.orgs.Admit, Person: s.knownAs, Find: s.findGuest, Now: s.world.Now, Log: s.log,
@@ -29,7 +40,8 @@ func (s *Server) dashboardNeeds() dashboard.Needs {
 		Full: func(used, most int) string { return org.FullText(org.Dashboards, used, most) },
 		Tell: s.tellOfDashboard,
 		Page: func(token string) string { return s.address() + web.SharedPath + token },
-	}
+		Web:  outbound.Client(far), Own: outbound.Client(own),
+	}, nil
 }
 
 // lent is asked by the room of things, which is made before that of dashboards.

@@ -221,7 +221,11 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if s.scrapes, err = scrape.New(scrape.Needs{Things: s.things, Policy: s.policy}); err != nil {
 		return err
 	}
-	if s.dashboards, err = dashboard.New(s.dashboardNeeds()); err != nil {
+	needs, err := s.dashboardNeeds()
+	if err != nil {
+		return err
+	}
+	if s.dashboards, err = dashboard.New(needs); err != nil {
 		return err
 	}
 	if err := s.openLive(); err != nil {

@@ -57,7 +57,7 @@ func Settings(c *Config) []Setting {
 		{Name: "geo", Usage: "CSV file that says where addresses are; without it nobody looks for impossible travel", Value: &c.Geo},
 		{Name: "asn", Usage: "MaxMind DB file (.mmdb) of autonomous systems; without it nobody looks for guessing from the networks of one owner", Value: &c.ASN},
 		{Name: "breached", Usage: "sorted file of SHA-1 or NTLM hashes of stolen passwords that nobody may take (default: a built-in list of common ones)", Value: &c.Breached},
-		{Name: "webhook-allow", Usage: "addresses or prefixes of your own networks that webhooks of users may reach, and brokers of their Home Assistants be in (default none: public addresses alone)", Value: &c.WebhookAllow},
+		{Name: "webhook-allow", Usage: "addresses or prefixes of your own networks that webhooks and pictures of users may reach, and brokers of their Home Assistants be in (default none: public addresses alone)", Value: &c.WebhookAllow},
 		{Name: "trigger-rate", Usage: "how often a minute one trigger does something, over some time (default 60; -1 for no limit)", Value: &c.TriggerRate},
 		{Name: "quota", Usage: "how many a space may have, such as devices=500,things=0 (0: any number) of devices, things, properties, members, apikeys, dashboards, triggers, notices of triggers a day, syncs (groups of synchronised properties), storage in MiB, values in a day of UTC and requests in a minute (default 100000, 100000, 1000000, 1000, 1000, 1000, 1000, 100000, 1000, 1024, any number and 6000)", Value: &c.Quota},
 		{Name: "provisioning", Usage: "folder of the programs that boards are provisioned with, which are not ours to hand out (default DATA/provisioning)", Value: &c.Provisioning},

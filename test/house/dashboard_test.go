@@ -60,6 +60,8 @@ func (c *caller) settleDashboard() {
 	image := c.ask("POST", one+"/images", sample{"", "image/png", onePixel})
 	_, id, _ := strings.Cut(string(image.body), `"id":"`)
 	id, _, _ = strings.Cut(id, `"`)
+	c.do("PATCH", "/iot/v3/dashboards/"+d.ID, map[string]any{"widgets": []any{map[string]any{"id": d.Widgets[0].ID, "type": "Chart",
+		"x": 0, "y": 0, "width": 4, "height": 2, "options": map[string]any{"url": one + "/images/" + id}, "variables": []string{c.own["property"]}}}}, nil)
 	maps.Copy(c.own, map[string]string{"dashboard": d.ID, "widget": d.Widgets[0].ID, "image": id, "link": link.Token})
 }
 

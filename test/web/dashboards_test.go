@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/google/uuid"
 
@@ -333,20 +334,10 @@ func TestArrangingADashboard(t *testing.T) {
 	want("Nothing", "6,4 6x4")
 
 	browsertest.Eval[bool](s.Screen, `(`+grip("Air")+`.focus(), true)`)
-	press := func(key string, shift bool) {
-		t.Helper()
-		modifiers := int64(0)
-		if shift {
-			modifiers = 8
-		}
-		for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
-			browsertest.Call(s.Screen, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kind, Key: key, Code: key, Modifiers: modifiers})
-		}
-	}
-	press("ArrowUp", false)
-	press("ArrowUp", false)
+	s.strike("ArrowUp", false)
+	s.strike("ArrowUp", false)
 	s.until(`document.querySelector(".editing [role=status]").innerText === "Air: column 1, row 3, 6 wide, 4 high"`)
-	press("ArrowRight", true)
+	s.strike("ArrowRight", true)
 	s.until(`document.querySelector(".editing [role=status]").innerText === "Air: column 1, row 3, 7 wide, 4 high"`)
 	want("Air", "0,2 7x4")
 	s.Judge(pictures, "board-arranged")
@@ -374,6 +365,66 @@ func TestArrangingADashboard(t *testing.T) {
 	s.until(`location.search === ""`)
 	s.Resize(browsertest.Look{Width: 360})
 	s.until(`document.querySelector(".tile h2").innerText === "Air" && ` + tile("Air") + `.getBoundingClientRect().width > 300`)
+}
+
+// Keys keep the focus where the work is: on the tile that moved past others, and on the next where one is gone. A finger takes a
+// tile by its handle.
+func TestArrangingByKeyAndFinger(t *testing.T) {
+	h := newHome(t)
+	d := h.board(h.greenhouse())
+	s := h.screen(t, desk)
+	s.open("/app/dashboards/" + d.ID + "?edit=1")
+	focused := func() string {
+		t.Helper()
+		return s.Text(`document.activeElement.closest(".tile")?.querySelector("h2").innerText ?? document.activeElement.tagName`)
+	}
+	s.until(`!!` + tile("Air"))
+	browsertest.Eval[bool](s.Screen, `(`+tile("Air")+`.querySelector(".grip").focus(), true)`)
+	for range 10 {
+		s.strike("ArrowDown", false)
+	}
+	s.until(`document.querySelector(".editing [role=status]").innerText.startsWith("Air: column 1, row 11,")`)
+	if got := focused(); got != "Air" {
+		t.Errorf("after moving, the focus is on %s", got)
+	}
+	s.strike("Delete", false)
+	s.until(tile("Air") + ` === undefined`)
+	if got := focused(); got == "BODY" {
+		t.Error("after deleting, the focus is nowhere")
+	}
+	s.saved()
+	browsertest.Call(s.Screen, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
+	s.until(`matchMedia("(pointer: coarse)").matches`)
+	at := browsertest.Eval[[]float64](s.Screen, `(e => { const r = e.getBoundingClientRect(); return [r.x + 12, r.y + 12] })(`+tile("Of another client")+`.querySelector(".grip-touch"))`)
+	touch := func(kind input.DispatchTouchEventType, points ...*input.TouchPoint) {
+		t.Helper()
+		if points == nil {
+			points = []*input.TouchPoint{}
+		}
+		browsertest.Call(s.Screen, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+	}
+	touch(input.DispatchTouchEventTypeTouchStart, &input.TouchPoint{X: at[0], Y: at[1]})
+	for i := 1.0; i <= 5; i++ {
+		touch(input.DispatchTouchEventTypeTouchMove, &input.TouchPoint{X: at[0], Y: at[1] + i*32})
+	}
+	touch(input.DispatchTouchEventTypeTouchEnd)
+	s.saved()
+	if got := h.boardNow(d.ID).called(t, "Of another client").spot(); got != "12,8 6x4" {
+		t.Errorf("a finger brings it to %s", got)
+	}
+	s.Look(pictures, "board-edit-touch")
+}
+
+// strike strikes a key, maybe with Shift.
+func (s *screen) strike(key string, shift bool) {
+	s.T.Helper()
+	modifiers := int64(0)
+	if shift {
+		modifiers = 8
+	}
+	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
+		browsertest.Call(s.Screen, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kind, Key: key, Code: key, Modifiers: modifiers})
+	}
 }
 
 // Two tabs that edit: the later one is told, and chooses; nothing is lost when the server is away.

@@ -288,7 +288,7 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			s.put("Messenger", "input", "hello board")
 			s.push("Messenger", "[type=submit]")
 			s.has(g, "message", "hello board")
-			is("Messenger", "li.mine", `e.innerText.includes("hello board")`)
+			is("Messenger", ".mine", `e.innerText.includes("hello board")`)
 			h.publish(g, "message", "hello you")
 			s.shown("Messenger", "hello you")
 			h.publish(g, "message", "\x1banew")
@@ -391,8 +391,8 @@ func TestWidgetsShowAndSet(t *testing.T) {
 			is("Chart", "canvas", `e.width > 100`)
 			h.publish(g, "temperature", 24.75)
 			s.shown("Chart", "24.75")
-			s.push("Chart", `[aria-label="1 hour"]`)
-			is("Chart", `[aria-label="1 hour"]`, `e.getAttribute("aria-pressed") === "true"`)
+			s.push("Chart", `[title="1 hour"]`)
+			is("Chart", `[title="1 hour"]`, `e.getAttribute("aria-pressed") === "true"`)
 			is("Chart", "canvas", `e.width > 100`)
 			// Of what is no number: a stripe.
 			s.until(`document.querySelectorAll('[data-kind="Chart"] .stripe .stretch').length > 5`)
@@ -639,6 +639,66 @@ func TestSettingsOfWidgets(t *testing.T) {
 	}
 }
 
+// A marker is put where it belongs by keys, and stays there.
+func TestPlacingMarkers(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	id := h.wall(g, part{"Image Map", []string{"lamp", "count"}, map[string]any{"markersSettings": []map[string]any{{"property": g.property["lamp"], "x": 30, "y": 40, "label": "Lamp", "layer": "a"}}}, 10, 8})
+	s := h.screen(t, desk)
+	s.open("/app/dashboards/" + id + "?edit=1")
+	s.until(`!!document.querySelector('[data-kind="Image Map"] .grip')`)
+	browsertest.Eval[bool](s.Screen, `(document.querySelector('[data-kind="Image Map"] .grip').click(), true)`)
+	s.until(`!!document.querySelector('dialog [aria-label="Lamp, at 30 % and 40 %"]')`)
+	browsertest.Eval[chromedp.Void](s.Screen, `document.querySelector('dialog [aria-label="Lamp, at 30 % and 40 %"]').focus()`)
+	s.Run(press(kb.ArrowRight), press(kb.ArrowDown))
+	s.until(`!!document.querySelector('dialog [aria-label="Lamp, at 31 % and 41 %"]')`)
+	s.fill("Label of count", "Hens")
+	s.click("Apply")
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var raw json.RawMessage
+		h.ask(http.MethodGet, "/iot/v3/dashboards/"+id, nil, &raw)
+		if strings.Contains(string(raw), `"x":31`) && strings.Contains(string(raw), `"y":41`) && strings.Contains(string(raw), "Hens") && strings.Contains(string(raw), `"layer":"a"`) {
+			break
+		}
+		if time.Now().After(deadline) || pause(t.Context()) != nil {
+			t.Fatalf("the markers are %s", raw)
+		}
+	}
+	s.until(`!!document.querySelector('[aria-label^="Hens: "]')`)
+}
+
+// What a dashboard weighs, as it is sent: without maps and charts, with charts, and with all.
+func TestDashboardsAreLight(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	all := everyKind("", g)
+	without := func(kinds ...string) (out []part) {
+		for _, p := range all {
+			if !slices.Contains(kinds, p.kind) {
+				out = append(out, p)
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		parts []part
+		most  int // bytes
+	}{
+		{"without charts and maps", without("Chart", "Advanced Chart", "Map", "Advanced Map"), 120_000},
+		{"with charts", without("Map", "Advanced Map"), 125_000},
+		{"with all", all, 155_000},
+	} {
+		s := h.screen(t, desk)
+		s.loaded(h.wall(g, c.parts...), len(c.parts))
+		weight := browsertest.Eval[int](s.Screen, `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].filter(e => /\.(js|css|html|svg)$|^\/app/.test(new URL(e.name).pathname) && !new URL(e.name).pathname.endsWith(".json")).reduce((n, e) => n + e.encodedBodySize, 0)`)
+		t.Logf("%s: %d bytes", c.name, weight)
+		if weight == 0 || weight > c.most {
+			t.Errorf("a dashboard %s weighs %d bytes, want at most %d", c.name, weight, c.most)
+		}
+	}
+}
+
 // How much of the main thread fifty widgets take that each get ten values a second. It is printed, and only a page that cannot keep up
 // fails: machines differ.
 func TestManyLiveWidgets(t *testing.T) {
@@ -675,7 +735,7 @@ func TestManyLiveWidgets(t *testing.T) {
 	s.Ignore("/v1/live")
 	s.loaded(id, widgets)
 	s.says("Live")
-	took := func() (task, script float64) {
+	took := func() (task, script, layout, style float64) {
 		t.Helper()
 		m, err := chromedp.Call(s.Ctx, performance.GetMetrics, cdp.Empty{})
 		if err != nil {
@@ -687,13 +747,18 @@ func TestManyLiveWidgets(t *testing.T) {
 				task = one.Value
 			case "ScriptDuration":
 				script = one.Value
+			case "LayoutDuration":
+				layout = one.Value
+			case "RecalcStyleDuration":
+				style = one.Value
 			}
 		}
-		return task, script
+		return task, script, layout, style
 	}
-	browsertest.Call(s.Screen, performance.Enable, performance.EnableParams{})
-	at := h.Now().Add(time.Minute)
-	taskBefore, scriptBefore := took()
+	// In time of the thread itself, which is that of a machine with nothing else to do.
+	browsertest.Call(s.Screen, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks})
+	at := time.Now().Add(-time.Second)
+	task0, script0, layout0, style0 := took()
 	begin := time.Now()
 	beat := time.NewTicker(time.Second / hertz)
 	defer beat.Stop()
@@ -710,9 +775,9 @@ func TestManyLiveWidgets(t *testing.T) {
 		d.say("values", string(text))
 	}
 	wall := time.Since(begin).Seconds()
-	task, script := took()
-	share := (task - taskBefore) / wall
-	t.Logf("%d widgets at %d Hz for %.1f s: the main thread is busy for %.1f %% of the time, %.1f %% with scripts", widgets, hertz, wall, 100*share, 100*(script-scriptBefore)/wall)
+	task, script, layout, style := took()
+	share := (task - task0) / wall
+	t.Logf("%d widgets at %d Hz for %.1f s: the main thread is busy for %.1f %% of the time: %.1f %% scripts, %.1f %% layout, %.1f %% styles", widgets, hertz, wall, 100*share, 100*(script-script0)/wall, 100*(layout-layout0)/wall, 100*(style-style0)/wall)
 	if share > 0.9 {
 		t.Errorf("the page does not keep up: its main thread is busy for %.0f %% of the time", 100*share)
 	}

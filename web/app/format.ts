@@ -5,7 +5,11 @@ import { lang, t } from "./text";
 
 const numbers = new Intl.NumberFormat(lang, { maximumFractionDigits: 3 });
 const few = new Intl.NumberFormat(lang, { maximumSignificantDigits: 6 });
-const fixed = (digits: number): Intl.NumberFormat => new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const fixeds: Intl.NumberFormat[] = []; // by digits: to make one takes longer than to use it
+
+function fixed(digits: number): Intl.NumberFormat {
+  return (fixeds[digits] ??= new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+}
 
 // num is a number; with decimals, with as many digits behind the point.
 export function num(n: number, decimals?: number): string {

@@ -53,6 +53,23 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// What is only passed on is told by its bytes, too.
+func TestLook(t *testing.T) {
+	good := asPNG(t, 16, 16)
+	for name, c := range map[string]struct {
+		raw  []byte
+		kind string
+		want error
+	}{
+		"PNG": {good, PNG, nil}, "JPEG": {asJPEG(t), JPEG, nil}, "too wide": {asPNG(t, 17, 1), "", ErrSide}, "too many bytes": {make([]byte, 4097), "", ErrBytes},
+		"SVG": {[]byte("<svg/>"), "", ErrUnread}, "called WebP": {[]byte("RIFF0000WEBP"), "", ErrUnread}, "nothing": {nil, "", ErrUnread},
+	} {
+		if kind, err := Look(c.raw, 4096, 16); kind != c.kind || !errors.Is(err, c.want) {
+			t.Errorf("%s: %q, %v, want %q, %v", name, kind, err, c.kind, c.want)
+		}
+	}
+}
+
 // Whatever bytes come, they are refused by name or become a picture within the bounds that is taken again.
 func FuzzClean(f *testing.F) {
 	f.Add(asPNG(f, 3, 2))
@@ -60,6 +77,9 @@ func FuzzClean(f *testing.F) {
 	f.Add([]byte("RIFF\x00\x00\x00\x00WEBPVP8 "))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		const most, side = 1 << 16, 256
+		if kind, err := Look(raw, most, side); (kind == "") != (err != nil) {
+			t.Fatalf("looked at: %q, %v", kind, err)
+		}
 		kind, clean, err := Clean(raw, most, side)
 		if err != nil {
 			if !errors.Is(err, ErrUnread) && !errors.Is(err, ErrSide) && !errors.Is(err, ErrBytes) {

@@ -13,6 +13,7 @@
 //     Guests are people with an account here; the policy decides about each request.
 //   - A public link shows names, widgets, last values and the histories that charts
 //     show, without any ID of ours but those of widgets and pages. Only its hash is kept.
+//   - Pictures of other servers are asked for by this one, by base/outbound, and pass only if they are pictures.
 //   - What people wrote is sealed under the key of the space; what somebody wrote who
 //     asks for access, under their own.
 //

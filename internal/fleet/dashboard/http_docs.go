@@ -174,6 +174,12 @@ var docs = door.Words{
 		ID: "dashboards#dropImage", Summary: "Remove a picture of a dashboard",
 		Fails: []*problem.Problem{ErrNoImage, ErrNotFound},
 	},
+	"GET /v1/dashboards/{id}/widgets/{widget}/picture": {
+		ID: "dashboards#widgetPicture", Summary: "The picture that a widget shows",
+		More:  "By its option url: one of the dashboard, or of another server, which this one asks. It is asked again as often as the option refresh says in seconds, and at most once a second.",
+		Gives: imageKinds, Also: []int{http.StatusNotModified},
+		Fails: []*problem.Problem{ErrElsewhere, ErrNoImage, ErrNoWidget, ErrNotFound},
+	},
 	"PUT /v1/dashboards/{id}/cover": {
 		ID: "dashboards#setCover", Summary: "Set the picture that stands for a dashboard",
 		Takes: imageKinds,
@@ -185,6 +191,11 @@ var docs = door.Words{
 		ID: "shared#past", Summary: "Values of before, as a chart of a public link shows them",
 		Query: askPast{},
 		Fails: []*problem.Problem{ErrLink, ErrNoPast, ErrSpan, rest.ErrQuery},
+	},
+	"GET /v1/shared/{token}/widgets/{widget}/picture": {
+		ID: "shared#widgetPicture", Summary: "The picture that a widget of a public link shows",
+		Gives: imageKinds, Also: []int{http.StatusNotModified},
+		Fails: []*problem.Problem{ErrElsewhere, ErrLink, ErrNoImage, ErrNoWidget},
 	},
 	"GET /v1/shared/{token}/images/{image}": {
 		ID: "shared#image", Summary: "A picture that a public link shows",

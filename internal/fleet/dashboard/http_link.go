@@ -82,6 +82,7 @@ func (s *Service) linkRoutes() []door.Route {
 		{Pattern: "GET " + open, Open: true, Out: wireShared{}, Do: s.httpShared},
 		{Pattern: "GET " + open + "/variables/{variable}", Open: true, Out: wirePast{}, Do: s.httpPast},
 		{Pattern: "GET " + open + "/images/{image}", Open: true, Do: s.httpSharedImage},
+		{Pattern: "GET " + open + "/widgets/{widget}/picture", Open: true, Do: s.httpSharedWidgetPicture},
 	}
 }
 
@@ -91,6 +92,7 @@ func (s *Service) imageRoutes() []door.Route {
 		{Pattern: "POST " + all, Action: "dashboard:update", Resource: s.resource, MaxBody: MaxImage, Out: wireImage{}, Status: http.StatusCreated, Do: s.httpAddImage},
 		{Pattern: "GET " + all + "/{image}", Action: "dashboard:read", Resource: s.resource, Do: s.httpImage},
 		{Pattern: "DELETE " + all + "/{image}", Action: "dashboard:update", Resource: s.resource, Status: http.StatusNoContent, Do: s.httpDropImage},
+		{Pattern: "GET /v1/dashboards/{id}/widgets/{widget}/picture", Action: "dashboard:read", Resource: s.resource, Do: s.httpWidgetPicture},
 		{Pattern: "PUT " + cover, Action: "dashboard:update", Resource: s.resource, MaxBody: MaxImage, Out: wireDashboard{}, Do: s.httpSetCover},
 	}
 }
@@ -217,6 +219,25 @@ func (s *Service) httpSharedImage(w http.ResponseWriter, r *http.Request, _ acce
 
 func (s *Service) httpImage(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	i, err := s.Image(r.Context(), who, pathID(r), strings.ToLower(r.PathValue("image")))
+	if err != nil {
+		return err
+	}
+	rest.Image(w, r, i.Kind, i.Bytes)
+	return nil
+}
+
+func (s *Service) httpWidgetPicture(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	i, err := s.WidgetPicture(r.Context(), who, pathID(r), strings.ToLower(r.PathValue("widget")))
+	if err != nil {
+		return err
+	}
+	rest.Image(w, r, i.Kind, i.Bytes)
+	return nil
+}
+
+func (s *Service) httpSharedWidgetPicture(w http.ResponseWriter, r *http.Request, _ access.Actor) error {
+	open(w)
+	i, err := s.SharedWidgetPicture(r.Context(), r.PathValue("token"), door.Address(r), strings.ToLower(r.PathValue("widget")))
 	if err != nil {
 		return err
 	}

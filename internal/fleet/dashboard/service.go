@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ type Letter struct {
 	Message   string // of who asks
 }
 
-// Needs are what a Service is made of; all but Limit, Room, Tell and Page must be there.
+// Needs are what a Service is made of; all but Limit, Room, Tell, Page, Web and Own must be there.
 type Needs struct {
 	Store   Store
 	Keys    Keyring
@@ -97,6 +98,8 @@ type Needs struct {
 	Tell func(ctx context.Context, l Letter) error
 	// Page is the address of the public link with a token.
 	Page func(token string) string
+	// Web asks other servers for the pictures that widgets name, and Own those of one's own network, in clear. nil: none is asked.
+	Web, Own *http.Client
 }
 
 // A Change tells that a dashboard is another than before, or that others see it than before. It is on disk.
@@ -114,6 +117,7 @@ type Service struct {
 	Changes feed.Feed[Change]
 
 	page  page
+	far   *gallery
 	easel chan struct{} // one token for each picture that is read at once
 
 	guesses *door.Limiter // names that were looked for in vain, by who looks
@@ -150,7 +154,7 @@ func New(needs Needs) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		needs: needs, page: shown, easel: make(chan struct{}, easels),
+		needs: needs, page: shown, far: newGallery(needs), easel: make(chan struct{}, easels),
 		guesses: door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 10, Burst: 20}, needs.Now),
 		asks:    door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 10, Burst: 20}, needs.Now),
 		views:   door.NewLimiter(door.Rate{}, door.Rate{PerMinute: 120, Burst: 60}, needs.Now),

@@ -28,11 +28,15 @@ export interface PlotProps {
   canvas?: RefObject<HTMLCanvasElement | null>; // the picture, for who wants to keep it
 }
 
-// Plot draws curves over time, in whatever room there is. It is drawn once a frame at most, however often data comes.
+const pace = 200; // ms between two drawings at least
+
+// Plot draws curves over time, in whatever room there is. However often data comes, it is drawn a few times a second.
 export function Plot(p: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(p);
+  const drawn = useRef(0); // when it was drawn last
+  const waiting = useRef(0); // the timer of the next time
   latest.current = p;
   const shape = JSON.stringify(p.curves.map((c) => [c.ink, c.style, c.right]));
   const hidden = JSON.stringify(p.curves.map((c) => c.hidden === true));
@@ -54,13 +58,16 @@ export function Plot(p: PlotProps) {
   }, [shape, p.zone, p.band, looks.value]);
 
   useEffect(() => {
-    const frame = requestAnimationFrame(() => {
+    if (waiting.current) return;
+    const draw = (): void => {
+      waiting.current = 0;
+      drawn.current = performance.now();
       const u = plot.current;
       if (!u) return;
       u.setData(latest.current.data(), false);
       slide(u, latest.current);
-    });
-    return () => cancelAnimationFrame(frame);
+    };
+    waiting.current = setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn.current + pace - performance.now())) as unknown as number;
   }, [p.tick]);
 
   useEffect(() => {

@@ -1,6 +1,6 @@
 // The newest value of each property that was ever on screen, from whichever side it came: an answer of the API or the
 // stream. The later one counts.
-import { type Signal, signal } from "@preact/signals";
+import { batch, type Signal, signal } from "@preact/signals";
 import type { Value } from "../live";
 import type { DeviceStatus } from "./device";
 
@@ -26,9 +26,28 @@ export function learn(all: { id: string; last_value: unknown; value_updated_at?:
   for (const p of all) if (p.value_updated_at) put(p.id, p.last_value, p.value_updated_at);
 }
 
-// hear takes values from the stream.
+// What came from the stream since the last frame. However much comes, pages change once a frame.
+const heard = new Map<string, Value>();
+let planned = false;
+
+// hear takes values from the stream. They are shown with the next frame, or at once where nobody looks and there are no frames.
 export function hear(all: Value[]): void {
-  for (const v of all) put(v.property, v.value, v.at);
+  for (const v of all) {
+    const before = heard.get(v.property);
+    if (!before || Date.parse(v.at) >= Date.parse(before.at)) heard.set(v.property, v);
+  }
+  if (planned) return;
+  planned = true;
+  if (document.visibilityState === "visible") requestAnimationFrame(show);
+  else setTimeout(show);
+}
+
+function show(): void {
+  planned = false;
+  batch(() => {
+    for (const v of heard.values()) put(v.property, v.value, v.at);
+  });
+  heard.clear();
 }
 
 function put(property: string, value: unknown, at: string): void {

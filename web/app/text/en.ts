@@ -639,6 +639,7 @@ export const en = {
   "import.file": "Template",
   "import.file.hint": "A file that was saved as a template: JSON or YAML.",
   "import.large": "The file is too large: a template has at most 1 MB.",
+  "import.none": "This file is no template of a dashboard: it has no widgets.",
   "import.thing": "What stands for {name}",
   "import.choose": "Choose a thing",
   "import.name.hint": "Empty: the name in the template",

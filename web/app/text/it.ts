@@ -641,6 +641,7 @@ export const it: Texts = {
   "import.file": "Modello",
   "import.file.hint": "Un file salvato come modello: JSON o YAML.",
   "import.large": "Il file è troppo grande: un modello ha al massimo 1 MB.",
+  "import.none": "Questo file non è il modello di una dashboard: non ha widget.",
   "import.thing": "Cosa sta per {name}",
   "import.choose": "Scegli una cosa",
   "import.name.hint": "Vuoto: il nome nel modello",

@@ -4,7 +4,7 @@ import { moment } from "../format";
 import { t } from "../text";
 import { Atlas } from "./map/Atlas";
 import { dashOf } from "./map/dash";
-import { farthest, type Place, placeIn } from "./map/mercator";
+import { farthest, type Place, placeIn, usualZoom } from "./map/mercator";
 import { colorIn, flagIn, numberIn, objectIn, textIn } from "./option";
 import { Ranges, useRange } from "./range";
 import { signs } from "./sign";
@@ -52,7 +52,7 @@ export function View(p: ViewProps) {
         label={name}
         here={chosen ?? here}
         way={flagIn(showLine, true) ? stops : none}
-        zoom={Math.min(farthest, Math.max(0, numberIn(zoom) ?? 15))}
+        zoom={Math.min(farthest, Math.max(0, numberIn(zoom) ?? (stops.length > 1 ? 15 : usualZoom)))}
         sign={sign in signs ? sign : ""}
         color={colorIn(of.color)}
         dash={dashOf(textIn(of.style))}

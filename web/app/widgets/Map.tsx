@@ -1,11 +1,9 @@
 import { t } from "../text";
 import { Atlas } from "./map/Atlas";
-import { farthest, placeIn } from "./map/mercator";
+import { farthest, placeIn, usualZoom } from "./map/mercator";
 import { numberIn } from "./option";
 import { look, nameOf } from "./use";
 import type { ViewProps } from "./widget";
-
-export const usualZoom = 5; // a country
 
 // View is where something is at this moment.
 export function View(p: ViewProps) {

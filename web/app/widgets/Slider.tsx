@@ -13,7 +13,10 @@ export function View(p: ViewProps) {
   const whole = isWhole(s.variable);
   const wanted = numberIn(p.widget.options.step);
   // As fine as a hundredth of the range, where nothing else is said.
-  const step = wanted && wanted > 0 ? wanted : whole ? 1 : 10 ** Math.floor(Math.log10((max - min) / 100));
+  const step = wanted && wanted > 0 ? wanted : whole ? 1 : "any";
+  const grain = 10 ** Math.floor(Math.log10((max - min) / 100));
+  // A number without what adding up steps leaves: 0.30000000000000004.
+  const clean = (n: number): number => Number((step === "any" ? Math.round(n / grain) * grain : n).toPrecision(12));
   const value = moved ?? numberIn(s.value);
   const unit = unitIn(p.widget, s.variable);
   const text = value === undefined ? t("value.none") : num(value);
@@ -47,6 +50,3 @@ export function View(p: ViewProps) {
     </div>
   );
 }
-
-// clean is a number without what adding up steps leaves: 0.30000000000000004.
-const clean = (n: number): number => Number(n.toPrecision(12));

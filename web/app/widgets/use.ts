@@ -19,7 +19,7 @@ export function look(own: string, p: ViewProps, busy = false): { class: string; 
 }
 
 // fit tells the style sheet how long a text is, so that it can be as large as there is room for.
-export const fit = (text: string) => (e: HTMLElement | null): void => e?.style.setProperty("--n", String([...text].length));
+export const fit = (text: string) => (e: HTMLElement | null): void => e?.style.setProperty("--n", String([...text.trim()].length));
 
 export interface Setting {
   variable: Variable | undefined;

@@ -44,7 +44,7 @@ function Living() {
   const making = query("new");
   const add = mayWrite.value && (
     <>
-      <Button icon="download" onClick={() => setQuery("new", "import")}>
+      <Button icon="upload" onClick={() => setQuery("new", "import")}>
         {t("boards.import")}
       </Button>
       <Button kind="main" icon="plus" onClick={() => setQuery("new", "1")}>

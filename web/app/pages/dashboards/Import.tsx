@@ -39,6 +39,10 @@ export default function Import({ onClose }: { onClose: () => void }) {
       return;
     }
     const text = await f.text();
+    if (!/["']?\bwidgets["']?\s*:/.test(text)) {
+      wrong.value = t("import.none");
+      return;
+    }
     const slugs = slugsOf(text);
     // A thing of the same name stands for one that the template names.
     const guess: Record<string, string> = {};

@@ -94,7 +94,7 @@ function Looked({ d, token, stale, heard }: { d: Shared; token: string; stale: b
   const at = "/app/shared/" + token;
   const page = allPages(d).find((p) => path.value === `${at}/${p.id}`)?.id ?? mainPage;
   const widgets: Widget[] = d.widgets.filter((w) => w.page_id === page);
-  const feed: Feed = { mobile: onPhone.value, readOnly: true, stale, past: sharedPast(token), set: () => Promise.resolve(false) };
+  const feed: Feed = { mobile: onPhone.value, readOnly: true, stale, past: sharedPast(token), elsewhere: (w) => `/v1/shared/${token}/widgets/${w.id}/picture`, set: () => Promise.resolve(false) };
   return (
     <>
       <Head title={d.name} about={t("public.about")}>

@@ -16,6 +16,7 @@ export interface Feed {
   past?: Past;
   stale?: boolean; // said by whoever has no stream; else the stream says it
   set(variable: Variable, value: unknown): Promise<boolean>;
+  elsewhere?(widget: Widget): string; // where the server gives the picture of another one that a widget shows
 }
 
 const marks: Partial<Record<Mark, Key>> = { missing: "mark.missing", type: "mark.type", permission: "mark.permission", unlinked: "mark.unlinked", "no-device": "mark.nodevice", offline: "mark.offline" };
@@ -28,8 +29,9 @@ export function titleOf(widget: Widget): string {
   return widget.variables[0]?.name ?? (kind ? t(kind.title) : widget.type);
 }
 
-// Tile is the frame of a widget: its name, what is wrong with it, and the widget itself.
-export function Tile({ widget, feed, findings, children }: { widget: Widget; feed: Feed; findings: Finding[]; children?: ComponentChildren }) {
+// Tile is the frame of a widget: its name, what is wrong with it, and the widget itself. still: nobody can use the widget, which is
+// being arranged.
+export function Tile({ widget, feed, findings, still, children }: { widget: Widget; feed: Feed; findings: Finding[]; still?: boolean; children?: ComponentChildren }) {
   const id = useId();
   const kind = kindNamed(widget.type);
   const silent = !widget.name && kind?.most === 0; // a note or a picture needs no name
@@ -40,7 +42,7 @@ export function Tile({ widget, feed, findings, children }: { widget: Widget; fee
         <h2 id={id}>{titleOf(widget)}</h2>
         {found.length > 0 && <Badge marks={found} />}
       </header>
-      <div class="tile-body">
+      <div class="tile-body" inert={still}>
         <Guard>
           <Inside widget={widget} kind={kind} feed={feed} />
         </Guard>
@@ -102,7 +104,7 @@ function Loaded({ widget, kind, vars, feed }: { widget: Widget; kind: Kind; vars
   if (!View) return <span class="skeleton tile-wait" />;
   const values = vars.map((v) => lastOf(v.id).value);
   const readOnly = feed.readOnly || !vars.some((v) => v.permission === "READ_WRITE");
-  return <View widget={widget} vars={vars} values={values} stale={feed.stale ?? isOld()} readOnly={readOnly} set={feed.set} mobile={feed.mobile} {...(feed.past && { past: feed.past })} />;
+  return <View widget={widget} vars={vars} values={values} stale={feed.stale ?? isOld()} readOnly={readOnly} set={feed.set} mobile={feed.mobile} {...(feed.past && { past: feed.past })} {...(feed.elsewhere && { elsewhere: feed.elsewhere(widget) })} />;
 }
 
 // Guard keeps the fault of one widget to itself.

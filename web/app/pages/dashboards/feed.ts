@@ -29,5 +29,5 @@ export const mayEdit = (d: Dashboard): boolean => mayWrite.value && !isLent(d);
 export const mayUse = (d: Dashboard): boolean => (isLent(d) ? d.access === "write" : mayWrite.value);
 
 export function feedOf(d: Dashboard, mobile: boolean): Feed {
-  return { mobile, readOnly: !mayUse(d), past, set };
+  return { mobile, readOnly: !mayUse(d), past, set, elsewhere: (w) => `/v1/dashboards/${d.id}/widgets/${w.id}/picture` };
 }

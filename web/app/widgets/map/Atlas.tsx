@@ -70,7 +70,7 @@ export function Atlas({ label, here, way, zoom, sign, color, dash, children, onP
   return (
     <div class="w-map">
       <div
-        class="w-map-sheet"
+        class={sight.zoom > closest ? "w-map-sheet near" : "w-map-sheet"}
         ref={ref}
         role="group"
         aria-label={label}

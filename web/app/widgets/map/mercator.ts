@@ -13,6 +13,7 @@ export interface Point {
 const edge = 85.0511; // degrees: there the square ends
 export const tile = 256; // px, of the world at zoom 0
 export const farthest = 19; // zoom
+export const usualZoom = 5; // a country
 
 export function toWorld({ lat, lon }: Place): Point {
   const s = Math.sin((Math.min(edge, Math.max(-edge, lat)) * Math.PI) / 180);

@@ -45,7 +45,7 @@ export function EditGrid({ draft, widgets, mobile, locked, findings, pages, acts
   const told = useSignal("");
   const still = spotsOf(widgets, mobile);
   const spots = drag.value?.spots ?? still;
-  const feed: Feed = { mobile, readOnly: true, past, set: () => Promise.resolve(false) };
+  const feed: Feed = { mobile, readOnly: true, past, set: () => Promise.resolve(false), elsewhere: (w) => `/v1/dashboards/${draft.id}/widgets/${w.id}/picture` };
   const put = (next: Spots, sort: string): void => draft.change((c) => withSpots(c, next, mobile), sort);
   const tell = (w: Widget, s: Spot | undefined): void => {
     if (s) told.value = t("edit.at", { name: titleOf(w), column: s.x + 1, row: s.y + 1, width: s.w, height: s.h });
@@ -106,7 +106,7 @@ export function EditGrid({ draft, widgets, mobile, locked, findings, pages, acts
           return (
             <At key={w.id} spot={held ? still.get(w.id) : spots.get(w.id)} class={held ? "held" : undefined}>
               <Held drag={held ? d : undefined}>
-                <Tile widget={w} feed={feed} findings={findings.filter((f) => f.widget_id === w.id)}>
+                <Tile widget={w} feed={feed} findings={findings.filter((f) => f.widget_id === w.id)} still>
                   <Handles widget={w} spot={still.get(w.id)} locked={locked} begin={begin} step={step} acts={{ ...acts, drop }} pages={pages} />
                 </Tile>
               </Held>

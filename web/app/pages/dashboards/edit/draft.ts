@@ -39,6 +39,8 @@ export class Draft {
   private last = { sort: "", at: 0 };
   private timer: ReturnType<typeof setTimeout> | undefined;
   private theirs: Dashboard | undefined;
+  private heard: Dashboard | undefined; // while a change was on its way
+  private linked = new Set<string>();
   private gone: Promise<Map<string, string[]>> | undefined; // variables that are gone, by widget: they may come back
 
   constructor(private base: Dashboard) {
@@ -72,9 +74,9 @@ export class Draft {
     this.change((c) => ({ ...c, widgets: c.widgets.map((w) => (w.id === id ? fn(w) : w)) }), sort);
   }
 
-  // link says which variables a widget shows; those that are gone do not come back to it.
+  // link says that a widget's variables were chosen anew: those that are gone do not come back to it.
   link(id: string): void {
-    void this.missing().then((all) => all.delete(id));
+    this.linked.add(id);
   }
 
   undo(): void {
@@ -127,12 +129,13 @@ export class Draft {
     const sent = this.now.value;
     this.state.value = "saving";
     try {
-      const got = await changeDashboard(this.id, wishOf(sent, this.base, await this.missing()), this.base.updated_at);
+      const got = await changeDashboard(this.id, this.wish(sent, await this.missing()), this.base.updated_at);
       this.base = got;
       this.wrong.value = "";
       if (this.now.value === sent) {
         this.now.value = contentOf(got);
         this.state.value = "saved";
+        if (this.heard) this.hear(this.heard);
       } else {
         this.state.value = "dirty";
         this.plan(wait);
@@ -178,7 +181,8 @@ export class Draft {
 
   // hear takes what the server has now. True: somebody else has changed it, and it is shown as it is.
   hear(d: Dashboard): boolean {
-    if (this.state.value === "saving" || later(this.base, d) || this.base.updated_at === d.updated_at) return false;
+    this.heard = this.state.value === "saving" ? d : undefined;
+    if (this.heard || later(this.base, d) || this.base.updated_at === d.updated_at) return false;
     if (this.state.value === "saved") {
       const other = JSON.stringify(bare(contentOf(d))) !== JSON.stringify(bare(this.now.value));
       if (other) this.back = [...this.back.slice(1 - mostSteps), this.now.value];
@@ -190,6 +194,20 @@ export class Draft {
     }
     if (this.state.value === "conflict") this.theirs = d;
     return false;
+  }
+
+  // wish is what is said of a content: a name or pages that are as they were are not said again.
+  private wish(c: Content, gone: Map<string, string[]>): Wish {
+    const wish: Wish = {};
+    if (c.name !== this.base.name) wish.name = c.name;
+    if (c.pages !== this.base.pages) wish.pages = c.pages;
+    wish.widgets = c.widgets.map((w) => ({
+      id: w.id, type: w.type, name: w.name ?? "", page_id: w.page_id, options: w.options, x: w.x, y: w.y, width: w.width, height: w.height,
+      ...(w.x_mobile !== undefined && { x_mobile: w.x_mobile }), ...(w.y_mobile !== undefined && { y_mobile: w.y_mobile }),
+      ...(w.width_mobile !== undefined && { width_mobile: w.width_mobile }), ...(w.height_mobile !== undefined && { height_mobile: w.height_mobile }),
+      variables: [...w.variables.map((v) => v.id), ...(this.linked.has(w.id) ? [] : (gone.get(w.id) ?? []))],
+    }));
+    return wish;
   }
 
   // forget gives the draft up once all of it is saved.
@@ -209,21 +227,6 @@ const later = (a: Dashboard, b: Dashboard): boolean => Date.parse(a.updated_at) 
 // bare is a content without what only the server says.
 function bare(c: Content): unknown {
   return [c.name, c.pages, c.widgets.map((w) => [w.id, w.type, w.name, w.page_id, w.x, w.y, w.width, w.height, w.x_mobile, w.y_mobile, w.width_mobile, w.height_mobile, w.options, w.variables.map((v) => v.id)])];
-}
-
-// wishOf is what is said of a content: what is as it was is not said again, so that little is sent and two people who change
-// different parts meet as seldom as can be.
-function wishOf(c: Content, base: Dashboard, gone: Map<string, string[]>): Wish {
-  const wish: Wish = {};
-  if (c.name !== base.name) wish.name = c.name;
-  if (c.pages !== base.pages) wish.pages = c.pages;
-  wish.widgets = c.widgets.map((w) => ({
-    id: w.id, type: w.type, name: w.name ?? "", page_id: w.page_id, options: w.options, x: w.x, y: w.y, width: w.width, height: w.height,
-    ...(w.x_mobile !== undefined && { x_mobile: w.x_mobile }), ...(w.y_mobile !== undefined && { y_mobile: w.y_mobile }),
-    ...(w.width_mobile !== undefined && { width_mobile: w.width_mobile }), ...(w.height_mobile !== undefined && { height_mobile: w.height_mobile }),
-    variables: [...w.variables.map((v) => v.id), ...(gone.get(w.id) ?? [])],
-  }));
-  return wish;
 }
 
 // What is not saved is asked about before the tab goes, and tried again once the server is there.
