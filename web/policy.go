@@ -12,8 +12,8 @@ const (
 	policyApp policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; frame-src 'self'; worker-src 'none'; trusted-types 'none'"
 	// The frame that registers the worker has one policy for the address of a script, which knows one address.
 	policyKeeper policy = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; trusted-types worker"
-	// The worker itself fetches, and nothing else.
-	policyWorker policy = "default-src 'none'; connect-src 'self'; script-src 'self'; trusted-types 'none'"
+	// The worker itself fetches, and shows notices with our mark.
+	policyWorker policy = "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; trusted-types 'none'"
 )
 
 // guard sets the headers of every answer of the application.

@@ -239,3 +239,25 @@ func TestOneMark(t *testing.T) {
 		t.Errorf("the application has another mark than the pages of the account (%v)", err)
 	}
 }
+
+// The pages of the account have the application's colours, name by name.
+func TestOneLook(t *testing.T) {
+	theirs, err := os.ReadFile(filepath.Join("..", "internal", "people", "signin", "page", "style.css"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	colour := regexp.MustCompile(`(?m)^\s+(--[a-z-]+): (.*light-dark.*);$`)
+	ours := map[string]string{}
+	for _, m := range colour.FindAllStringSubmatch(sources(t)["style/base.css"], -1) {
+		ours[m[1]] = m[2]
+	}
+	all := colour.FindAllStringSubmatch(string(theirs), -1)
+	if len(all) < 15 {
+		t.Fatalf("only %d colours: this test looks in the wrong place", len(all))
+	}
+	for _, m := range all {
+		if ours[m[1]] != m[2] {
+			t.Errorf("%s is %s on the pages of the account, and %s in the application", m[1], m[2], ours[m[1]])
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/internal/base/browsertest"
+	"github.com/ardesia-iot/ardesia/internal/server"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
@@ -35,9 +36,9 @@ type home struct {
 	cookie string // of the session in which she is signed in; "" not yet
 }
 
-func newHome(t *testing.T) *home {
+func newHome(t *testing.T, change ...func(*server.Config)) *home {
 	t.Helper()
-	h := servertest.Start(t)
+	h := servertest.Start(t, change...)
 	return (&home{House: h, t: t, front: newFront(t, h)}).person("anna@example.org", "Anna Bianchi")
 }
 

@@ -32,8 +32,10 @@ export async function open(): Promise<boolean> {
     }
     throw err;
   }
-  const last = localStorage.getItem(remembered);
   const all = spaces.value;
+  const named = new URLSearchParams(location.search).get("space"); // a notice names its own
+  if (named && all.some((s) => s.id === named)) localStorage.setItem(remembered, named);
+  const last = localStorage.getItem(remembered);
   space.value = all.find((s) => s.id === last) ?? all.find((s) => s.kind === "private") ?? all[0];
   if (space.value) setSpace(space.value.id);
   return true;

@@ -1,5 +1,5 @@
 // The worker keeps the shell of the application (its scripts, its style, its first page) for when there is no network.
-// It never keeps an answer of the API: what is shown is then marked as old by who shows it.
+// It never keeps an answer of the API: what is shown is then marked as old by who shows it. It shows the notices of triggers, too.
 
 // The server writes the files of this build here, and the build's name.
 const files = "ARDESIA_FILES" as unknown as string[];
@@ -14,10 +14,23 @@ interface Fetching extends Work {
   request: Request;
   respondWith(p: Promise<Response>): void;
 }
+interface Pushed extends Work {
+  data: { json(): unknown } | null;
+}
+interface Clicked extends Work {
+  notification: Notification;
+}
+interface Client {
+  url: string;
+  focused: boolean;
+  focus(): Promise<unknown>;
+  postMessage(what: unknown): void;
+}
 const me = globalThis as unknown as {
   addEventListener(type: string, on: (e: never) => void): void;
   skipWaiting(): Promise<void>;
-  clients: { claim(): Promise<void> };
+  clients: { claim(): Promise<void>; matchAll(o: { type: "window" }): Promise<Client[]>; openWindow(url: string): Promise<unknown> };
+  registration: ServiceWorkerRegistration;
 };
 
 me.addEventListener("install", (e: Work) => {
@@ -51,4 +64,49 @@ async function page(request: Request): Promise<Response> {
     if (old) return old;
     throw err;
   }
+}
+
+// A notice as the server sends it (trigger.wireNotice). One with a tag that is shown already takes its place.
+interface Notice {
+  title: string;
+  body: string;
+  tag: string;
+  trigger_id: string;
+  space_id: string;
+  at: string;
+}
+
+me.addEventListener("push", (e: Pushed) => {
+  let n: Partial<Notice> = {};
+  try {
+    n = (e.data?.json() ?? {}) as Partial<Notice>;
+  } catch {
+    // Not our server's: browsers want something to be shown for each message, so the name alone is.
+  }
+  const options = { body: String(n.body ?? ""), tag: String(n.tag ?? ""), icon: "/a/-/icon-192.png", data: { to: pageOf(n) }, timestamp: Date.parse(n.at ?? "") || Date.now() };
+  e.waitUntil(me.registration.showNotification(String(n.title || "Ardesia"), options));
+});
+
+// pageOf is the page of the trigger that a notice is of, in its space.
+function pageOf(n: Partial<Notice>): string {
+  if (!n.trigger_id) return "/app/triggers";
+  return `/app/triggers/${encodeURIComponent(n.trigger_id)}` + (n.space_id ? `?space=${encodeURIComponent(n.space_id)}` : "");
+}
+
+me.addEventListener("notificationclick", (e: Clicked) => {
+  e.notification.close();
+  const to = (e.notification.data as { to?: unknown } | null)?.to;
+  e.waitUntil(show(typeof to === "string" ? to : "/app/"));
+});
+
+// show leads a tab that is open there, or opens one. A tab is told where to go, since it may have something that is not saved.
+async function show(to: string): Promise<void> {
+  const open = (await me.clients.matchAll({ type: "window" })).filter((c) => new URL(c.url).pathname.startsWith("/app/") && !c.url.endsWith("/app/keeper"));
+  const tab = open.find((c) => c.focused) ?? open[0];
+  if (!tab) {
+    await me.clients.openWindow(to);
+    return;
+  }
+  tab.postMessage({ to });
+  await tab.focus().catch(() => undefined); // it was led there all the same
 }

@@ -1,1 +1,1 @@
-import{i as o,k as r}from"./shared-1.js";function t({rows:e=5,kind:a="row"}){return r("div",{class:"skeletons "+a,role:"status","aria-label":o("loading"),children:Array.from({length:e},(n,l)=>r("span",{class:"skeleton","aria-hidden":"true"},l))})}export{t as a};
+import{i as o,l as r}from"./shared-1.js";function t({rows:e=5,kind:a="row"}){return r("div",{class:"skeletons "+a,role:"status","aria-label":o("loading"),children:Array.from({length:e},(n,l)=>r("span",{class:"skeleton","aria-hidden":"true"},l))})}export{t as a};

@@ -39,6 +39,22 @@ func (s *Service) Deliveries(ctx context.Context, who access.Actor, action strin
 	return s.needs.Store.delivered(ctx, who.Space, action, most)
 }
 
+// A Firing is what a trigger did last, of what is still kept.
+type Firing struct {
+	Trigger string
+	At      time.Time
+	Waiting int64 // deliveries that are still tried
+	Dead    int64 // deliveries that were given up
+}
+
+// Fired tells what the triggers of who's space did last; those that did nothing are left out.
+func (s *Service) Fired(ctx context.Context, who access.Actor) ([]Firing, error) {
+	if err := ours(who); err != nil {
+		return nil, err
+	}
+	return s.needs.Store.fired(ctx, who.Space)
+}
+
 // Revive has the deliveries of an action that were given up tried for another day, and says how many. They keep their IDs.
 func (s *Service) Revive(ctx context.Context, who access.Actor, action string) (int64, error) {
 	if _, err := s.GetAction(ctx, who, action); err != nil {

@@ -20,5 +20,5 @@
 // trigger_usage, trigger_mute, trigger_push. Topics: none.
 //
 // Routes: /iot/v1/triggers…, /iot/v1/actions…; ours: /v1/triggers/import, /v1/triggers/usage,
-// /v1/actions/{id}/deliveries…, /v1/push…. Pages: /unsubscribe/{token}.
+// /v1/triggers/fired, /v1/triggers/{id}/mute, /v1/actions/{id}/deliveries…, /v1/push…. Pages: /unsubscribe/{token}.
 package trigger

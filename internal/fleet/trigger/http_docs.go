@@ -73,6 +73,13 @@ var docs = door.Words{
 		Fails: []*problem.Problem{ErrActionNotFound, ErrRecipient},
 	},
 	"GET /v1/triggers/usage": {ID: "triggers#usage", Summary: "How much of its triggers a space has used today"},
+	"GET /v1/triggers/fired": {
+		ID: "triggers#fired", Summary: "When each trigger did something last, and how much of that failed",
+		More: "Deliveries are kept for some days. A trigger that has none is not listed.",
+	},
+	"GET /v1/triggers/{id}/mute":    {ID: "triggers#mute", Summary: "Whether you want no more letters and notices of a trigger", Fails: []*problem.Problem{ErrNotFound}},
+	"PUT /v1/triggers/{id}/mute":    {ID: "triggers#setMute", Summary: "Say that you want no more letters and notices of a trigger", Fails: []*problem.Problem{ErrNotFound}},
+	"DELETE /v1/triggers/{id}/mute": {ID: "triggers#dropMute", Summary: "Want letters and notices of a trigger again", Fails: []*problem.Problem{ErrNotFound}},
 	"POST /v1/triggers/import": {
 		ID: "triggers#import", Summary: "Make a trigger of a template",
 		Gives: rest.Media("trigger"),

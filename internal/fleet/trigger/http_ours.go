@@ -28,6 +28,17 @@ type (
 		Answer    *int       `json:"answer"`   // HTTP status of the last try; null for none
 	}
 
+	wireFired struct {
+		TriggerID string    `json:"trigger_id"`
+		At        time.Time `json:"at"`      // when it did something last
+		Waiting   int64     `json:"waiting"` // deliveries that are still tried
+		Dead      int64     `json:"dead"`    // deliveries that were given up
+	}
+
+	wireMute struct {
+		Muted bool `json:"muted"` // you want no more letters and notices of it
+	}
+
 	wireRetried struct {
 		Retried int64 `json:"retried"`
 	}
@@ -66,12 +77,16 @@ type (
 const shownDeliveries = 100
 
 func (s *Service) ourRoutes() []door.Route {
-	const deliveries, tags = "/v1/actions/{id}/deliveries", "/v1/triggers/{id}/tags"
+	const deliveries, tags, mute = "/v1/actions/{id}/deliveries", "/v1/triggers/{id}/tags", "/v1/triggers/{id}/mute"
 	return []door.Route{
 		{Pattern: "GET /v1/triggers/usage", Action: "trigger:list", Out: wireUsage{}, Do: s.httpUsage},
+		{Pattern: "GET /v1/triggers/fired", Action: "trigger:list", Out: []wireFired{}, Do: s.httpFired},
 		{Pattern: "POST /v1/triggers/import", Action: "trigger:create", MaxBody: maxTriggerBody, In: inImport{}, Out: wireTrigger{}, Status: http.StatusCreated, Do: s.httpImport},
 		{Pattern: "PUT " + tags, Action: "trigger:update", Resource: s.resource, In: inTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + tags + "/{key}", Action: "trigger:update", Resource: s.resource, Do: s.httpDropTag},
+		{Pattern: "GET " + mute, Action: "push:list", Resource: own, Out: wireMute{}, Do: s.httpMute},
+		{Pattern: "PUT " + mute, Action: "push:delete", Resource: own, Out: wireMute{}, Do: s.httpSetMute},
+		{Pattern: "DELETE " + mute, Action: "push:create", Resource: own, Out: wireMute{}, Do: s.httpDropMute},
 		{Pattern: "GET " + deliveries, Action: "action:read", Resource: s.actionResource, Out: []wireDelivery{}, Do: s.httpDeliveries},
 		{Pattern: "POST " + deliveries + "/retry", Action: "action:update", Resource: s.actionResource, Out: wireRetried{}, Do: s.httpRetry},
 		{Pattern: "GET /v1/push/key", Action: "push:list", Resource: own, Out: wirePushKey{}, Do: s.httpPushKey},
@@ -133,6 +148,41 @@ func (s *Service) httpUsage(w http.ResponseWriter, r *http.Request, who access.A
 		out.TodayLimit = &notices
 	}
 	return rest.Write(w, http.StatusOK, isJSON, out)
+}
+
+func (s *Service) httpFired(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	all, err := s.Fired(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	out := make([]wireFired, 0, len(all))
+	for _, f := range all {
+		out = append(out, wireFired{f.Trigger, f.At, f.Waiting, f.Dead})
+	}
+	return rest.Write(w, http.StatusOK, isJSON, out)
+}
+
+func (s *Service) httpMute(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	muted, err := s.Muted(r.Context(), who, pathID(r))
+	if err != nil {
+		return err
+	}
+	return rest.Write(w, http.StatusOK, isJSON, wireMute{muted})
+}
+
+func (s *Service) httpSetMute(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	return s.setMute(w, r, who, true)
+}
+
+func (s *Service) httpDropMute(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	return s.setMute(w, r, who, false)
+}
+
+func (s *Service) setMute(w http.ResponseWriter, r *http.Request, who access.Actor, muted bool) error {
+	if err := s.SetMute(r.Context(), who, pathID(r), muted); err != nil {
+		return err
+	}
+	return rest.Write(w, http.StatusOK, isJSON, wireMute{muted})
 }
 
 func (s *Service) httpDeliveries(w http.ResponseWriter, r *http.Request, who access.Actor) error {

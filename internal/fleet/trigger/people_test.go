@@ -61,3 +61,39 @@ func TestNoticesEndWithTheWish(t *testing.T) {
 		t.Errorf("%d and %d calls, want 2 and 1", one, two)
 	}
 }
+
+// Whoever is written to says so no more, and wants it again, without a link of a letter; a list tells which triggers did something.
+func TestMutingAndWhatFiredLast(t *testing.T) {
+	t.Parallel()
+	eachHouse(t, func(t *testing.T, h *house) {
+		th := h.thing("pond", "", map[string]string{"lamp": "STATUS"})
+		tr := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp"), "actions": []any{h.hook("/one")}})
+		quiet := h.trigger(map[string]any{"property_id": fleettest.PropertyID(th, "lamp")})
+		path := "/v1/triggers/" + tr.ID + "/mute"
+		var m wireMute
+		for _, c := range []struct {
+			method string
+			muted  bool
+		}{{"GET", false}, {"PUT", true}, {"PUT", true}, {"GET", true}, {"DELETE", false}, {"GET", false}} {
+			if h.want(200, "viewer", c.method, path, nil, &m); m.Muted != c.muted {
+				t.Errorf("%s: muted is %v", c.method, m.Muted)
+			}
+		}
+		h.want(404, "stranger", "PUT", path, nil, nil)
+		h.want(404, "viewer", "PUT", "/v1/triggers/x/mute", nil, nil)
+		h.want(401, "", "PUT", path, nil, nil)
+		var all []wireFired
+		if h.want(200, "viewer", "GET", "/v1/triggers/fired", nil, &all); len(all) != 0 {
+			t.Errorf("before: %+v", all)
+		}
+		h.hooks.answers(func(string, int) int { return http.StatusServiceUnavailable })
+		h.report(th, "lamp", "true")
+		fleettest.Eventually(t, "a try that fails", func() bool { return h.Counts().Failed == 1 })
+		if h.want(200, "viewer", "GET", "/v1/triggers/fired", nil, &all); len(all) != 1 || all[0].TriggerID != tr.ID || all[0].Waiting != 1 || all[0].Dead != 0 || all[0].At.IsZero() {
+			t.Errorf("%+v; %s did nothing", all, quiet.ID)
+		}
+		if h.want(200, "stranger", "GET", "/v1/triggers/fired", nil, &all); len(all) != 0 {
+			t.Errorf("a stranger sees %+v", all)
+		}
+	})
+}

@@ -103,6 +103,7 @@ type wireNotice struct {
 	Body    string    `json:"body"`
 	Tag     string    `json:"tag"`
 	Trigger string    `json:"trigger_id"`
+	Space   string    `json:"space_id"`
 	At      time.Time `json:"at"`
 }
 
@@ -124,7 +125,7 @@ func (s *Service) sendNotice(ctx context.Context, r delivery, t Trigger, a Actio
 	}
 	f := s.facts(t, e)
 	value := func(v Variable) string { return f.value(ctx, v, b.User) }
-	n := wireNotice{Title: orElse(a.Push.Title.Fill(maxSubject, value), t.Name), Body: a.Push.Body.Fill(maxBody, value), Tag: r.id, Trigger: t.ID, At: fromMicros(r.at)}
+	n := wireNotice{Title: orElse(a.Push.Title.Fill(maxSubject, value), t.Name), Body: a.Push.Body.Fill(maxBody, value), Tag: r.id, Trigger: t.ID, Space: t.Space, At: fromMicros(r.at)}
 	text, err := json.Marshal(n)
 	for most := maxBody; err == nil && len(text) > maxNotice && most > 50; most /= 2 {
 		n.Body = cut(n.Body, most)

@@ -26,6 +26,8 @@ type deliveryStore interface {
 	expand(ctx context.Context, id string, rows []delivery, at int64) error
 	// delivered lists the newest deliveries of an action.
 	delivered(ctx context.Context, space, action string, most int) ([]Delivery, error)
+	// fired tells of each trigger of a space when it decided on a delivery last.
+	fired(ctx context.Context, space string) ([]Firing, error)
 	// revive has the dead deliveries of an action tried again, and says how many those are.
 	revive(ctx context.Context, space, action string, at int64, e journal.Entry) (int64, error)
 }
@@ -136,6 +138,20 @@ func (s sqlStore) delivered(ctx context.Context, space, action string, most int)
 			return d, err
 		}, `select id, trigger, kind, at, next_at, tries, ended_at, outcome, answer from trigger_delivery
 			where action = $1 and space = $2 order by at desc, id limit $3`, action, space, most)
+		return err
+	})
+	return all, err
+}
+
+func (s sqlStore) fired(ctx context.Context, space string) (all []Firing, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		all, err = db.All(ctx, tx, func(from db.Row) (f Firing, err error) {
+			var at int64
+			err = from.Scan(&f.Trigger, &at, &f.Waiting, &f.Dead)
+			f.At = fromMicros(at)
+			return f, err
+		}, `select trigger, max(at), sum(case when ended_at = 0 then 1 else 0 end), sum(case when outcome = $2 then 1 else 0 end)
+			from trigger_delivery where space = $1 group by trigger order by trigger`, space, dead)
 		return err
 	})
 	return all, err

@@ -10,6 +10,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/journal"
 	"github.com/ardesia-iot/ardesia/internal/base/keys"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
+	"github.com/ardesia-iot/ardesia/internal/fleet/topic"
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
@@ -56,16 +57,49 @@ func (s *Service) Mute(ctx context.Context, token string, back bool) error {
 	if err != nil {
 		return err
 	}
+	err = s.mute(ctx, trigger, user, back)
+	if problem.Of(err) != nil && problem.Of(err).Kind == problem.NotFound {
+		return ErrToken
+	}
+	return err
+}
+
+// Muted says whether who wants no more of a trigger of the space.
+func (s *Service) Muted(ctx context.Context, who access.Actor, trigger string) (bool, error) {
+	if err := s.heard(ctx, who, trigger); err != nil {
+		return false, err
+	}
+	all, err := s.needs.Store.muted(ctx, trigger)
+	return all[who.ID], err
+}
+
+// SetMute says that who wants no more of a trigger of the space, or does again. It is repeatable.
+func (s *Service) SetMute(ctx context.Context, who access.Actor, trigger string, muted bool) error {
+	if err := s.heard(ctx, who, trigger); err != nil {
+		return err
+	}
+	return s.mute(ctx, trigger, who.ID, !muted)
+}
+
+// heard says whether who is a person to whom a trigger may write.
+func (s *Service) heard(ctx context.Context, who access.Actor, trigger string) error {
+	if who.ID == "" || who.Kind == access.Device {
+		return access.ErrDenied
+	}
+	if !topic.IsID(trigger) {
+		return ErrNotFound
+	}
+	_, err := s.Get(ctx, who, trigger, false)
+	return err
+}
+
+func (s *Service) mute(ctx context.Context, trigger, user string, back bool) error {
 	action := "trigger:mute"
 	if back {
 		action = "trigger:unmute"
 	}
 	who := access.Actor{Kind: access.User, ID: user}
-	err = s.needs.Store.mute(ctx, trigger, user, s.now().UnixMicro(), back, func(space string) journal.Entry {
+	return s.needs.Store.mute(ctx, trigger, user, s.now().UnixMicro(), back, func(space string) journal.Entry {
 		return journal.Entry{At: s.now(), Actor: who.String(), Space: space, Action: action, Resource: "trigger", ID: trigger}
 	})
-	if problem.Of(err) != nil && problem.Of(err).Kind == problem.NotFound {
-		return ErrToken
-	}
-	return err
 }

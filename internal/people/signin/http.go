@@ -32,6 +32,8 @@ const (
 	cookieDevice  = "__Host-ardesia-device"
 	cookieFlow    = "__Host-ardesia-flow"
 	cookieLang    = "__Host-ardesia-lang"
+	// cookieTheme is how the application looks, where it is at our origin: its pages write it.
+	cookieTheme = "__Host-ardesia-theme"
 )
 
 // Bounds of what a page is sent, in bytes.
@@ -101,6 +103,7 @@ func (v *visit) in() bool { return v.session.ID != "" }
 // A view is what a page is made of.
 type view struct {
 	Lang, Here string
+	Theme      string // light or dark; system for what the browser is set to
 	Langs      []langView
 	Nav        []navView
 	User       account.User
@@ -387,7 +390,10 @@ func status(err error) int {
 
 // show answers with a page. told is what went wrong, in the person's words; nil for nothing.
 func (s *Service) show(v *visit, name string, p view, told error) error {
-	p.Lang = v.lang
+	p.Lang, p.Theme = v.lang, "system"
+	if theme := cookieOf(v.r, cookieTheme); theme == "light" || theme == "dark" {
+		p.Theme = theme
+	}
 	if p.Home {
 		p.User, p.Nav, p.App = v.user, s.navOf(v.r.URL.Path), s.app()
 		said, err := s.needs.Accounts.Profile(v.r.Context(), v.user.ID)

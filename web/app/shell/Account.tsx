@@ -1,3 +1,4 @@
+import { more } from "../pages/routes";
 import { accountPage } from "../session";
 import { lang, t } from "../text";
 import { Icon } from "../ui/Icon";
@@ -19,11 +20,13 @@ export function AccountMenu() {
           items: [
             { label: t("account.account"), icon: "user", href: accountPage("/account"), plain: true },
             { label: t("account.keys"), icon: "key", href: accountPage("/account/keys"), plain: true },
+            { label: t("account.activity"), icon: "clock", href: accountPage("/account/activity"), plain: true },
             { label: t("account.docs"), icon: "info", href: "/docs/", plain: true },
             { label: t("account.api"), icon: "code", href: "/apidocs", plain: true },
             { label: t("account.licences"), icon: "check", href: new URL("./licences.txt", import.meta.url).href, plain: true },
           ],
         },
+        { items: [...more.map((r) => ({ label: t(r.title), icon: r.icon, href: r.href })), { label: t("notices.title"), icon: "bell" as const, href: "/app/notices" }] },
         { title: t("theme.title"), items: [look("system", t("theme.system")), look("light", t("theme.light")), look("dark", t("theme.dark"))] },
         { title: t("lang.title"), items: [speak("en", "English"), speak("it", "Italiano")] },
         { items: [{ label: t("account.out"), icon: "lock", href: accountPage("/signout"), plain: true }] },

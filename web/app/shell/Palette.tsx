@@ -5,7 +5,7 @@ import { useQuery } from "../data";
 import { listDashboards } from "../model/dashboard";
 import { listDevices } from "../model/device";
 import { listThings } from "../model/thing";
-import { rooms } from "../pages/routes";
+import { more, rooms } from "../pages/routes";
 import { go } from "../router";
 import { accountPage, mayWrite } from "../session";
 import { t } from "../text";
@@ -48,7 +48,7 @@ export function Palette() {
     };
   }, []);
   const all: Hit[] = [
-    ...rooms.map((r) => ({ href: r.href, name: t(r.title), kind: t("search.page"), icon: r.icon })),
+    ...[...rooms, ...more].map((r) => ({ href: r.href, name: t(r.title), kind: t("search.page"), icon: r.icon })),
     ...(mayWrite.value ? [{ href: "/app/devices/new", name: t("start.title"), kind: t("search.page"), icon: "plus" as const }] : []),
     { href: accountPage("/account"), name: t("account.account"), kind: t("search.page"), icon: "user", plain: true },
     { href: accountPage("/account/keys"), name: t("account.keys"), kind: t("search.page"), icon: "key", plain: true },

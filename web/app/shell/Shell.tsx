@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { reachable } from "../api";
-import { rooms } from "../pages/routes";
+import { more, rooms } from "../pages/routes";
 import { path } from "../router";
 import { t } from "../text";
 import { Confirms } from "../ui/Confirm";
@@ -36,8 +36,8 @@ export function Shell() {
           <kbd aria-hidden="true">/</kbd>
         </button>
         <nav class="rooms" aria-label={t("nav.rooms")}>
-          {rooms.map((r) => (
-            <a key={r.href} href={r.href} aria-current={path.value === r.href ? "page" : path.value.startsWith(r.href + "/") ? "true" : undefined}>
+          {[...rooms, ...more].map((r, i) => (
+            <a key={r.href} href={r.href} class={i < rooms.length ? undefined : "minor"} aria-current={path.value === r.href ? "page" : path.value.startsWith(r.href + "/") ? "true" : undefined}>
               <Icon name={r.icon} size={22} />
               <span>{t(r.title)}</span>
             </a>

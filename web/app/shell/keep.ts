@@ -1,6 +1,10 @@
-// Has the worker registered that keeps the shell; keeper.ts says why that is done in a frame.
+// Has the worker registered that keeps the shell and shows notices; keeper.ts says why that is done in a frame.
+import { base, go } from "../router";
+import { space } from "../session";
+
 export function keep(): void {
   if (!("serviceWorker" in navigator)) return;
+  navigator.serviceWorker.addEventListener("message", lead);
   addEventListener("load", frame, { once: true });
   if (document.readyState === "complete") frame();
 }
@@ -14,4 +18,14 @@ function frame(): void {
   f.setAttribute("aria-hidden", "true");
   document.body.append(f);
   void navigator.serviceWorker.ready.then(() => f.remove());
+}
+
+// lead goes where a notice that somebody clicked leads: without loading anew, unless it is another space.
+function lead(e: MessageEvent): void {
+  const to = (e.data as { to?: unknown } | null)?.to;
+  if (typeof to !== "string" || !to.startsWith(base + "/")) return;
+  const at = new URL(to, location.origin);
+  const wanted = at.searchParams.get("space");
+  if (wanted && wanted !== space.value?.id) location.assign(to);
+  else go(at.pathname);
 }

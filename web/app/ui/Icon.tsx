@@ -38,6 +38,11 @@ const drawings = {
   screen: "M3 5h18v11H3zM9 20h6M12 16v4",
   up: "m6 14.5 6-6 6 6",
   switch: "M8 7h8a5 5 0 0 1 0 10H8A5 5 0 0 1 8 7zM16 9.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5z",
+  bolt: "M13 3 5 13.5h6L10 21l8.5-10.5h-6z",
+  bell: "M6 16.5V11a6 6 0 1 1 12 0v5.5l1.5 2h-15zM10 21h4",
+  mail: "M4 6h16v12H4zM4 7.5l8 6 8-6",
+  update: "M12 19V9M8 12.5 12 8.5l4 4M5 5h14",
+  template: "M4 4h16v5H4zM4 13h7v7H4zM15 13h5v7h-5z",
 } as const;
 
 export type IconName = keyof typeof drawings;

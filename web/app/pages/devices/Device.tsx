@@ -21,6 +21,7 @@ import { Skeleton } from "../../ui/Skeleton";
 import { Status } from "../../ui/Status";
 import { TagEditor } from "../../ui/Tag";
 import { say } from "../../ui/Toast";
+import { DeviceUpdates } from "../ota/DeviceUpdates";
 import { Comings } from "./Comings";
 import { NewSecret } from "./Secret";
 
@@ -134,6 +135,7 @@ function Found({ d, device }: { d: Shape; device: Query<Shape> }) {
               </details>
             )}
           </Panel>
+          {!d.deleted_at && <DeviceUpdates d={d} />}
           {!d.deleted_at && <Events id={d.id} />}
         </div>
         <div class="stack">

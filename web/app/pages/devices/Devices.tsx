@@ -43,6 +43,9 @@ function Living() {
   return (
     <>
       <Head title={t("devices.title")} about={all ? t("devices.online", { n: online, of: all.length }) : undefined}>
+        <ButtonLink icon="update" href="/app/updates">
+          {t("campaigns.title")}
+        </ButtonLink>
         {mayWrite.value && (
           <ButtonLink kind="main" icon="plus" href="/app/devices/new">
             {t("devices.add")}
