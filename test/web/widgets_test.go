@@ -601,19 +601,26 @@ func TestAWidgetIsRefused(t *testing.T) {
 	s.Judge(pictures, "widgets-refused")
 }
 
-// Whoever may only look sees all and presses nothing.
-func TestWidgetsForViewers(t *testing.T) {
+// Where nobody may write, all is seen and nothing can be pressed: while widgets are arranged, and on a public link, to strangers.
+func TestWidgetsToLookAt(t *testing.T) {
 	h := newHome(t)
 	g := h.greenhouse()
-	all := everyKind("", g)
-	id := h.wall(g, all...)
+	id := h.full(g)
+	var link struct {
+		Token string `json:"token"`
+	}
+	h.ask(http.MethodPut, "/v1/dashboards/"+id+"/link", map[string]any{}, &link)
 	s := h.screen(t, desk)
-	s.loaded(id, len(all))
-	s.open("/app/dashboards/" + id + "?edit=1")
-	s.until(fmt.Sprintf(`document.querySelectorAll("[data-kind]").length === %d && !document.querySelector(".tile-body .skeleton")`, len(all)))
-	// In edit mode, as on a public link, nothing writes.
-	if able := s.Text(`[...document.querySelectorAll(".tile-body :is(input, select, [role=switch], .w-push-button, .w-step, .w-picks button)")].filter(e => !e.disabled && !e.closest(".w-map")).map(e => e.closest("[data-kind]").dataset.kind).join(", ")`); able != "" {
-		t.Errorf("these can be used: %s", able)
+	for name, path := range map[string]string{"arranged": "/app/dashboards/" + id + "?edit=1", "public": "/app/shared/" + link.Token} {
+		t.Run(name, func(*testing.T) {
+			s.open(path)
+			s.until(`document.querySelectorAll("[data-kind]").length === 25 && !document.querySelector(".tile-body .skeleton")`)
+			if able := s.Text(`[...document.querySelectorAll(".tile-body :is(input, select, [role=switch], .w-push-button, .w-step, .w-picks button)")].filter(e => !e.disabled && !e.closest(".w-map")).map(e => e.closest("[data-kind]").dataset.kind).join(", ")`); able != "" {
+				t.Errorf("these can be used: %s", able)
+			}
+			s.until(`[...document.querySelectorAll(".w-image img, .w-imap img")].filter(e => e.naturalWidth === 320).length === 2`)
+			s.Judge(pictures, "widgets-"+name)
+		})
 	}
 }
 
@@ -686,8 +693,8 @@ func TestDashboardsAreLight(t *testing.T) {
 		most  int // bytes
 	}{
 		{"without charts and maps", without("Chart", "Advanced Chart", "Map", "Advanced Map"), 120_000},
-		{"with charts", without("Map", "Advanced Map"), 125_000},
-		{"with all", all, 155_000},
+		{"with charts", without("Map", "Advanced Map"), 130_000},
+		{"with all", all, 160_000},
 	} {
 		s := h.screen(t, desk)
 		s.loaded(h.wall(g, c.parts...), len(c.parts))
