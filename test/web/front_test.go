@@ -24,6 +24,7 @@ type front struct {
 	house  atomic.Pointer[servertest.House] // nil: nobody is at home
 	double atomic.Pointer[double]           // nil: the house's own
 	calls  atomic.Int64
+	answer atomic.Pointer[func(r *http.Request)] // is asked before each answer goes on, and may hold it; nil: nothing does
 }
 
 func newFront(t testing.TB, h *servertest.House) *front {
@@ -69,6 +70,11 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request) {
 	p := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, Rewrite: func(p *httputil.ProxyRequest) {
 		p.SetURL(to)
 		p.Out.Host = p.In.Host
+	}, ModifyResponse: func(w *http.Response) error {
+		if hold := f.answer.Load(); hold != nil {
+			(*hold)(w.Request)
+		}
+		return nil
 	}, ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }}
 	p.ServeHTTP(w, r)
 }

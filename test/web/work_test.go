@@ -1,10 +1,13 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -56,6 +59,37 @@ func TestTheFirstDevice(t *testing.T) {
 	s.click("Make it")
 	s.says("ardesiactl device simulate")
 	s.Judge(pictures, "simulated-1280-dark")
+}
+
+// What is made comes into the list before the answer that has its key: the page stays, and shows it.
+func TestTheFirstDeviceOnASlowLine(t *testing.T) {
+	h := newHome(t)
+	s := h.screen(t, desk)
+	s.open("/app/things")
+	s.says("Live")
+	s.fill("Name of the device", "Slow")
+	s.fill("What it is", "generic:generic:generic")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var lists atomic.Int64
+	hold := func(r *http.Request) {
+		switch {
+		case r.URL.Path != "/iot/v2/things":
+		case r.Method == http.MethodGet:
+			lists.Add(1)
+		default:
+			for before := lists.Load(); lists.Load() == before; {
+				if err := pause(ctx); err != nil {
+					t.Errorf("the list was not read anew meanwhile: %v", err)
+					return
+				}
+			}
+		}
+	}
+	h.front.answer.Store(&hold)
+	s.click("Make it")
+	s.says("This key is shown once.")
+	s.says("Waiting for it to connect…")
 }
 
 // A thing is made, gets a property, which is changed and deleted, and a device; what the server refuses is said in its words,
