@@ -54,7 +54,8 @@ type App struct {
 
 // An asset is a file as browsers get it.
 type asset struct {
-	text, packed []byte // packed by gzip; nil where that is no gain
+	text, packed []byte // packed as encoding says; nil where that is no gain
+	encoding     string
 	media        string
 }
 
@@ -64,7 +65,7 @@ func NewApp(needs Needs) (*App, error) {
 		return nil, errors.New("the web application needs Place, Account, Limit, Reports and Fail")
 	}
 	a := &App{needs: needs, files: map[string]asset{}}
-	raw := map[string][]byte{}
+	raw, packed := map[string][]byte{}, map[string][]byte{}
 	sum := sha256.New()
 	entries, err := fs.ReadDir(distFiles, "dist")
 	if err != nil {
@@ -75,12 +76,20 @@ func NewApp(needs Needs) (*App, error) {
 		if err != nil {
 			return nil, err
 		}
+		if of, is := strings.CutSuffix(e.Name(), ".br"); is {
+			packed[of] = text
+			continue
+		}
 		raw[e.Name()] = text
 		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(text), text)
 	}
 	a.build = hex.EncodeToString(sum.Sum(nil)[:6])
 	for name, text := range raw {
-		if a.files[name], err = pack(name, a.settle(name, text, raw)); err != nil {
+		settled := a.settle(name, text, raw)
+		if !bytes.Equal(settled, text) {
+			delete(packed, name)
+		}
+		if a.files[name], err = newAsset(name, settled, packed[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -153,17 +162,19 @@ var media = map[string]string{
 	".png": "image/png", ".txt": "text/plain; charset=utf-8", ".webmanifest": "application/manifest+json",
 }
 
-func pack(name string, text []byte) (asset, error) {
-	one := asset{text: text, media: media[path.Ext(name)]}
+// newAsset makes a file what browsers get. What was not packed by brotli when it was built, since it is another in each
+// build, is packed by gzip.
+func newAsset(name string, text, packed []byte) (asset, error) {
+	one := asset{text: text, packed: packed, encoding: "br", media: media[path.Ext(name)]}
 	if one.media == "" {
 		return one, fmt.Errorf("nobody knows what %s is", name)
 	}
-	if one.media == "image/png" {
+	if one.media == "image/png" || packed != nil {
 		return one, nil
 	}
 	packed, err := squeeze(text)
 	if len(packed) < len(text) {
-		one.packed = packed
+		one.packed, one.encoding = packed, "gzip"
 	}
 	return one, err
 }
@@ -267,8 +278,8 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", a.media)
 	if a.packed != nil {
 		h.Add("Vary", "Accept-Encoding")
-		if accepts(r.Header.Get("Accept-Encoding")) {
-			h.Set("Content-Encoding", "gzip")
+		if accepts(r.Header.Get("Accept-Encoding"), a.encoding) {
+			h.Set("Content-Encoding", a.encoding)
 			text = a.packed
 		}
 	}
@@ -276,10 +287,10 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text) // who has gone away reads nothing
 }
 
-// accepts says whether a client takes gzip. All browsers write it plainly; whoever weighs it gets the text as it is.
-func accepts(header string) bool {
+// accepts says whether a client takes an encoding. All browsers write theirs plainly; whoever weighs them gets the text as it is.
+func accepts(header, encoding string) bool {
 	for part := range strings.SplitSeq(header, ",") {
-		if strings.TrimSpace(part) == "gzip" {
+		if strings.TrimSpace(part) == encoding {
 			return true
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/base/rest"
 )
@@ -125,14 +127,18 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: %d %v", path, plain.Code, plain.Header())
 		}
 		body := packed.Body.Bytes()
-		if packed.Header().Get("Content-Encoding") == "gzip" {
-			z, err := gzip.NewReader(bytes.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
+		var err error
+		switch packed.Header().Get("Content-Encoding") {
+		case "br":
+			body, err = io.ReadAll(brotli.NewReader(bytes.NewReader(body)))
+		case "gzip":
+			var z *gzip.Reader
+			if z, err = gzip.NewReader(bytes.NewReader(body)); err == nil {
+				body, err = io.ReadAll(z)
 			}
-			if body, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		if !bytes.Equal(body, plain.Body.Bytes()) {
 			t.Errorf("%s is another file when it is packed", path)
@@ -253,7 +259,7 @@ func FuzzReadReports(f *testing.F) {
 func TestWeight(t *testing.T) {
 	s := newSite(t)
 	const most = 90 << 10 // bytes, of the first page with all that it names and its first list
-	w := s.get("/app/", "Accept-Encoding", "gzip")
+	w := s.get("/app/", "Accept-Encoding", "gzip, br")
 	sum, files := w.Body.Len(), map[string]bool{"things.js": true, "app.css": true, "mark.svg": true}
 	for _, m := range regexp.MustCompile(`(?:src|href)="`+s.prefix()+`([^"]+\.(?:js|css))"`).FindAllStringSubmatch(w.Body.String(), -1) {
 		files[m[1]] = true
@@ -266,7 +272,7 @@ func TestWeight(t *testing.T) {
 		files[name] = true
 	}
 	for name := range files {
-		sum += s.get(s.prefix()+name, "Accept-Encoding", "gzip").Body.Len()
+		sum += s.get(s.prefix()+name, "Accept-Encoding", "gzip, br").Body.Len()
 	}
 	t.Logf("%d bytes in %d files", sum, len(files)+1)
 	if sum > most || sum < 20<<10 {

@@ -2,12 +2,12 @@ package web
 
 import (
 	"bytes"
-	"compress/gzip"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
 	"github.com/chromedp/chromedp"
 
 	"github.com/ardesia-iot/ardesia/internal/base/browsertest"
@@ -166,7 +166,7 @@ func (s *screen) weightOf(path string) (sum int, of map[string]int) {
 	for name := range strings.FieldsSeq(names) {
 		text := browsertest.Eval[string](s.Screen, `fetch("`+name+`").then(r => r.text())`, chromedp.EvalAwaitPromise)
 		var packed bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is one that there is
+		z := brotli.NewWriterLevel(&packed, brotli.BestCompression)
 		_, _ = z.Write([]byte(text))
 		_ = z.Close()
 		if of[name] == 0 {

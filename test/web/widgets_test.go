@@ -692,9 +692,9 @@ func TestDashboardsAreLight(t *testing.T) {
 		parts []part
 		most  int // bytes
 	}{
-		{"without charts and maps", without("Chart", "Advanced Chart", "Map", "Advanced Map"), 120_000},
-		{"with charts", without("Map", "Advanced Map"), 130_000},
-		{"with all", all, 160_000},
+		{"without charts and maps", without("Chart", "Advanced Chart", "Map", "Advanced Map"), mostBytes},
+		{"with charts", without("Map", "Advanced Map"), mostBytes},
+		{"with all", all, 150_000},
 	} {
 		s := h.screen(t, desk)
 		s.loaded(h.wall(g, c.parts...), len(c.parts))

@@ -8,6 +8,7 @@
 package bundle
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/andybalholm/brotli"
 	"github.com/evanw/esbuild/pkg/api"
 )
 
@@ -66,7 +68,31 @@ func Build(web string) (Files, error) {
 			return nil, err
 		}
 	}
-	return files, nil
+	return files, files.pack()
+}
+
+// Packed is what the name of a file ends with that has another as brotli packs it.
+const Packed = ".br"
+
+// pack adds the files of text as they are sent, where that is a gain.
+func (f Files) pack() error {
+	for _, name := range f.names() {
+		switch filepath.Ext(name) {
+		case ".js", ".css", ".svg", ".txt":
+			var b bytes.Buffer
+			z := brotli.NewWriterLevel(&b, brotli.BestCompression)
+			if _, err := z.Write(f[name]); err != nil {
+				return err
+			}
+			if err := z.Close(); err != nil {
+				return err
+			}
+			if b.Len() < len(f[name]) {
+				f[name+Packed] = b.Bytes()
+			}
+		}
+	}
+	return nil
 }
 
 // modules are those of others, by the names that sources import them by; tsconfig.json has their types.
