@@ -23,6 +23,7 @@ func TestKeepingDashboards(t *testing.T) {
 	s.until(`location.pathname.startsWith("/app/dashboards/") && !location.pathname.endsWith("` + d.ID + `")`)
 	s.until(tile("Air") + ` !== undefined`)
 	copied := s.Text(`document.querySelector("h1").innerText`)
+	s.Ignore("/iot/v3" + strings.TrimPrefix(s.Path(), "/app")) // its page may hear of its end, and ask once more, before it is left
 	s.click("More")
 	s.click("Delete")
 	s.says("Nobody sees it any more.")
