@@ -174,8 +174,13 @@ func TestShares(t *testing.T) {
 	}
 	seen = wireDashboard{}
 	h.want(200, "guest", "GET", board2("/%s", d.ID), nil, &seen)
-	if seen.SharedWith != nil || seen.SharedBy == nil || *seen.SharedBy != (wirePerson{editor.ID, "anna"}) || seen.OrganizationID != "" || seen.Access != access.Read {
+	if seen.SharedWith != nil || seen.SharedBy == nil || *seen.SharedBy != (wirePerson{editor.ID, "anna"}) || seen.OrganizationID != "" || seen.Access != "" {
 		t.Errorf("the guest sees %+v", seen)
+	}
+	seen = wireDashboard{}
+	h.want(200, "guest", "GET", board3("/%s", d.ID), nil, &seen)
+	if seen.Access != access.Read {
+		t.Errorf("of what they may the guest sees %q", seen.Access)
 	}
 	if all, err := h.List(ctx, guest, Filter{Name: "green"}); err != nil || len(all) != 1 {
 		t.Errorf("the guest lists %v, %v", all, err)

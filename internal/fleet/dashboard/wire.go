@@ -16,7 +16,7 @@ import (
 // answer without a required key, and none of them a key too many. Lists are never null.
 type (
 	wireDashboard struct {
-		Access         string        `json:"access,omitempty"` // ours: what a guest may, read or write
+		Access         string        `json:"access,omitempty"` // of v3, ours: what a guest may, read or write
 		CoverImage     string        `json:"cover_image,omitempty"`
 		CreatedBy      wirePerson    `json:"created_by"`
 		DeletedAt      *time.Time    `json:"deleted_at,omitempty"` // ours
@@ -274,7 +274,10 @@ func (s *Service) wire(d Dashboard, v version, p presentation) wireDashboard {
 	}
 	if share, guest := p.lent[d.ID]; guest {
 		by := person(share.By)
-		w.SharedBy, w.Access, w.OrganizationID, w.Tags = &by, share.May, "", nil
+		w.SharedBy, w.OrganizationID, w.Tags = &by, "", nil
+		if v == v3 { // clients of v2 know no such key
+			w.Access = share.May
+		}
 	} else if shares, may := p.shares[d.ID]; may {
 		list := make([]wirePerson, 0, len(shares))
 		for _, one := range shares {
