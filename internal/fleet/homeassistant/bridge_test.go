@@ -186,6 +186,7 @@ func TestTheBrokerIsAway(t *testing.T) {
 		for _, one := range []thing.Thing{a, gone, late} {
 			h.say(one, "x", "1")
 		}
+		h.say(a, "y", "7")
 		h.bridged(nil)
 		fleettest.Eventually(t, "three states", func() bool {
 			return b.kept(u.stateTopic(a.ID, "x")) == "1" && b.kept(u.stateTopic(gone.ID, "x")) == "1" && b.kept(u.stateTopic(late.ID, "x")) == "1"
@@ -229,9 +230,11 @@ func TestTheBrokerIsAway(t *testing.T) {
 		fleettest.Eventually(t, "that the property is gone", func() bool {
 			return b.containing(u.configTopic(a.ID), `"`+key+`":{"platform":"number"}`) == 1 && !strings.Contains(b.kept(u.configTopic(a.ID)), key)
 		})
-		if n := h.rows("homeassistant_thing"); n != 1 {
-			t.Errorf("%d things are remembered", n)
+		fleettest.Eventually(t, "that its state is gone, whose name nobody here knows", func() bool { return b.kept(u.stateTopic(a.ID, "y")) == "" })
+		if got := b.kept(u.stateTopic(a.ID, "x")); got != "49" {
+			t.Errorf("the other property's state is %q", got)
 		}
+		fleettest.Eventually(t, "that only one is remembered", func() bool { return h.rows("homeassistant_thing") == 1 })
 	})
 }
 
