@@ -240,24 +240,28 @@ func TestOneMark(t *testing.T) {
 	}
 }
 
-// The pages of the account have the application's colours, name by name.
+// The pages of the account and the documentation have the application's colours, name by name.
 func TestOneLook(t *testing.T) {
-	theirs, err := os.ReadFile(filepath.Join("..", "internal", "people", "signin", "page", "style.css"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	colour := regexp.MustCompile(`(?m)^\s+(--[a-z-]+): (.*light-dark.*);$`)
 	ours := map[string]string{}
 	for _, m := range colour.FindAllStringSubmatch(sources(t)["style/base.css"], -1) {
 		ours[m[1]] = m[2]
 	}
-	all := colour.FindAllStringSubmatch(string(theirs), -1)
-	if len(all) < 15 {
-		t.Fatalf("only %d colours: this test looks in the wrong place", len(all))
-	}
-	for _, m := range all {
-		if ours[m[1]] != m[2] {
-			t.Errorf("%s is %s on the pages of the account, and %s in the application", m[1], m[2], ours[m[1]])
+	for what, path := range map[string]string{
+		"the pages of the account": filepath.Join("..", "internal", "people", "signin", "page", "style.css"), "the documentation": filepath.Join("manual", "style.css"),
+	} {
+		theirs, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := colour.FindAllStringSubmatch(string(theirs), -1)
+		if len(all) < 10 {
+			t.Fatalf("%s: only %d colours: this test looks in the wrong place", what, len(all))
+		}
+		for _, m := range all {
+			if ours[m[1]] != m[2] {
+				t.Errorf("%s is %s in %s, and %s in the application", m[1], m[2], what, ours[m[1]])
+			}
 		}
 	}
 }

@@ -3,15 +3,36 @@
 package commandpage
 
 import (
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// Write is the page about root and all that is below it, in Markdown. about says what the program is for.
-func Write(root *cobra.Command, about string) string {
+var update = flag.Bool("update-page", false, "write the page about the program anew")
+
+// Hold fails the test unless docs/guide, below the folder top, has the page about root and all that is below it; with -update-page it writes it first.
+func Hold(t testing.TB, top string, root *cobra.Command, about string) {
+	t.Helper()
+	want := write(root, about)
+	path := filepath.Join(top, "docs", "guide", root.Name()+".md")
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s is not what the program says (%v): go test ./cmd/%s -run TestCommandPage -update-page", path, err, root.Name())
+	}
+}
+
+// write is the page about root and all that is below it, in Markdown. about says what the program is for.
+func write(root *cobra.Command, about string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n\nThis page is the program's own help (`%s COMMAND --help`), written by a test.\n", root.Name(), about, root.Name())
 	var walk func(c *cobra.Command)
