@@ -110,8 +110,11 @@ func TestUnknownAgeKeepsAll(t *testing.T) {
 	if err := h.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := h.Retain(t.Context()); n != 1 || !errors.Is(err, broken) {
-		t.Errorf("%d chunks removed, %v, want 1 and %v", n, err, broken)
+	if _, err := h.Retain(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("Retain = %v, want %v", err, broken)
+	}
+	if left := rows(t, d).chunks; left != 1 { // it may have been removed by what runs beside
+		t.Errorf("%d chunks are left, want that of the space whose age is unknown", left)
 	}
 	if got, err := h.Raw(t.Context(), series.Query{Series: "a", Space: "s", Limit: 10}); !errors.Is(err, broken) || len(got) != 0 {
 		t.Errorf("told %d points (%v) of a space whose age is unknown", len(got), err)
