@@ -84,9 +84,9 @@ func (s *Service) ourRoutes() []door.Route {
 		{Pattern: "POST /v1/triggers/import", Action: "trigger:create", MaxBody: maxTriggerBody, In: inImport{}, Out: wireTrigger{}, Status: http.StatusCreated, Do: s.httpImport},
 		{Pattern: "PUT " + tags, Action: "trigger:update", Resource: s.resource, In: inTag{}, Do: s.httpSetTag},
 		{Pattern: "DELETE " + tags + "/{key}", Action: "trigger:update", Resource: s.resource, Do: s.httpDropTag},
-		{Pattern: "GET " + mute, Action: "push:list", Resource: own, Out: wireMute{}, Do: s.httpMute},
-		{Pattern: "PUT " + mute, Action: "push:delete", Resource: own, Out: wireMute{}, Do: s.httpSetMute},
-		{Pattern: "DELETE " + mute, Action: "push:create", Resource: own, Out: wireMute{}, Do: s.httpDropMute},
+		{Pattern: "GET " + mute, Action: "trigger:read", Resource: s.resource, Out: wireMute{}, Do: s.httpMute},
+		{Pattern: "PUT " + mute, Action: "push:delete", Resource: s.ownOf, Out: wireMute{}, Do: s.httpSetMute},
+		{Pattern: "DELETE " + mute, Action: "push:create", Resource: s.ownOf, Out: wireMute{}, Do: s.httpDropMute},
 		{Pattern: "GET " + deliveries, Action: "action:read", Resource: s.actionResource, Out: []wireDelivery{}, Do: s.httpDeliveries},
 		{Pattern: "POST " + deliveries + "/retry", Action: "action:update", Resource: s.actionResource, Out: wireRetried{}, Do: s.httpRetry},
 		{Pattern: "GET /v1/push/key", Action: "push:list", Resource: own, Out: wirePushKey{}, Do: s.httpPushKey},
@@ -99,6 +99,14 @@ func (s *Service) ourRoutes() []door.Route {
 // own is what belongs to the person who asks.
 func own(_ *http.Request, who access.Actor) (access.Resource, error) {
 	return access.Resource{Type: "Push", ID: who.ID, Space: who.Space, Owner: who.ID}, nil
+}
+
+// ownOf is own, about a trigger of the space.
+func (s *Service) ownOf(r *http.Request, who access.Actor) (access.Resource, error) {
+	if _, err := s.resource(r, who); err != nil {
+		return access.Resource{}, err
+	}
+	return own(r, who)
 }
 
 func (s *Service) httpSetTag(w http.ResponseWriter, r *http.Request, who access.Actor) error {
