@@ -70,7 +70,7 @@ func TestDashboards(t *testing.T) {
 		Link string `json:"link"`
 	}
 	good(&public, "dashboard", "publish", made.ID, "--days", "1")
-	if !strings.HasPrefix(public.Link, h.URL()+"/v1/shared/") {
+	if !strings.HasPrefix(public.Link, h.URL()+"/app/shared/") {
 		t.Errorf("link %s", public.Link)
 	}
 	good(nil, "dashboard", "publish", made.ID, "--end")
