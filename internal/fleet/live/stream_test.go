@@ -543,7 +543,11 @@ func TestStopDoesNotWaitForAClient(t *testing.T) {
 			defer x.close()
 			ended := make(chan error, 1)
 			go func() { ended <- x.serve(t.Context(), "") }()
-			<-w.begun
+			select {
+			case <-w.begun:
+			case err := <-ended:
+				t.Fatalf("the stream ends before it writes: %v", err)
+			}
 			if patience == time.Hour {
 				s.stop()
 			}

@@ -2,6 +2,7 @@ package live
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ type writer struct {
 
 func newWriter(w http.ResponseWriter, patience time.Duration) *writer {
 	o := &writer{w: w, control: http.NewResponseController(w), patience: patience}
-	o.late = time.AfterFunc(patience, o.cut)
+	o.late = time.AfterFunc(math.MaxInt64, o.cut) // it is set by each write
 	o.late.Stop()
 	return o
 }
