@@ -8,7 +8,7 @@ FUZZ    ?= 5m
 BIN     := bin
 
 .DEFAULT_GOAL := help
-.PHONY: run test check fuzz bench web gen fmt release help build soak need rooms whole pages inputs
+.PHONY: run test check fuzz bench web gen fmt release help build soak need rooms whole early late inputs
 
 ## run: build and start Ardesia with sample data, and print what to open
 run: build
@@ -23,22 +23,26 @@ UNWATCHED := -gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false' -gcfl
 ## test: everything, what takes longest first; installs the programs it drives
 test:
 	$(MAKE) --no-print-directory -j2 need check
-	scripts/inmemory $(MAKE) --no-print-directory -j2 rooms whole
-	scripts/inmemory $(MAKE) --no-print-directory -j2 pages inputs
+	scripts/inmemory $(MAKE) --no-print-directory -j3 rooms whole inputs
+	scripts/inmemory $(MAKE) --no-print-directory -j2 early late
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
 
 # Everything but test/house, test/web and what check runs, watched for races, what takes longest first.
 rooms:
-	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 20m -p 3 ./internal/server ./internal/people/signin ./internal/ops/audit $$($(GO) list ./... | grep -v '/test/house$$\|/test/web$$\|/archtest$$')
+	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 20m -p 4 ./internal/server ./internal/people/signin ./cmd/ardesiactl ./test/fault ./test/manual $$($(GO) list ./... | grep -v '/test/house$$\|/test/web$$\|/archtest$$')
 
 # The tables of the whole house (each route × each principal and the like) ask one request after the other,
 # some ten thousand of them: soak watches them for races too, which takes four times as long.
 whole:
 	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 20m ./test/house
 
-# Browsers wait for nobody. Fuzzing waits for everybody.
-pages:
-	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m ./test/web
+# Pages wait more than they work: two halves of their tests, by their names' first letters, have a browser each.
+early: half := A-M
+late: half := N-Z
+early late:
+	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m -run '^Test[$(half)]' ./test/web
+
+# Fuzzing takes what the others leave.
 inputs:
 	CGO_ENABLED=0 OURS=yes nice -n 19 scripts/fuzz 10s
 
