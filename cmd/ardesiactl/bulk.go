@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/cmd/ardesiactl/internal/cloud"
@@ -243,7 +241,7 @@ func (a *app) agree(c *cobra.Command, verb, what string) error {
 	if a.yes {
 		return nil
 	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !interactive() {
 		return usage{fmt.Errorf("this would %s %s: say --yes", verb, what)}
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "%s %s? [y/N] ", strings.ToUpper(verb[:1])+verb[1:], what)

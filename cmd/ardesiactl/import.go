@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/cmd/ardesiactl/internal/cloud"
@@ -164,32 +163,12 @@ func departure(c *cobra.Command, from *client.Config, secretStdin bool) error {
 	if address.Scheme != "https" && !loopback(address.Hostname()) {
 		return usage{fmt.Errorf("--from %s: the key's secret would be readable on the way; it needs https", from.URL)}
 	}
-	interactive := term.IsTerminal(int(os.Stdin.Fd()))
-	in := bufio.NewReader(c.InOrStdin())
 	if from.ID == "" {
 		return usage{errors.New("no API key of the source: give --client-id, or set ARDUINO_CLOUD_CLIENT")}
 	}
-	switch {
-	case secretStdin:
-		text, err := in.ReadString('\n')
-		if text == "" && err != nil {
-			return usage{errors.New("no secret on standard input")}
-		}
-		from.Secret = strings.TrimSpace(text)
-	case os.Getenv("ARDUINO_CLOUD_SECRET") != "":
-		from.Secret = os.Getenv("ARDUINO_CLOUD_SECRET")
-	case interactive:
-		fmt.Fprintf(c.ErrOrStderr(), "Secret of the API key of %s (not shown): ", address.Host)
-		text, err := term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		from.Secret = strings.TrimSpace(string(text))
-	default:
-		return usage{errors.New("no secret: give --secret-stdin or set ARDUINO_CLOUD_SECRET")}
-	}
-	return nil
+	from.Secret, err = keySecret(c, bufio.NewReader(c.InOrStdin()), secretStdin, "ARDUINO_CLOUD_SECRET",
+		fmt.Sprintf("Secret of the API key of %s (not shown): ", address.Host))
+	return err
 }
 
 func loopback(host string) bool {

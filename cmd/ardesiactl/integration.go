@@ -2,15 +2,12 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/cmd/ardesiactl/internal/output"
@@ -112,16 +109,11 @@ see flags. Where it is not given, the one that is there stays. All else that is 
 func brokerPassword(c *cobra.Command, user string, fromStdin bool) (password string, said bool, err error) {
 	switch {
 	case fromStdin:
-		text, err := bufio.NewReader(c.InOrStdin()).ReadString('\n')
-		if text == "" && err != nil {
-			return "", false, usage{errors.New("no password on standard input")}
-		}
-		return strings.TrimRight(text, "\r\n"), true, nil
-	case user != "" && term.IsTerminal(int(os.Stdin.Fd())):
-		fmt.Fprintf(c.ErrOrStderr(), "Password of %s at the broker (not shown; nothing: as it is): ", output.Printable(user))
-		text, err := term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(c.ErrOrStderr())
-		return string(text), len(text) > 0, err
+		text, err := sent(bufio.NewReader(c.InOrStdin()), "password")
+		return text, err == nil, err
+	case user != "" && interactive():
+		text, err := unseen(c, fmt.Sprintf("Password of %s at the broker (not shown; nothing: as it is): ", output.Printable(user)))
+		return text, text != "", err
 	}
 	return "", false, nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ardesia-iot/ardesia/client"
 	"github.com/ardesia-iot/ardesia/cmd/ardesiactl/internal/store"
@@ -88,7 +87,7 @@ func kept(c *cobra.Command, l store.Login, what string, inRing bool) (err error)
 
 // loginPerson signs in and keeps the tokens as a key's secret is kept.
 func (a *app) loginPerson(c *cobra.Command, l store.Login, byCode, useRing bool) error {
-	if !byCode && !term.IsTerminal(int(os.Stdin.Fd())) && os.Getenv("BROWSER") == "" {
+	if !byCode && !interactive() && os.Getenv("BROWSER") == "" {
 		return usage{fmt.Errorf("no terminal to sign in at: give --device, or an API key with --client-id and --secret-stdin")}
 	}
 	t, err := signIn(c, l, byCode)
@@ -108,9 +107,8 @@ func (a *app) loginPerson(c *cobra.Command, l store.Login, byCode, useRing bool)
 
 func ask(c *cobra.Command, l *store.Login, secretStdin bool) error {
 	in := bufio.NewReader(c.InOrStdin())
-	interactive := term.IsTerminal(int(os.Stdin.Fd()))
 	if l.ID == "" {
-		if !interactive {
+		if !interactive() {
 			return usage{fmt.Errorf("no API key: give --client-id and --secret-stdin")}
 		}
 		fmt.Fprint(c.ErrOrStderr(), "Client id: ")
@@ -120,27 +118,9 @@ func ask(c *cobra.Command, l *store.Login, secretStdin bool) error {
 		}
 		l.ID = strings.TrimSpace(text)
 	}
-	switch {
-	case secretStdin:
-		text, err := in.ReadString('\n')
-		if text == "" && err != nil {
-			return usage{fmt.Errorf("no secret on standard input")}
-		}
-		l.Secret = strings.TrimSpace(text)
-	case os.Getenv("ARDESIA_CLIENT_SECRET") != "":
-		l.Secret = os.Getenv("ARDESIA_CLIENT_SECRET")
-	case interactive:
-		fmt.Fprint(c.ErrOrStderr(), "Client secret (not shown): ")
-		text, err := term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		l.Secret = strings.TrimSpace(string(text))
-	default:
-		return usage{fmt.Errorf("no secret: give --secret-stdin or set ARDESIA_CLIENT_SECRET")}
-	}
-	return nil
+	var err error
+	l.Secret, err = keySecret(c, in, secretStdin, "ARDESIA_CLIENT_SECRET", "Client secret (not shown): ")
+	return err
 }
 
 func (a *app) logout() *cobra.Command {
