@@ -96,8 +96,8 @@ type Service struct {
 	wake chan struct{} // holds a word when a bridge is to be started
 
 	mu       sync.RWMutex
-	bridges  map[string]*bridge       // guarded by mu; by space
-	changing map[string]chan struct{} // guarded by mu; by space: holds a word while its bridge is set up or removed
+	bridges  map[string]*bridge // guarded by mu; by space
+	changing map[string]*turn   // guarded by mu; by space, as long as somebody wants it
 
 	counts counts
 }
@@ -119,7 +119,7 @@ func New(ctx context.Context, needs Needs) (*Service, error) {
 		needs.Base == nil || needs.Now == nil || needs.Log == nil {
 		return nil, errors.New("bridges to Home Assistant need Store, Things, Devices, Values, Comings, Base, Now and Log")
 	}
-	s := &Service{needs: needs, cfg: needs.Config.withDefaults(), wake: make(chan struct{}, 1), bridges: map[string]*bridge{}, changing: map[string]chan struct{}{}}
+	s := &Service{needs: needs, cfg: needs.Config.withDefaults(), wake: make(chan struct{}, 1), bridges: map[string]*bridge{}, changing: map[string]*turn{}}
 	s.dial = map[string]func(ctx context.Context, network, address string) (net.Conn, error){
 		"mqtts": outbound.Dialer(outbound.Rule{Allow: s.cfg.Allow}).DialContext,
 		"mqtt":  outbound.Dialer(outbound.Rule{Allow: s.cfg.Allow, Own: true}).DialContext,
@@ -151,19 +151,34 @@ func (s *Service) all() []*bridge {
 	return slices.Collect(maps.Values(s.bridges))
 }
 
+// A turn is whose it is to set up or remove the bridge of a space.
+type turn struct {
+	taken  chan struct{} // holds a word while it is somebody's
+	wanted int           // guarded by mu of Service: by how many, who has it among them
+}
+
 // change waits until nobody else sets up or removes the bridge of a space. A broker that hangs holds up nobody of another one.
 func (s *Service) change(ctx context.Context, space string) (done func(), err error) {
 	s.mu.Lock()
 	one := s.changing[space]
 	if one == nil {
-		one = make(chan struct{}, 1)
+		one = &turn{taken: make(chan struct{}, 1)}
 		s.changing[space] = one
 	}
+	one.wanted++
 	s.mu.Unlock()
+	leave := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if one.wanted--; one.wanted == 0 {
+			delete(s.changing, space)
+		}
+	}
 	select {
-	case one <- struct{}{}:
-		return func() { <-one }, nil
+	case one.taken <- struct{}{}:
+		return func() { <-one.taken; leave() }, nil
 	case <-ctx.Done():
+		leave()
 		return nil, ctx.Err()
 	}
 }
