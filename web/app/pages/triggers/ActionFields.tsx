@@ -1,4 +1,4 @@
-import { useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useQuery } from "../../data";
 import { kindOf } from "../../model/kind";
 import { listThings } from "../../model/thing";
@@ -107,27 +107,33 @@ function Places({ status, insert }: { status: boolean; insert: (place: string) =
   );
 }
 
+// Recipients are members of the space; who is alone in it is written to.
 function Recipients({ d, act, change, copies }: Props & { copies: boolean }) {
   const here = space.value?.id ?? "";
   const list = useQuery("members:" + here, (s) => listMembers(here, s));
   const error = act.at("invalid-recipient");
   const all = list.data.value;
+  const places = d.places ?? {};
+  useLayoutEffect(() => {
+    const alone = all?.length === 1 ? all[0] : undefined;
+    if (alone && !d.places) change({ places: { [alone.user]: "to" } });
+  }, [all, d.places]);
   if (!all) return list.error.value ? <Failure error={list.error.value} again={() => void list.reload()} /> : <Skeleton rows={1} />;
-  const gone = Object.keys(d.places).filter((id) => !all.some((m) => m.user === id));
+  const gone = Object.keys(places).filter((id) => !all.some((m) => m.user === id));
   const put = (id: string, place: Place | ""): void => {
-    const places = { ...d.places };
-    if (place) places[id] = place;
-    else delete places[id];
-    change({ places });
+    const next = { ...places };
+    if (place) next[id] = place;
+    else delete next[id];
+    change({ places: next });
   };
   return (
     <fieldset class="recipients">
       <legend>{t("action.to")}</legend>
       {all.map((m) => (
-        <One key={m.user} m={m} place={d.places[m.user]} copies={copies} put={(place) => put(m.user, place)} />
+        <One key={m.user} m={m} place={places[m.user]} copies={copies} put={(place) => put(m.user, place)} />
       ))}
       {gone.map((id) => (
-        <One key={id} m={{ user: id, name: t("action.to.gone"), role: "" }} place={d.places[id]} copies={false} put={(place) => put(id, place)} />
+        <One key={id} m={{ user: id, name: t("action.to.gone"), role: "" }} place={places[id]} copies={false} put={(place) => put(id, place)} />
       ))}
       {error && <p class="field-error">{error}</p>}
     </fieldset>

@@ -4,9 +4,9 @@ import { Problem } from "../../api";
 import { useQuery } from "../../data";
 import { kindOf } from "../../model/kind";
 import { listThings } from "../../model/thing";
-import { type ActionKind, createTrigger, getTrigger, type Linked, listMembers, updateTrigger } from "../../model/trigger";
+import { type ActionKind, createTrigger, getTrigger, type Linked, updateTrigger } from "../../model/trigger";
 import { go, type Params, query } from "../../router";
-import { mayWrite, space } from "../../session";
+import { mayWrite } from "../../session";
 import { t } from "../../text";
 import { useAct } from "../../ui/act";
 import { Button, ButtonLink } from "../../ui/Button";
@@ -127,12 +127,11 @@ function Form({ x }: { x?: Linked }) {
 const kinds: ActionKind[] = ["NOTIFY-EMAIL", "NOTIFY-PUSH", "CALL-WEBHOOK", "SET-PROPERTY"];
 
 function FirstAction({ d, act, status, set }: { d: Draft | undefined; act: ReturnType<typeof useAct>; status: boolean; set: (d: Draft | undefined) => void }) {
-  const begin = useKinds(status);
   return (
     <Panel title={t("actions.first")}>
       <div class="segments" role="group" aria-label={t("action.kind")}>
         {kinds.map((k) => (
-          <button key={k} type="button" aria-pressed={d?.kind === k} onClick={() => set(begin(k))}>
+          <button key={k} type="button" aria-pressed={d?.kind === k} onClick={() => set(fresh(k, status))}>
             {kindName(k)}
           </button>
         ))}
@@ -143,11 +142,4 @@ function FirstAction({ d, act, status, set }: { d: Draft | undefined; act: Retur
       {d ? <ActionFields key={d.kind} d={d} act={act} status={status} change={(some) => set({ ...d, ...some })} /> : <p class="soft">{t("actions.later.text")}</p>}
     </Panel>
   );
-}
-
-// useKinds begins an action of a kind; whoever is alone in the space is its recipient.
-export function useKinds(status: boolean): (k: ActionKind) => Draft {
-  const here = space.value?.id ?? "";
-  const members = useQuery("members:" + here, (s) => listMembers(here, s)).data.value;
-  return (k) => fresh(k, status, members?.length === 1 ? members[0]?.user : undefined);
 }

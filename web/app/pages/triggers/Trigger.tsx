@@ -22,10 +22,10 @@ import { TagEditor } from "../../ui/Tag";
 import { say } from "../../ui/Toast";
 import { LastValue, unitsOf } from "../things/LastValue";
 import { Toggle } from "../../control/Toggle";
-import { type Draft, draftOf } from "./action";
+import { type Draft, draftOf, fresh } from "./action";
 import { ActionDialog } from "./ActionDialog";
 import { Deliveries } from "./Deliveries";
-import { Missing, useKinds } from "./Edit";
+import { Missing } from "./Edit";
 import { Secret } from "./Secret";
 import { Armed, Held } from "./Triggers";
 import { kindIcon, kindName, type Known, known, linkedWords } from "./words";
@@ -135,7 +135,6 @@ function Actions({ x, k, reload }: { x: Linked; k: Known; reload: () => void }) 
   const secret = useSignal("");
   const act = useAct();
   const status = !!x.device_status_source;
-  const begin = useKinds(status);
   const remove = async (a: Action): Promise<void> => {
     if (!(await confirm({ title: t("action.delete.title", { name: a.name }), text: t("action.delete.text"), action: t("delete"), danger: true }))) return;
     if (await act.run(() => deleteAction(a.id))) reload();
@@ -170,7 +169,7 @@ function Actions({ x, k, reload }: { x: Linked; k: Known; reload: () => void }) 
       {mayWrite.value && x.actions.length < 20 && (
         <div class="acts" role="group" aria-label={t("action.add")}>
           {kinds.map((kind) => (
-            <Button key={kind} icon={kindIcon(kind)} onClick={() => (open.value = { first: begin(kind) })}>
+            <Button key={kind} icon={kindIcon(kind)} onClick={() => (open.value = { first: fresh(kind, status) })}>
               {t("action.add.kind", { kind: kindName(kind) })}
             </Button>
           ))}

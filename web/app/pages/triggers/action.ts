@@ -11,7 +11,7 @@ export type Place = "to" | "cc" | "bcc";
 export interface Draft {
   kind: ActionKind;
   name: string;
-  places: Record<string, Place>; // of recipients, by user
+  places: Record<string, Place> | undefined; // of recipients, by user; undefined until somebody or ActionFields chooses
   title: Expression;
   body: Expression;
   url: string;
@@ -22,11 +22,11 @@ export interface Draft {
 }
 
 // fresh is an action that is still to be made, with texts that fit what is watched.
-export function fresh(kind: ActionKind, status: boolean, me: string | undefined): Draft {
+export function fresh(kind: ActionKind, status: boolean): Draft {
   return {
     kind,
     name: kindName(kind),
-    places: me ? { [me]: "to" } : {},
+    places: undefined,
     title: { expression: status ? t("action.title.status") : t("action.title.property") },
     body: { expression: status ? t("action.body.status") : t("action.body.property") },
     url: "",
@@ -65,8 +65,9 @@ export const settable = (thing: Thing | undefined): Property[] => (thing?.proper
 // wishOf is what the API is told of it; without a recipient it is refused as the server would, in words for people.
 export function wishOf(d: Draft, set: Property | undefined): ActionWish {
   const notice = d.kind === "NOTIFY-EMAIL" || d.kind === "NOTIFY-PUSH";
-  if (notice && !Object.values(d.places).includes("to")) throw new Problem(400, "invalid-recipient", t("action.to.need"));
-  const of = (place: Place): Recipient[] => Object.keys(d.places).filter((id) => d.places[id] === place).map((id) => ({ id }));
+  const places = d.places ?? {};
+  if (notice && !Object.values(places).includes("to")) throw new Problem(400, "invalid-recipient", t("action.to.need"));
+  const of = (place: Place): Recipient[] => Object.keys(places).filter((id) => places[id] === place).map((id) => ({ id }));
   const base = { kind: d.kind, name: d.name };
   switch (d.kind) {
     case "NOTIFY-EMAIL":
