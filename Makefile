@@ -27,14 +27,15 @@ test:
 	scripts/inmemory $(MAKE) --no-print-directory -j2 early late
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
 
-# Everything but test/house, test/web and what check runs, watched for races, what takes longest first.
+# Every room is watched for races, and the house by those tests that press it hardest. What takes longest goes first.
 rooms:
-	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 20m -p 4 ./internal/server ./internal/people/signin ./cmd/ardesiactl ./test/fault ./test/manual $$($(GO) list ./... | grep -v '/test/house$$\|/test/web$$\|/archtest$$')
+	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 15m -p 4 ./test/fault ./internal/fleet/series $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE) ./test/web ./internal/archtest)")
 
-# The tables of the whole house (each route × each principal and the like) ask one request after the other,
-# some ten thousand of them: soak watches them for races too, which takes four times as long.
+# The house as people and programs use it, one request after the other, and tables of it, some ten thousand of them:
+# soak watches that for races too, which takes four times as long.
+WHOLE := ./internal/server ./internal/people/signin ./test/house ./test/manual ./test/oidc ./cmd/ardesia ./cmd/ardesiactl ./web ./web/bundle ./web/manual
 whole:
-	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 20m ./test/house
+	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m -p 3 $(WHOLE)
 
 # Pages wait more than they work: two halves of their tests, by their names' first letters, have a browser each.
 early: half := A-M
@@ -49,7 +50,7 @@ inputs:
 ## soak: what takes too long for test (200 kills, hours of traffic, the whole house watched for races)
 soak: need
 	ARDESIA_SOAK=1 $(GO) test -count=1 -timeout 3h ./...
-	scripts/inmemory $(GO) test -race $(UNWATCHED) -count=1 -timeout 1h ./test/house
+	scripts/inmemory $(GO) test -race $(UNWATCHED) -count=1 -timeout 1h $(WHOLE)
 
 ## check: formatting, go.mod, vet, staticcheck, known vulnerabilities, the plan of the house
 check: export CGO_ENABLED := 0
