@@ -72,14 +72,24 @@ func (s *Service) Remove(ctx context.Context, who access.Actor, device, id strin
 	return s.remove(ctx, id, s.entry(who, "webhook:delete", id, map[string]string{"device": device}))
 }
 
-// Turn turns a webhook of a device on or off.
-func (s *Service) Turn(ctx context.Context, who access.Actor, device, id string, on bool) (Hook, error) {
+// Edit gives a webhook of a device another address, and turns it on or off. "" and nil leave what is there. What waits goes to the new
+// address.
+func (s *Service) Edit(ctx context.Context, who access.Actor, device, id, url string, on *bool) (Hook, error) {
+	if url != "" && !webhook.CheckURL(url) {
+		return Hook{}, ErrURL
+	}
 	if _, err := s.get(ctx, who, device, id); err != nil {
 		return Hook{}, err
 	}
 	return s.change(ctx, who, id, "webhook:update", func(h *Hook) (clear bool) {
-		h.turn(on, s.tap.Seq())
-		return !on
+		if on != nil {
+			h.turn(*on, s.tap.Seq())
+		}
+		if url != "" && url != h.URL {
+			h.URL = url
+			h.mend()
+		}
+		return !h.Active
 	})
 }
 

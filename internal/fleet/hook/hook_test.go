@@ -275,6 +275,15 @@ func TestWebhooksOfDevices(t *testing.T) {
 		if s := h.devicesHook(a.Device).Health.State; s != "off" {
 			t.Errorf("state %s", s)
 		}
+		h.want(400, "editor", "POST", "/v1/devices/"+a.Device+"/webhooks/"+one.ID, map[string]any{"uri": "ftp://example.org"}, nil)
+		h.want(403, "viewer", "POST", "/v1/devices/"+a.Device+"/webhooks/"+one.ID, map[string]any{"uri": "https://example.org"}, nil)
+		secret := h.devicesHook(a.Device).Secret
+		h.want(200, "editor", "POST", "/v1/devices/"+a.Device+"/webhooks/"+one.ID, map[string]any{"uri": h.receiver.URL + "/e", "active": true}, nil)
+		h.say(b, "x", "7")
+		h.passing(0, "a value", func() bool { return h.receiver.values("/e") == "x=7" && h.receiver.values("/d") == "x=1 x=4 x=5" })
+		if w := h.devicesHook(a.Device); w.Secret != secret || w.URI != h.receiver.URL+"/e" || w.Health.State != "ok" {
+			t.Errorf("with another address it is %+v", w)
+		}
 		for range maxHooks - 1 {
 			h.want(201, "editor", "PUT", path, map[string]any{"uri": "https://example.org", "active": false}, nil)
 		}

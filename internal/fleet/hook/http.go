@@ -20,8 +20,10 @@ type (
 		Active *bool  `json:"active"` // true where it is not said
 	}
 
-	inSwitch struct {
-		Active *bool `json:"active" rule:"required"`
+	// An inEdit changes what it says; the rest stays.
+	inEdit struct {
+		URI    string `json:"uri" rule:"length=0..2048"`
+		Active *bool  `json:"active"`
 	}
 
 	// A wireHook is a webhook as those see it who may change it.
@@ -62,7 +64,7 @@ func (s *Service) Routes(things, devices func(r *http.Request, who access.Actor)
 		{Pattern: "PUT " + ofDevice, Action: "webhook:create", Resource: devices, In: inHook{}, Out: Shown{}, Status: http.StatusCreated, Do: s.httpAdd},
 		{Pattern: "DELETE " + ofDevice + "/{webhook}", Action: "webhook:delete", Resource: devices, Do: s.httpRemove},
 		{Pattern: "GET " + ours, Action: "webhook:read", Resource: devices, Out: []wireHook{}, Do: s.httpOfDevice},
-		{Pattern: "POST " + ours + "/{webhook}", Action: "webhook:update", Resource: devices, In: inSwitch{}, Out: wireHook{}, Do: s.httpTurn},
+		{Pattern: "POST " + ours + "/{webhook}", Action: "webhook:update", Resource: devices, In: inEdit{}, Out: wireHook{}, Do: s.httpEdit},
 		{Pattern: "POST " + ours + "/{webhook}/secret", Action: "webhook:update", Resource: devices, Out: wireHook{}, Do: s.httpRotateDevice},
 	})
 }
@@ -157,8 +159,8 @@ func (s *Service) httpRemove(w http.ResponseWriter, r *http.Request, who access.
 	return nil
 }
 
-func (s *Service) httpTurn(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	var in inSwitch
+func (s *Service) httpEdit(w http.ResponseWriter, r *http.Request, who access.Actor) error {
+	var in inEdit
 	if err := rest.Read(r, &in); err != nil {
 		return err
 	}
@@ -166,7 +168,7 @@ func (s *Service) httpTurn(w http.ResponseWriter, r *http.Request, who access.Ac
 	if err != nil {
 		return err
 	}
-	h, err := s.Turn(r.Context(), who, pathID(r), id, *in.Active)
+	h, err := s.Edit(r.Context(), who, pathID(r), id, in.URI, in.Active)
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,9 @@ var docs = door.Words{
 		Fails: []*problem.Problem{device.ErrNotFound},
 	},
 	"POST /v1/devices/{id}/webhooks/{webhook}": {
-		ID: "webhooks#turn", Summary: "Turn a webhook of a device on or off",
-		More:  "What waits for one that is turned off is not sent any more.",
-		Fails: []*problem.Problem{ErrNotFound, device.ErrNotFound},
+		ID: "webhooks#turn", Summary: "Give a webhook of a device another address, or turn it on or off",
+		More:  "What is left out stays. What waits for one that is turned off is not sent any more; what waits for one that is on goes to the new address.",
+		Fails: []*problem.Problem{ErrNotFound, ErrURL, device.ErrNotFound},
 	},
 	"POST /v1/devices/{id}/webhooks/{webhook}/secret": {
 		ID: "webhooks#rotateOfDevice", Summary: "Give a webhook of a device a new secret",
