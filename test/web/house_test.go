@@ -218,14 +218,30 @@ type greenhouse struct {
 	property      map[string]string // ID by variable
 }
 
+// thing makes a thing as the API is told of it, without a device of its own.
+func (h *home) thing(in map[string]any) greenhouse {
+	h.t.Helper()
+	var made struct {
+		ID         string `json:"id"`
+		Properties []struct {
+			ID       string `json:"id"`
+			Variable string `json:"variable_name"`
+		} `json:"properties"`
+	}
+	h.ask(http.MethodPut, "/iot/v2/things", in, &made)
+	g := greenhouse{thing: made.ID, property: map[string]string{}}
+	for _, p := range made.Properties {
+		g.property[p.Variable] = p.ID
+	}
+	return g
+}
+
 func (h *home) greenhouse() greenhouse {
 	h.t.Helper()
-	g := greenhouse{property: map[string]string{}}
 	var d struct {
 		ID string `json:"id"`
 	}
 	h.ask(http.MethodPut, "/iot/v2/devices", map[string]any{"name": "Board by the door", "type": "login_and_secretkey_wifi", "fqbn": "esp32:esp32:esp32", "tags": []map[string]string{{"key": "room", "value": "glass"}}}, &d)
-	g.device = d.ID
 	h.ask(http.MethodPut, "/iot/v2/devices/"+d.ID+"/pass", map[string]any{}, nil)
 	one := func(name, kind, permission string, more map[string]any) map[string]any {
 		p := map[string]any{"name": name, "type": kind, "permission": permission, "update_strategy": "ON_CHANGE"}
@@ -234,14 +250,7 @@ func (h *home) greenhouse() greenhouse {
 		}
 		return p
 	}
-	var made struct {
-		ID         string `json:"id"`
-		Properties []struct {
-			ID       string `json:"id"`
-			Variable string `json:"variable_name"`
-		} `json:"properties"`
-	}
-	h.ask(http.MethodPut, "/iot/v2/things", map[string]any{"name": "Greenhouse", "timezone": "Europe/Rome", "device_id": d.ID,
+	g := h.thing(map[string]any{"name": "Greenhouse", "timezone": "Europe/Rome", "device_id": d.ID,
 		"tags": []map[string]string{{"key": "room", "value": "glass"}, {"key": "site", "value": "garden"}},
 		"properties": []map[string]any{
 			one("temperature", "TEMPERATURE", "READ_ONLY", nil), one("humidity", "PERCENTAGE_RELATIVE_HUMIDITY", "READ_ONLY", nil),
@@ -249,11 +258,8 @@ func (h *home) greenhouse() greenhouse {
 			one("message", "CHARSTRING", "READ_WRITE", nil), one("color", "COLOR_HSB", "READ_WRITE", nil), one("spot", "HOME_COLORED_LIGHT", "READ_WRITE", nil),
 			one("dimmer", "HOME_DIMMED_LIGHT", "READ_WRITE", nil), one("place", "LOCATION", "READ_WRITE", nil), one("plan", "SCHEDULE", "READ_WRITE", nil),
 			one("opened", "TIME", "READ_WRITE", nil), one("count", "COUNT", "READ_WRITE", nil), one("screen", "HOME_TELEVISION", "READ_WRITE", nil), one("extra", "GENERIC_COMPLEX_PROPERTY", "READ_WRITE", nil),
-		}}, &made)
-	g.thing = made.ID
-	for _, p := range made.Properties {
-		g.property[p.Variable] = p.ID
-	}
+		}})
+	g.device = d.ID
 	now := h.Now()
 	series := func(variable string, step time.Duration, n int, value func(i int) any) {
 		var batch []map[string]any

@@ -138,6 +138,7 @@ func TestSettingAThingUp(t *testing.T) {
 	s.says("Moisture")
 	s.click("Setup")
 	s.says("every 30 s")
+	s.click("More for Moisture")
 	s.click("Delete Moisture")
 	s.says("It is no longer shown or reported.")
 	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))

@@ -102,6 +102,8 @@ export interface ThingWish {
   device_id?: string;
   properties?: PropertyWish[];
   tags?: { key: string; value: string }[];
+  webhook_uri?: string; // "" takes it away
+  webhook_active?: boolean;
 }
 
 // createThing makes a thing; with take, a device that another thing has is moved here.

@@ -21,6 +21,7 @@ import { Skeleton } from "../../ui/Skeleton";
 import { Status } from "../../ui/Status";
 import { TagEditor } from "../../ui/Tag";
 import { say } from "../../ui/Toast";
+import { Webhooks } from "../hooks/Webhooks";
 import { DeviceUpdates } from "../ota/DeviceUpdates";
 import { Comings } from "./Comings";
 import { NewSecret } from "./Secret";
@@ -136,6 +137,7 @@ function Found({ d, device }: { d: Shape; device: Query<Shape> }) {
             )}
           </Panel>
           {!d.deleted_at && <DeviceUpdates d={d} />}
+          {!d.deleted_at && <Webhooks device={d} writes={writes} reload={() => device.reload()} />}
           {!d.deleted_at && <Events id={d.id} />}
         </div>
         <div class="stack">

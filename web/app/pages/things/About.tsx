@@ -15,6 +15,7 @@ import { Facts, Panel } from "../../ui/Page";
 import { Rename } from "../../ui/Rename";
 import { TagEditor } from "../../ui/Tag";
 import { say } from "../../ui/Toast";
+import { Webhooks } from "../hooks/Webhooks";
 import { Frame, type Shown } from "./Frame";
 
 export default function About({ params }: { params: Params }) {
@@ -53,10 +54,10 @@ function Found({ thing, reload, writes }: Shown) {
               [t("thing.zone"), thing.timezone],
               [t("thing.made"), moment(thing.created_at, thing.timezone)],
               [t("thing.changed"), moment(thing.updated_at, thing.timezone)],
-              [t("thing.webhook"), thing.webhook_uri && <span class="breaks">{thing.webhook_uri}</span>],
             ]}
           />
         </Panel>
+        <Webhooks thing={thing} device={thing.device_id ? { id: thing.device_id, name: thing.device_name || thing.device_id } : undefined} writes={writes} reload={reload} />
       </div>
       <div class="stack">
         <Panel title={t("tags.title")}>

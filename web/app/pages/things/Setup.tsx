@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { Problem } from "../../api";
 import { useQuery } from "../../data";
 import { listDevices } from "../../model/device";
+import { listGroups } from "../../model/sync";
 import { addProperty, deleteProperty, listTypes, type Property, updateProperty, updateThing, type Thing, type Type } from "../../model/thing";
 import { type Params, query, setQuery } from "../../router";
 import { t, tn } from "../../text";
@@ -9,9 +10,12 @@ import { useAct } from "../../ui/act";
 import { Button } from "../../ui/Button";
 import { confirm } from "../../ui/Confirm";
 import { Field } from "../../ui/Field";
-import { Note } from "../../ui/Note";
+import { Menu } from "../../ui/Menu";
+import { Failure, Note } from "../../ui/Note";
 import { Panel } from "../../ui/Page";
 import { say } from "../../ui/Toast";
+import { SyncDialog } from "../sync/SyncDialog";
+import { Synced } from "../sync/Synced";
 import { DeviceSelect } from "./Attach";
 import { Frame, type Shown } from "./Frame";
 import { PropertyForm } from "./PropertyForm";
@@ -38,8 +42,13 @@ export default function Setup({ params }: { params: Params }) {
 function Properties({ thing, reload, writes }: Shown) {
   const types = useQuery("types", listTypes);
   const editing = useSignal<Property | undefined>(undefined);
+  const joining = useSignal("");
   const act = useAct();
   const all = thing.properties ?? [];
+  const synced = all.some((p) => p.sync_id);
+  const groups = useQuery(synced ? "syncs" : "syncs:none", (s) => (synced ? listGroups(s) : Promise.resolve([])));
+  const groupOf = (p: Property) => groups.data.value?.find((g) => g.id === p.sync_id);
+  const joins = all.find((p) => p.id === joining.value);
   const adding = query("add") !== "" && writes;
   const remove = async (p: Property): Promise<void> => {
     const text = [t("property.delete.text"), p.linked_to_trigger && t("property.delete.trigger")].filter(Boolean).join(" ");
@@ -61,6 +70,7 @@ function Properties({ thing, reload, writes }: Shown) {
       }
     >
       {act.wrong.value && <Note kind="bad">{act.wrong.value}</Note>}
+      <Failure error={groups.error.value} again={() => void groups.reload()} />
       {!all.length && <p class="soft">{t("setup.none")}</p>}
       {all.length > 0 && (
         <ul class="rows fixed">
@@ -69,11 +79,18 @@ function Properties({ thing, reload, writes }: Shown) {
               <div class="what">
                 <b>{p.name}</b> <code>{p.variable_name}</code>
                 <span>{describe(p, types.data.value)}</span>
+                {p.sync_id && <Synced property={p.id} group={groupOf(p)} />}
               </div>
               {writes && (
                 <div class="acts">
                   <Button small kind="quiet" icon="edit" label={t("property.edit.one", { name: p.name })} onClick={() => (editing.value = p)} />
-                  <Button small kind="quiet" icon="trash" label={t("property.delete.one", { name: p.name })} onClick={() => void remove(p)} />
+                  <Menu
+                    label={t("property.acts", { name: p.name })}
+                    groups={[
+                      { items: [{ label: t("sync.edit", { name: p.name }), icon: "link", onPick: () => (joining.value = p.id) }] },
+                      { items: [{ label: t("property.delete.one", { name: p.name }), icon: "trash", danger: true, onPick: () => void remove(p) }] },
+                    ]}
+                  />
                 </div>
               )}
             </li>
@@ -102,6 +119,18 @@ function Properties({ thing, reload, writes }: Shown) {
           }}
         />
       )}
+      {joins && (
+        <SyncDialog
+          property={joins}
+          group={groupOf(joins)}
+          types={types.data.value ?? []}
+          reload={async () => {
+            await reload();
+            await groups.reload();
+          }}
+          onClose={() => (joining.value = "")}
+        />
+      )}
     </Panel>
   );
 }
@@ -112,7 +141,6 @@ function describe(p: Property, types: Type[] | undefined): string {
   if (p.update_strategy === "TIMED") parts.push(t("strategy.timed.short", { n: p.update_parameter }));
   else parts.push(p.update_parameter ? t("strategy.change.by", { n: p.update_parameter }) : t("strategy.change.short"));
   if (!p.persist) parts.push(t("persist.not"));
-  if (p.sync_id) parts.push(t("property.synced"));
   return parts.join(" · ");
 }
 
