@@ -218,22 +218,30 @@ type greenhouse struct {
 	property      map[string]string // ID by variable
 }
 
-// thing makes a thing as the API is told of it, without a device of its own.
-func (h *home) thing(in map[string]any) greenhouse {
-	h.t.Helper()
-	var made struct {
-		ID         string `json:"id"`
-		Properties []struct {
-			ID       string `json:"id"`
-			Variable string `json:"variable_name"`
-		} `json:"properties"`
-	}
-	h.ask(http.MethodPut, "/iot/v2/things", in, &made)
-	g := greenhouse{thing: made.ID, property: map[string]string{}}
-	for _, p := range made.Properties {
+// A wireThing is what the API tells of a thing.
+type wireThing struct {
+	ID         string `json:"id"`
+	Properties []struct {
+		ID       string `json:"id"`
+		Variable string `json:"variable_name"`
+	} `json:"properties"`
+}
+
+// as is a thing to be looked at, without a device.
+func (w wireThing) as() greenhouse {
+	g := greenhouse{thing: w.ID, property: map[string]string{}}
+	for _, p := range w.Properties {
 		g.property[p.Variable] = p.ID
 	}
 	return g
+}
+
+// thing makes a thing.
+func (h *home) thing(in map[string]any) greenhouse {
+	h.t.Helper()
+	var made wireThing
+	h.ask(http.MethodPut, "/iot/v2/things", in, &made)
+	return made.as()
 }
 
 func (h *home) greenhouse() greenhouse {

@@ -523,19 +523,10 @@ func TestWidgetsAtTheirLimits(t *testing.T) {
 		s.Judge(pictures, "widgets-large")
 	})
 	t.Run("empty", func(*testing.T) {
-		var made struct {
-			ID         string `json:"id"`
-			Properties []struct {
-				ID       string `json:"id"`
-				Variable string `json:"variable_name"`
-			} `json:"properties"`
-		}
+		var made wireThing
 		h.ask(http.MethodPut, "/iot/v2/things/"+g.thing+"/clone", map[string]any{"name": "Never heard of"}, &made)
 		h.ask(http.MethodGet, "/iot/v2/things/"+made.ID+"?show_properties=true", nil, &made)
-		empty := greenhouse{thing: made.ID, property: map[string]string{}}
-		for _, p := range made.Properties {
-			empty.property[p.Variable] = p.ID
-		}
+		empty := made.as()
 		s.loaded(h.wall(empty, everyKind("", empty)...), len(all))
 		mute := s.Text(`[...document.querySelectorAll("[data-kind]")].filter(e => !["Sticky Note", "Push Button", "Color", "Colored Light", "Dimmed Light", "Value Dropdown"].includes(e.dataset.kind) && !/no value|no picture|none|no message/i.test(e.innerText + e.querySelector("[aria-label], [aria-valuetext]")?.outerHTML)).map(e => e.dataset.kind).join(", ")`)
 		if mute != "" {

@@ -15,6 +15,7 @@ import { Failure, Note } from "../../ui/Note";
 import { Skeleton } from "../../ui/Skeleton";
 import { say } from "../../ui/Toast";
 import { LastValue, unitsOf } from "../things/LastValue";
+import { PropertySelect } from "../things/PropertySelect";
 import { sorted } from "./fit";
 
 interface Props {
@@ -174,16 +175,7 @@ function Join({ property, group, things, types, busy, join }: JoinProps) {
           )}
         </Field>
         <Field label={t("history.property")}>
-          {(f) => (
-            <select key={thing.value} {...f} required disabled={!fits.length} value={chosen.value} onChange={(e) => (chosen.value = e.currentTarget.value)}>
-              <option value="">{t("choose")}</option>
-              {fits.map((p) => (
-                <option key={p.id} value={p.id}>
-                  {p.name}
-                </option>
-              ))}
-            </select>
-          )}
+          {(f) => <PropertySelect key={thing.value} control={f} all={fits} value={chosen.value} disabled={!fits.length} onChange={(id) => (chosen.value = id)} />}
         </Field>
       </div>
       {others.length > 0 && (

@@ -9,6 +9,7 @@ import type { Act } from "../../ui/act";
 import { Choice, Field } from "../../ui/Field";
 import { Failure, Note } from "../../ui/Note";
 import { Skeleton } from "../../ui/Skeleton";
+import { PropertySelect } from "../things/PropertySelect";
 import { type Draft, type Place, settable } from "./action";
 import { ThingSelect } from "./SourceFields";
 
@@ -183,16 +184,7 @@ function SetFields({ d, act, change }: Props) {
       <div class="pair">
         <ThingSelect label={t("col.thing")} things={things} value={thing?.id ?? ""} usable={(x) => settable(x).length > 0} onChange={(id) => change({ thing: id, property: "" })} />
         <Field label={t("history.property")} hint={t("action.set.hint")} error={act.at("property-not-found", "property-read-only", "trigger-wrong-type")}>
-          {(f) => (
-            <select {...f} required disabled={!thing} value={property ? d.property : ""} onChange={(e) => change({ property: e.currentTarget.value })}>
-              <option value="">{t("choose")}</option>
-              {all.map((p) => (
-                <option key={p.id} value={p.id}>
-                  {p.name}
-                </option>
-              ))}
-            </select>
-          )}
+          {(f) => <PropertySelect control={f} all={all} value={d.property} disabled={!thing} onChange={(id) => change({ property: id })} />}
         </Field>
       </div>
       {kind === "bool" && (

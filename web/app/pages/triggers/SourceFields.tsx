@@ -13,6 +13,7 @@ import { PickList } from "../../ui/PickList";
 import { Skeleton } from "../../ui/Skeleton";
 import { SpanField } from "../../ui/Span";
 import { LastValue, unitsOf } from "../things/LastValue";
+import { PropertySelect } from "../things/PropertySelect";
 import { operators, propertiesOf, ranged, type Source } from "./source";
 
 const operatorNames: Record<Operator, Key> = { ANY: "op.any", EQ: "op.eq", NEQ: "op.neq", GT: "op.gt", GTE: "op.gte", LT: "op.lt", LTE: "op.lte", BETWEEN: "op.between", OUTSIDE: "op.outside" };
@@ -61,16 +62,7 @@ function PropertySource({ s, act, change }: Props) {
       <div class="pair">
         <ThingSelect label={t("col.thing")} things={things} value={s.thing} usable={(x) => propertiesOf(x).length > 0} onChange={(id) => change({ thing: id, property: "" })} />
         <Field label={t("history.property")} error={act.at("property-not-found", "trigger-wrong-type")} hint={thing && !propertiesOf(thing).length ? t("source.property.none") : undefined}>
-          {(f) => (
-            <select {...f} required disabled={!thing} value={property ? s.property : ""} onChange={(e) => choose(e.currentTarget.value)}>
-              <option value="">{t("choose")}</option>
-              {propertiesOf(thing).map((one) => (
-                <option key={one.id} value={one.id}>
-                  {one.name}
-                </option>
-              ))}
-            </select>
-          )}
+          {(f) => <PropertySelect control={f} all={propertiesOf(thing)} value={s.property} disabled={!thing} onChange={choose} />}
         </Field>
       </div>
       {property && kind && (
