@@ -19,6 +19,8 @@ func TestKeepingDashboards(t *testing.T) {
 	s.open("/app/dashboards")
 	s.click("More about Greenhouse by day")
 	s.click("Make a copy")
+	s.until(`document.querySelector("dialog #clone") !== null`)
+	s.click("Make a copy")
 	s.says("was made.")
 	s.until(`location.pathname.startsWith("/app/dashboards/") && !location.pathname.endsWith("` + d.ID + `")`)
 	s.until(tile("Air") + ` !== undefined`)
@@ -108,6 +110,49 @@ func TestKeepingDashboards(t *testing.T) {
 	if !kept {
 		t.Errorf("what is gone is forgotten: %+v", marks)
 	}
+}
+
+// A dashboard is copied onto another thing, if that has what is shown.
+func TestPuttingADashboardOntoAnotherThing(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	h.board(g)
+	var nursery, shed struct {
+		ID         string `json:"id"`
+		Properties []struct {
+			ID       string `json:"id"`
+			Variable string `json:"variable_name"`
+		} `json:"properties"`
+	}
+	h.ask(http.MethodPut, "/iot/v2/things/"+g.thing+"/clone", map[string]any{"name": "Nursery"}, &nursery)
+	h.ask(http.MethodGet, "/iot/v2/things/"+nursery.ID, nil, &nursery)
+	h.ask(http.MethodPut, "/iot/v2/things", map[string]any{"name": "Shed", "properties": []map[string]any{{"name": "temperature", "type": "TEMPERATURE", "permission": "READ_ONLY", "update_strategy": "ON_CHANGE"}}}, &shed)
+	s := h.screen(t, desk)
+	s.open("/app/dashboards")
+	s.click("More about Greenhouse by day")
+	s.click("Make a copy")
+	s.until(`document.querySelector("dialog select")?.selectedOptions[0].innerText === "Greenhouse"`)
+	s.fill("What stands for Greenhouse", shed.ID)
+	s.says("Shed has no variable for humidity, message, target, lamp.")
+	if !browsertest.Eval[bool](s.Screen, `document.querySelector("dialog button[type=submit]").disabled`) {
+		t.Error("a copy can be made onto a thing that lacks what it shows")
+	}
+	s.everywhere("board-clone-lacking")
+	s.Resize(desk)
+	s.fill("What stands for Greenhouse", nursery.ID)
+	s.until(`!document.querySelector("dialog button[type=submit]").disabled`)
+	s.click("Make a copy")
+	s.says("Greenhouse by day copy was made.")
+	s.until(tile("Air") + ` !== undefined && document.querySelector("h1").innerText === "Greenhouse by day copy"`)
+	for _, p := range nursery.Properties {
+		if p.Variable == "target" {
+			if of := h.boardNow(strings.Split(s.Path(), "/")[3]).called(t, "Target").Variables; len(of) != 1 || of[0].ID != p.ID {
+				t.Errorf("the copy shows %v, want %s", of, p.ID)
+			}
+			h.ask(http.MethodPut, "/iot/v2/things/"+nursery.ID+"/properties/"+p.ID+"/publish", map[string]any{"value": 12.5}, nil)
+		}
+	}
+	s.until(tile("Target") + `?.innerText.includes("12.5")`)
 }
 
 // The values of a dashboard are saved as CSV: a file for each thing.

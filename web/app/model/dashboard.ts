@@ -73,6 +73,13 @@ export interface Dashboard {
 
 export const mainPage = "0";
 
+// variablesOf are the variables that a dashboard shows, each once.
+export function variablesOf(d: Pick<Dashboard, "widgets">): Variable[] {
+  const all = new Map<string, Variable>();
+  for (const w of d.widgets) for (const v of w.variables) all.set(v.id, v);
+  return [...all.values()];
+}
+
 // A Draft is what is said of a dashboard when it is made or changed; what is left out stays.
 export interface Draft {
   name?: string;

@@ -690,6 +690,11 @@ export const en = {
   "public.none": "There is nothing behind this link",
   "public.old": "From {ago}",
   "public.foot": "A dashboard of Ardesia",
+  // Copies of dashboards.
+  "onto.title": "Make a copy of {name}",
+  "onto.text": "The copy shows the same things, or others that you choose here. Another thing needs variables of the same names; where a type differs, the widget says so.",
+  "onto.text.none": "The dashboard shows no variables, so there is nothing to choose.",
+  "onto.lacks": "{name} has no variable for {names}. Add what is missing to it first, or choose another thing.",
   // Widgets.
   "widget.value": "Value",
   "widget.value.about": "The last value of nearly anything",

@@ -692,6 +692,11 @@ export const it: Texts = {
   "public.none": "Dietro questo link non c'è nulla",
   "public.old": "Di {ago}",
   "public.foot": "Una dashboard di Ardesia",
+  // Copie delle dashboard.
+  "onto.title": "Fai una copia di {name}",
+  "onto.text": "La copia mostra le stesse cose, o altre che scegli qui. A un'altra cosa servono variabili con gli stessi nomi; dove un tipo è diverso, lo dice il widget.",
+  "onto.text.none": "La dashboard non mostra variabili, quindi non c'è nulla da scegliere.",
+  "onto.lacks": "{name} non ha variabili per {names}. Aggiungi prima quello che le manca, o scegli un'altra cosa.",
   // Widget.
   "widget.value": "Valore",
   "widget.value.about": "L'ultimo valore di quasi tutto",

@@ -1,8 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { save } from "../../download";
-import { changeDashboard, cloneDashboard, type Dashboard, setCover, tagDashboard, templateAddress, untagDashboard } from "../../model/dashboard";
+import { changeDashboard, type Dashboard, setCover, tagDashboard, templateAddress, untagDashboard } from "../../model/dashboard";
 import { usePicture } from "../../model/picture";
-import { go } from "../../router";
 import { t } from "../../text";
 import { useAct } from "../../ui/act";
 import { Button } from "../../ui/Button";
@@ -11,22 +10,13 @@ import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import { Note } from "../../ui/Note";
 import { TagEditor } from "../../ui/Tag";
-import { say } from "../../ui/Toast";
 
 // About is what a dashboard is called and looks like in the list, and what else can be done with the whole.
-export default function About({ dashboard: d, after, onClose }: { dashboard: Dashboard; after: () => void; onClose: () => void }) {
+export default function About({ dashboard: d, after, onClone, onClose }: { dashboard: Dashboard; after: () => void; onClone: () => void; onClose: () => void }) {
   const name = useSignal(d.name);
   const act = useAct();
   const picture = usePicture(d.cover_image?.startsWith("/") ? d.cover_image : "");
   const done = (what: Promise<unknown>): Promise<void> => what.then(() => after());
-  const clone = async (): Promise<void> => {
-    const made = await cloneDashboard(d.id);
-    onClose();
-    setTimeout(() => {
-      go("/app/dashboards/" + made.id);
-      say(t("boards.cloned", { name: made.name }));
-    });
-  };
   return (
     <Dialog title={t("board.about")} onClose={onClose}>
       <div class="stack">
@@ -73,7 +63,7 @@ export default function About({ dashboard: d, after, onClose }: { dashboard: Das
           <CopyText text={d.id} label={t("about.id.copy")} />
         </div>
         <div class="acts">
-          <Button icon="clone" busy={act.busy.value} onClick={() => void act.run(clone)}>
+          <Button icon="clone" onClick={onClone}>
             {t("boards.clone")}
           </Button>
           <Button icon="download" onClick={() => void act.run(() => save(templateAddress(d.id), {}, d.name + ".json"))}>

@@ -27,6 +27,7 @@ const Editor = lazy(() => import("./edit/Editor"));
 const Sharing = lazy(() => import("./Sharing"));
 const Download = lazy(() => import("./Download"));
 const About = lazy(() => import("./About"));
+const Clone = lazy(() => import("./Clone"));
 
 export default function DashboardPage({ params }: { params: Params }) {
   const id = params.id ?? "";
@@ -72,7 +73,7 @@ export function useHealth(d: Dashboard): Finding[] {
 
 function Shown({ d, page, asked }: { d: Dashboard; page: string; asked: Query<Dashboard> }) {
   const findings = useHealth(d);
-  const open = useSignal<"" | "share" | "download" | "about">("");
+  const open = useSignal<"" | "share" | "download" | "about" | "clone">("");
   const at = "/app/dashboards/" + d.id;
   const widgets = d.widgets.filter((w) => w.page_id === page);
   const kiosk = isKiosk();
@@ -114,7 +115,8 @@ function Shown({ d, page, asked }: { d: Dashboard; page: string; asked: Query<Da
       )}
       {open.value === "share" && <Sharing dashboard={d} onClose={() => (open.value = "")} />}
       {open.value === "download" && <Download dashboard={d} onClose={() => (open.value = "")} />}
-      {open.value === "about" && <About dashboard={d} after={() => void asked.reload()} onClose={() => (open.value = "")} />}
+      {open.value === "about" && <About dashboard={d} after={() => void asked.reload()} onClone={() => (open.value = "clone")} onClose={() => (open.value = "")} />}
+      {open.value === "clone" && <Clone dashboard={d} onClose={() => (open.value = "")} />}
     </>
   );
 }

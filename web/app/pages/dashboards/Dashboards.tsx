@@ -2,9 +2,9 @@ import { useSignal } from "@preact/signals";
 import { words } from "../../api";
 import { useQuery } from "../../data";
 import { save } from "../../download";
-import { cloneDashboard, type Dashboard, listDashboards, templateAddress } from "../../model/dashboard";
+import { type Dashboard, listDashboards, templateAddress } from "../../model/dashboard";
 import { usePicture } from "../../model/picture";
-import { go, query, setQuery } from "../../router";
+import { query, setQuery } from "../../router";
 import { mayWrite } from "../../session";
 import { t, tn } from "../../text";
 import { Ago } from "../../ui/Ago";
@@ -18,7 +18,7 @@ import { Failure } from "../../ui/Note";
 import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
 import { TagList } from "../../ui/Tag";
-import { complain, say } from "../../ui/Toast";
+import { complain } from "../../ui/Toast";
 import { kindNamed } from "../../widgets";
 import { isLent, mayEdit } from "./feed";
 import { columns, heightOf, spotsOf } from "./grid";
@@ -27,6 +27,7 @@ import { remove } from "./remove";
 const NewDashboard = lazy(() => import("./NewDashboard"));
 const Deleted = lazy(() => import("./Deleted"));
 const Import = lazy(() => import("./Import"));
+const Clone = lazy(() => import("./Clone"));
 
 const sorts = (): Sorting<Dashboard>[] => [
   { key: "name", label: t("sort.name"), by: byName },
@@ -42,6 +43,7 @@ function Living() {
   const all = list.data.value;
   const { shown, tags } = useListing(all ?? [], sorts(), (d) => [d.name, d.id, ...d.widgets.map((w) => w.name ?? "")].join(" "));
   const making = query("new");
+  const cloning = useSignal<Dashboard | undefined>(undefined);
   const add = mayWrite.value && (
     <>
       <Button icon="upload" onClick={() => setQuery("new", "import")}>
@@ -82,7 +84,7 @@ function Living() {
           {shown.length ? (
             <ul class="boards">
               {shown.map((d) => (
-                <Card key={d.id} d={d} after={() => void list.reload()} />
+                <Card key={d.id} d={d} after={() => void list.reload()} clone={() => (cloning.value = d)} />
               ))}
             </ul>
           ) : (
@@ -95,35 +97,23 @@ function Living() {
       </p>
       {making === "1" && mayWrite.value && <NewDashboard onClose={() => setQuery("new", "")} />}
       {making === "import" && mayWrite.value && <Import onClose={() => setQuery("new", "")} />}
+      {cloning.value && <Clone dashboard={cloning.value} onClose={() => (cloning.value = undefined)} />}
     </>
   );
 }
 
-function Card({ d, after }: { d: Dashboard; after: () => void }) {
-  const busy = useSignal(false);
-  const clone = async (): Promise<void> => {
-    busy.value = true;
-    try {
-      const made = await cloneDashboard(d.id);
-      say(t("boards.cloned", { name: made.name }));
-      go("/app/dashboards/" + made.id);
-    } catch (err) {
-      complain(words(err));
-    } finally {
-      busy.value = false;
-    }
-  };
+function Card({ d, after, clone }: { d: Dashboard; after: () => void; clone: () => void }) {
   const template = (): void => void save(templateAddress(d.id), {}, d.name + ".json").catch((err: unknown) => complain(words(err)));
   const items: Item[] = [];
   if (mayEdit(d)) {
     items.push({ label: t("board.edit"), icon: "edit", href: `/app/dashboards/${d.id}?edit=1` });
-    if (!busy.value) items.push({ label: t("boards.clone"), icon: "clone", onPick: () => void clone() });
+    items.push({ label: t("boards.clone"), icon: "clone", onPick: clone });
   }
   if (!isLent(d)) items.push({ label: t("boards.template"), icon: "download", onPick: template });
   const groups = [{ items }];
   if (mayEdit(d)) groups.push({ items: [{ label: t("delete"), icon: "trash", danger: true, onPick: () => void remove(d, after).then((gone) => gone && after()) }] });
   return (
-    <li class="boardcard" aria-busy={busy.value || undefined}>
+    <li class="boardcard">
       <Cover d={d} />
       <div class="boardcard-what">
         <h2>

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { ranges } from "../../chart/ranges";
 import { save } from "../../download";
-import type { Dashboard, Variable } from "../../model/dashboard";
+import { type Dashboard, type Variable, variablesOf } from "../../model/dashboard";
 import { t } from "../../text";
 import { useAct } from "../../ui/act";
 import { Button } from "../../ui/Button";
@@ -9,13 +9,6 @@ import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import { Note } from "../../ui/Note";
 import { isLent } from "./feed";
-
-// variablesOf are the variables that a dashboard shows, each once.
-export function variablesOf(d: Pick<Dashboard, "widgets">): Variable[] {
-  const all = new Map<string, Variable>();
-  for (const w of d.widgets) for (const v of w.variables) all.set(v.id, v);
-  return [...all.values()];
-}
 
 // Download saves the values of what a dashboard shows: of members all of them, a file for each thing; of guests, who see no
 // thing as a whole, one table.

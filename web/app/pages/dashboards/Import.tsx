@@ -9,6 +9,7 @@ import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import { Note } from "../../ui/Note";
+import { type Stand, StandIns } from "./StandIns";
 
 const most = 1 << 20; // bytes that the server takes
 
@@ -26,7 +27,7 @@ function slugsOf(text: string): string[] {
 export default function Import({ onClose }: { onClose: () => void }) {
   const things = useQuery("things", listThings).data.value;
   const file = useSignal<{ text: string; slugs: string[] } | undefined>(undefined);
-  const stand = useSignal<Record<string, string>>({});
+  const stand = useSignal<Stand>({});
   const name = useSignal("");
   const wrong = useSignal("");
   const act = useAct();
@@ -88,20 +89,7 @@ export default function Import({ onClose }: { onClose: () => void }) {
         </Field>
         {file.value && (
           <>
-            {file.value.slugs.map((slug) => (
-              <Field key={slug} label={t("import.thing", { name: slug })}>
-                {(f) => (
-                  <select {...f} required value={stand.value[slug] ?? ""} onChange={(e) => (stand.value = { ...stand.value, [slug]: e.currentTarget.value })}>
-                    <option value="">{t("import.choose")}</option>
-                    {(things ?? []).map((x) => (
-                      <option key={x.id} value={x.id}>
-                        {x.name}
-                      </option>
-                    ))}
-                  </select>
-                )}
-              </Field>
-            ))}
+            <StandIns of={file.value.slugs.map((slug) => ({ id: slug, name: slug }))} things={things ?? []} stand={stand.value} choose={(all) => (stand.value = all)} />
             <Field label={t("col.name")} hint={t("import.name.hint")}>
               {(f) => <input {...f} type="text" maxLength={64} autocomplete="off" value={name.value} onInput={(e) => (name.value = e.currentTarget.value)} />}
             </Field>
