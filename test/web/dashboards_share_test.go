@@ -2,10 +2,13 @@ package web
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/chromedp/chromedp"
@@ -143,7 +146,7 @@ func TestAPublicDashboard(t *testing.T) {
 	anybody.until(tile("Lamp") + ` !== undefined`)
 	anybody.click("Main")
 	h.publish(g, "temperature", 17.25)
-	anybody.until(tile("Air") + `?.innerText.includes("17.3")`) // at its next look
+	anybody.until(tile("Air") + `?.innerText.includes("17.3")`)
 	anybody.Judge(pictures, "board-anybody")
 	if kept := anybody.Text(`document.cookie + JSON.stringify(localStorage)`); kept != "{}" {
 		t.Errorf("of a stranger is kept %s", kept)
@@ -154,6 +157,108 @@ func TestAPublicDashboard(t *testing.T) {
 	anybody.Ignore("/v1/shared")
 	anybody.says("There is nothing behind this link")
 	anybody.Judge(pictures, "board-revoked")
+}
+
+// The page of a public link looks every few seconds while somebody sees it, not at all while nobody does, and says from when its
+// values are.
+func TestWatchingAPublicDashboard(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	d := h.board(g)
+	var link struct {
+		Token string `json:"token"`
+	}
+	h.ask(http.MethodPut, "/v1/dashboards/"+d.ID+"/link", map[string]int{"days": 0}, &link)
+	var asked atomic.Int64
+	count := func(r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/shared/") {
+			asked.Add(1)
+		}
+	}
+	h.front.answer.Store(&count)
+	s := &screen{browsertest.Open(t, desk), h}
+	s.Ignore("")
+	s.open("/app/shared/" + link.Token)
+	s.says("Values as of")
+	h.publish(g, "temperature", 31.25)
+	began := time.Now()
+	s.until(tile("Air") + `?.innerText.includes("31.3")`)
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("a value takes %v", took)
+	}
+	// sees has the tab seen or hidden, as the page hears of it.
+	sees := func(how string) {
+		t.Helper()
+		browsertest.Eval[chromedp.Void](s.Screen, `Object.defineProperty(document, "visibilityState", {configurable: true, get: () => "`+how+`"}); document.dispatchEvent(new Event("visibilitychange"))`)
+	}
+	sees("hidden")
+	wait := func(ms int) {
+		t.Helper()
+		browsertest.Eval[chromedp.Void](s.Screen, fmt.Sprintf(`new Promise(done => setTimeout(done, %d))`, ms), chromedp.EvalAwaitPromise)
+	}
+	wait(500) // what was under way
+	before := asked.Load()
+	wait(2600)
+	if n := asked.Load() - before; n != 0 {
+		t.Errorf("a page that nobody sees asks %d times", n)
+	}
+	h.publish(g, "temperature", 12.5)
+	sees("visible")
+	s.until(tile("Air") + `?.innerText.includes("12.5")`)
+	h.front.house.Store(nil)
+	h.front.server.CloseClientConnections()
+	browsertest.Eval[chromedp.Void](s.Screen, `{ const real = Date.now; Date.now = () => real() + 30_000 }`) // half a minute goes by
+	s.says("Not live")
+	s.until(tile("Air") + `.querySelector(".old") !== null`)
+	s.everywhere("board-public-old")
+	h.front.house.Store(h.House)
+	sees("visible")
+	s.until(`!document.body.innerText.includes("Not live") && ` + tile("Air") + `.querySelector(".old") === null`)
+}
+
+// Who may only look, as a viewer of the space or as a guest, sees the widgets live and can set nothing by them.
+func TestWatchersOfADashboard(t *testing.T) {
+	h := newHome(t)
+	var space struct {
+		ID string `json:"id"`
+	}
+	h.Admin("space.add", map[string]string{"user": h.user, "name": "Nursery"}, &space)
+	own := *h
+	own.api = h.ClientIn(t, h.key, space.ID)
+	g := own.greenhouse()
+	own.publish(g, "lamp", true)
+	all := slices.DeleteFunc(everyKind("", g), func(p part) bool { return strings.HasSuffix(p.kind, "Map") || strings.HasPrefix(p.kind, "Image") })
+	id := own.wall(g, all...)
+	ben, carla := h.person("ben@example.org", "Ben Rossi"), h.person("carla@example.org", "Carla Verdi")
+	h.Admin("space.member", map[string]string{"space": space.ID, "user": ben.user, "role": "viewer"}, nil)
+	own.ask(http.MethodPut, "/iot/v2/dashboards/"+id+"/shares", map[string]string{"user_id": carla.user, "access": "read"}, nil)
+	for name, who := range map[string]*home{"viewer": ben, "guest": carla} {
+		s := who.screen(t, desk)
+		if name == "viewer" {
+			browsertest.Eval[bool](s.Screen, `(localStorage.setItem("ardesia.space", "`+space.ID+`"), true)`)
+		}
+		s.loaded(id, len(all))
+		s.says("Live")
+		own.publish(g, "lamp", true)
+		s.shown("Switch", "Lit")
+		own.publish(g, "lamp", false)
+		s.shown("Switch", "Dark")
+		own.publish(g, "target", 12.5)
+		s.shown("Value", "12.5")
+		if able := s.Text(`[...document.querySelectorAll(".tile-body :is(input, select, textarea, [role=switch], [role=slider], .w-push-button, .w-step, .w-picks button)")].filter(e => !e.disabled && e.getAttribute("aria-disabled") !== "true").map(e => e.closest("[data-kind]").dataset.kind).join(", ")`); able != "" {
+			t.Errorf("a %s can use %s", name, able)
+		}
+		browsertest.Eval[chromedp.Void](s.Screen, `document.querySelectorAll(".tile-body :is(button, [role=switch], input)").forEach(e => e.click())`)
+		if sent := s.Text(`performance.getEntriesByType("resource").map(e => e.name).filter(n => n.includes("/publish")).join()`); sent != "" {
+			t.Errorf("a %s sends %s", name, sent)
+		}
+		s.Ignore("/publish")
+		refused := browsertest.Eval[int](s.Screen, `fetch("/iot/v2/things/`+g.thing+`/properties/`+g.property["lamp"]+`/publish", {method: "PUT", headers: {"Content-Type": "application/json", "X-Organization": "`+space.ID+`"}, body: '{"value": true}'}).then(r => r.status)`, chromedp.EvalAwaitPromise)
+		if refused != http.StatusForbidden && refused != http.StatusNotFound {
+			t.Errorf("past the page, the server answers a %s with %d", name, refused)
+		}
+		s.Judge(pictures, "board-watched-by-"+name)
+	}
 }
 
 // weightOf is what a browser loads of the application for a page, in bytes as they are sent.

@@ -47,6 +47,10 @@ export function hour(at: string | number | Date, zone?: string): string {
   return format("hour", zone, { timeStyle: "short" }).format(new Date(at));
 }
 
+export function clock(at: string | number | Date, zone?: string): string {
+  return format("clock", zone, { timeStyle: "medium" }).format(new Date(at));
+}
+
 // now is the time, for what says how long ago something was; it goes on each ten seconds.
 export const now = signal(Date.now());
 setInterval(() => {

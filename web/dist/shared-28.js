@@ -1,1 +1,1 @@
-import{b as t,f as i}from"./shared-19.js";import{l as n}from"./shared-1.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};
+import{b as t,g as i}from"./shared-19.js";import{l as n}from"./shared-1.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};

@@ -7,11 +7,13 @@ export interface Shared {
   name: string;
   pages: Page[];
   widgets: Widget[];
+  stamp: string; // another one once anything has changed
 }
 
 interface Told {
   name: string;
   pages: Page[];
+  updated_at: string;
   widgets: (Places & { id: string; type: string; name?: string; page_id: string; options: Options; variables: string[] })[];
   variables: { id: string; name: string; type: string; last_value?: unknown; last_value_updated_at?: string; timezone: string }[];
 }
@@ -24,6 +26,7 @@ export async function getShared(token: string): Promise<Shared> {
   learn(told.variables.map((v) => ({ id: v.id, last_value: v.last_value, ...(v.last_value_updated_at && { value_updated_at: v.last_value_updated_at }) })));
   return {
     name: told.name,
+    stamp: [told.updated_at, ...told.variables.map((v) => v.last_value_updated_at)].join(),
     pages: told.pages,
     widgets: told.widgets.map((w) => ({
       ...w, variables: w.variables.flatMap((id) => all.get(id) ?? []), has_unlinked_variable: false, has_type_incompatibility: false, has_permission_incompatibility: false,

@@ -686,9 +686,8 @@ export const en = {
   "download.several": "One CSV file for each thing.",
   "kiosk.leave": "Leave the full screen",
   "kiosk.old": "Not live",
-  "public.about": "Public and read-only. Values are asked for every ten seconds.",
+  "public.about": "Public and read-only. Values as of {time}.",
   "public.none": "There is nothing behind this link",
-  "public.old": "From {ago}",
   "public.foot": "A dashboard of Ardesia",
   // Copies of dashboards.
   "onto.title": "Make a copy of {name}",

@@ -688,9 +688,8 @@ export const it: Texts = {
   "download.several": "Un file CSV per ogni cosa.",
   "kiosk.leave": "Esci dallo schermo intero",
   "kiosk.old": "Non in diretta",
-  "public.about": "Pubblica e in sola lettura. I valori si aggiornano ogni dieci secondi.",
+  "public.about": "Pubblica e in sola lettura. Valori delle {time}.",
   "public.none": "Dietro questo link non c'è nulla",
-  "public.old": "Di {ago}",
   "public.foot": "Una dashboard di Ardesia",
   // Copie delle dashboard.
   "onto.title": "Fai una copia di {name}",

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { ago } from "../../format";
+import { useEffect, useRef } from "preact/hooks";
+import { clock } from "../../format";
 import { mainPage, type Widget } from "../../model/dashboard";
 import { sharedPast } from "../../model/past";
 import { getShared, type Shared } from "../../model/shared";
@@ -17,53 +17,72 @@ import { Board, onPhone } from "./Board";
 import { allPages, PageTabs } from "./Pages";
 import type { Feed } from "./Tile";
 
-const every = 10_000; // ms between two looks at the server, which lets one address ask twice a second
-const old = 30_000; // ms after which what is shown is no longer of now
+// How long to wait between two looks at the server, in ms: a tenth of the time for which nothing has changed, and twice as long as the
+// last time after a look that failed. The server lets one address ask twice a second, which may be that of a whole class.
+const soonest = 2_000;
+const quiet = 10_000; // the most while all is well
+const longest = 30_000; // the most while it is not
+
+const old = 20_000; // ms after which what is shown is no longer of now
 
 // SharedPage is a dashboard on its public link: for everybody who has that, to look at. There is no stream for strangers; it asks again
-// every few seconds while somebody looks.
+// while somebody looks.
 export function SharedPage({ token }: { token: string }) {
   const shown = useSignal<Shared | undefined>(undefined);
   const error = useSignal<unknown>(undefined);
   const heard = useSignal(0); // ms
   const stale = useSignal(false);
-  const ask = async (): Promise<void> => {
-    try {
-      shown.value = await getShared(token);
-      heard.value = Date.now();
-      error.value = undefined;
-      stale.value = false;
-    } catch (err) {
-      error.value = err;
-      if (err instanceof Problem && err.status === 404) shown.value = undefined; // it was revoked: what was seen is not theirs any more
-      stale.value = Date.now() - heard.value > old;
-    }
-  };
+  const again = useRef<() => void>(() => undefined);
   useEffect(() => {
+    let next: ReturnType<typeof setTimeout> | undefined;
+    let wait = soonest;
+    let changed = Date.now();
     let running = false;
+    let left = false;
+    const age = (): void => void (stale.value = heard.value > 0 && Date.now() - heard.value > old);
+    const ask = async (): Promise<void> => {
+      try {
+        const told = await getShared(token);
+        if (told.stamp !== shown.value?.stamp) changed = Date.now();
+        shown.value = told;
+        heard.value = Date.now();
+        error.value = undefined;
+        wait = Math.min(quiet, Math.max(soonest, (Date.now() - changed) / 10));
+      } catch (err) {
+        error.value = err;
+        if (err instanceof Problem && err.status === 404) shown.value = undefined; // it was revoked: what was seen is not theirs any more
+        wait = Math.min(longest, Math.max(wait * 2, err instanceof Problem ? err.wait : 0));
+      }
+    };
     const look = async (): Promise<void> => {
-      if (running || document.visibilityState !== "visible") return;
+      clearTimeout(next);
+      age();
+      if (running || left || document.visibilityState !== "visible") return;
       running = true;
       await ask();
       running = false;
+      age();
+      if (!left) next = setTimeout(() => void look(), wait);
     };
-    const timer = setInterval(() => void look(), every);
-    const back = (): void => {
-      stale.value = Date.now() - heard.value > old;
-      void look();
-    };
-    document.addEventListener("visibilitychange", back);
-    void look();
+    const seen = (): void => void look();
+    const ages = setInterval(age, 1000);
+    again.current = seen;
+    document.addEventListener("visibilitychange", seen);
+    addEventListener("online", seen);
+    seen();
     return () => {
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", back);
+      left = true;
+      clearTimeout(next);
+      clearInterval(ages);
+      document.removeEventListener("visibilitychange", seen);
+      removeEventListener("online", seen);
     };
   }, [token]);
   const d = shown.value;
   return (
     <div class="public">
       <main id="main" tabIndex={-1}>
-        {d ? <Looked d={d} token={token} stale={stale.value} heard={heard.value} /> : <Waiting error={error.value} again={() => void ask()} />}
+        {d ? <Looked d={d} token={token} stale={stale.value} heard={heard.value} /> : <Waiting error={error.value} again={() => again.current()} />}
       </main>
       <footer class="public-foot">
         <Mark size={20} />
@@ -97,11 +116,11 @@ function Looked({ d, token, stale, heard }: { d: Shared; token: string; stale: b
   const feed: Feed = { mobile: onPhone.value, readOnly: true, stale, past: sharedPast(token), elsewhere: (w) => `/v1/shared/${token}/widgets/${w.id}/picture`, set: () => Promise.resolve(false) };
   return (
     <>
-      <Head title={d.name} about={t("public.about")}>
+      <Head title={d.name} about={t("public.about", { time: clock(heard) })}>
         {stale && (
           <p class="kiosk-old" role="status">
             <Icon name="warn" size={18} />
-            {t("public.old", { ago: ago(heard) })}
+            {t("kiosk.old")}
           </p>
         )}
       </Head>
