@@ -20,6 +20,16 @@ export function forget(begin: string): void {
   for (const key of kept.keys()) if (key.startsWith(begin)) kept.delete(key);
 }
 
+// know keeps what somebody else has asked for: whoever asks by that key shows it while the server says it anew.
+export function know(key: string, what: unknown): void {
+  kept.delete(key);
+  kept.set(key, what);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= most) break;
+    kept.delete(oldest);
+  }
+}
+
 class Asked<T> implements Query<T> {
   readonly data: Signal<T | undefined>;
   readonly error = signal<unknown>(undefined);
@@ -41,12 +51,7 @@ class Asked<T> implements Query<T> {
     try {
       const got = await this.load(mine.signal);
       if (mine.signal.aborted) return;
-      kept.delete(this.key);
-      kept.set(this.key, got);
-      for (const oldest of kept.keys()) {
-        if (kept.size <= most) break;
-        kept.delete(oldest);
-      }
+      know(this.key, got);
       this.asked = at;
       this.data.value = got;
       this.error.value = undefined;

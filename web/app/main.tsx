@@ -2,10 +2,11 @@
 import { render } from "preact";
 import { words } from "./api";
 import { routes } from "./pages/routes";
-import { follow, isShared, match, path } from "./router";
+import { base, follow, isShared, match, path } from "./router";
 import { open } from "./session";
 import { keep } from "./shell/keep";
 import { Broken } from "./shell/Broken";
+import { guess } from "./shell/first";
 import { Shell } from "./shell/Shell";
 import { readTexts } from "./text";
 
@@ -21,7 +22,8 @@ async function begin(): Promise<void> {
     return;
   }
   keep();
-  void match(routes, path.value)?.route.load().catch(() => undefined); // on its way while we ask who is there
+  const to = path.value.replace(/\/+$/, "") === base ? guess() : path.value;
+  void match(routes, to)?.route.load().catch(() => undefined); // on its way while we ask who is there
   try {
     if (!(await open())) return;
     root.replaceChildren();

@@ -24,7 +24,7 @@ export function Shell() {
       </a>
       <header class="side">
         <div class="side-top">
-          <a class="brand" href="/app/things" aria-label="Ardesia">
+          <a class="brand" href="/app/" aria-label="Ardesia">
             <Mark />
             <span>Ardesia</span>
           </a>

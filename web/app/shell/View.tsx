@@ -8,19 +8,33 @@ import { Button, ButtonLink } from "../ui/Button";
 import { Empty } from "../ui/Empty";
 import { Head } from "../ui/Page";
 import { Skeleton } from "../ui/Skeleton";
+import { first, guess } from "./first";
 
 const loaded = new Map<Route, Page>();
 
 // View is the page at the address. Its code comes when somebody goes there.
 export function View() {
   const at = path.value.replace(/\/+$/, "");
-  useEffect(() => {
-    if (at === base) go(base + "/things", true);
-  }, [at]);
-  if (at === base) return <Skeleton />;
+  if (at === base) return <First />;
   const found = match(routes, at);
   if (!found) return <Nowhere />;
   return <Loaded key={found.route.path} route={found.route} params={found.params} />;
+}
+
+// First leads to where one begins, and looks until then like the page where that was the last time.
+function First() {
+  useEffect(() => {
+    const lead = (to: string): void => {
+      if (path.value.replace(/\/+$/, "") === base) go(to, true); // else somebody has gone elsewhere meanwhile
+    };
+    first().then(lead, () => lead(guess())); // which says what is wrong
+  }, []);
+  return (
+    <>
+      <Head title={t(match(routes, guess())?.route.title ?? "things.title")} waiting />
+      <Skeleton />
+    </>
+  );
 }
 
 function Loaded({ route, params }: { route: Route; params: Record<string, string> }) {
