@@ -159,50 +159,73 @@ func TestDashboardsInABrowser(t *testing.T) {
 	}
 }
 
-// What opens over a dashboard, at two widths.
-func TestDialogsOfDashboards(t *testing.T) {
+// What opens over a dashboard, at every width and in both looks.
+func TestWhatOpensOverADashboard(t *testing.T) {
 	h := newHome(t)
 	g := h.greenhouse()
 	d := h.board(g)
-	s := h.screen(t, desk)
-	s.Ignore("/link") // there is none yet
+	chart := h.wall(g, part{"Advanced Chart", []string{"temperature"}, nil, 14, 9})
+	h.screen(t, desk)
 	at := "/app/dashboards/" + d.ID
-	both := func(name string) {
-		t.Helper()
-		for _, look := range []browsertest.Look{{Width: 360}, {Width: 1280, Dark: true}} {
-			s.Resize(look)
-			s.Judge(pictures, name+"-"+look.String())
-		}
+	each := func(s *screen, name string) {
+		s.T.Helper()
+		s.everywhere(name)
 		s.Resize(desk)
 		s.Run(press("\x1b"))
 		s.until(`document.querySelector("dialog[open]") === null`)
 	}
-	s.open(at)
-	s.click("Share")
-	s.says("Shared with nobody.")
-	both("board-share")
-	s.click("More")
-	s.click("Download values")
-	s.until(`document.querySelectorAll("dialog .checklist input").length === 5`)
-	both("board-download")
-	s.click("More")
-	s.click("Name, cover and tags")
-	s.says("Save as a template")
-	both("board-about")
-	s.open(at + "?edit=1")
-	s.click("Add a widget")
-	s.says("The last value of nearly anything")
-	both("board-gallery")
-	s.until(`!!` + tile("Air"))
-	browsertest.Eval[bool](s.Screen, `(`+tile("Air")+`.querySelector(".grip").click(), true)`)
-	s.until(`document.querySelectorAll("dialog .pickable").length > 5`)
-	s.fill("Search variables and things", "temp")
-	s.until(`document.querySelectorAll("dialog .pickable").length === 1`)
-	both("board-settings")
-	s.click("Add a page")
-	both("board-newpage")
-	s.click("More about Air")
-	s.Judge(pictures, "board-tilemenu")
+	t.Run("looking", func(t *testing.T) {
+		t.Parallel()
+		s := h.screen(t, desk)
+		s.Ignore("/link") // there is none yet
+		s.open(at)
+		s.click("Share")
+		s.says("Shared with nobody.")
+		each(s, "board-share")
+		s.click("More")
+		s.click("Download values")
+		s.until(`document.querySelectorAll("dialog .checklist input").length === 5`)
+		each(s, "board-download")
+		s.click("More")
+		s.click("Name, cover and tags")
+		s.says("Save as a template")
+		each(s, "board-about")
+		s.click("More")
+		s.click("Name, cover and tags")
+		s.click("Make a copy")
+		s.says("The copy shows the same things")
+		each(s, "board-clone")
+		s.click("More")
+		s.click("Delete")
+		s.says("Nobody sees it any more.")
+		each(s, "board-delete")
+	})
+	t.Run("editing", func(t *testing.T) {
+		t.Parallel()
+		s := h.screen(t, desk)
+		s.open(at + "?edit=1")
+		s.click("Add a widget")
+		s.says("The last value of nearly anything")
+		each(s, "board-gallery")
+		s.until(`!!` + tile("Air"))
+		browsertest.Eval[bool](s.Screen, `(`+tile("Air")+`.querySelector(".grip").click(), true)`)
+		s.until(`document.querySelectorAll("dialog .pickable").length > 5`)
+		s.fill("Search variables and things", "temp")
+		s.until(`document.querySelectorAll("dialog .pickable").length === 1`)
+		each(s, "board-settings")
+		s.click("Add a page")
+		each(s, "board-newpage")
+		s.click("More about Air")
+		for _, look := range looks {
+			s.Resize(look)
+			s.until(`(m => m.left >= document.querySelector("main").getBoundingClientRect().left && m.right <= innerWidth)(document.querySelector(".menu-list").getBoundingClientRect())`)
+			s.Judge(pictures, "board-tilemenu-"+look.String())
+		}
+		s.loaded(chart, 1)
+		s.click("Choose two dates")
+		s.says("Europe/Rome")
+		each(s, "board-dates")
+	})
 }
 
 // Values show as they come, and nothing looks live that is not.

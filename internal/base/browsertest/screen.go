@@ -205,8 +205,9 @@ func (s *Screen) Leave(action chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Stumbles is what axe finds, as JSON; "[]" for nothing. A page that it has seen in daylight, at the same width, is looked at
-// in the dark for its colours alone: all else that axe knows is of the page's structure and measures.
+// Stumbles is what axe finds, as JSON; "[]" for nothing. While a modal dialog is open it is what one can use, and all that is judged. A page
+// that it has seen in daylight, at the same width, is looked at in the dark for its colours alone: all else that axe knows is of the page's
+// structure and measures.
 func (s *Screen) Stumbles() string {
 	s.T.Helper()
 	if !Eval[bool](s, `typeof axe === "object"`) {
@@ -216,7 +217,7 @@ func (s *Screen) Stumbles() string {
 	if s.look.Dark && s.seen == now {
 		rules = colorRules
 	}
-	found := Eval[string](s, `axe.run(document, {resultTypes: ["violations"], runOnly: `+rules+`})
+	found := Eval[string](s, `axe.run([...document.querySelectorAll("dialog:modal")].at(-1) ?? document, {resultTypes: ["violations"], runOnly: `+rules+`})
 		.then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)])))`, chromedp.EvalAwaitPromise)
 	if !s.look.Dark {
 		s.seen = now

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon, type IconName } from "./Icon";
 
 export interface Item {
@@ -31,6 +31,7 @@ interface Props {
 export function Menu({ label, groups, children, class: cls = "button quiet square", up, start }: Props) {
   const open = useSignal(false);
   const root = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const id = useId();
   const items = (): HTMLElement[] => [...(root.current?.querySelectorAll<HTMLElement>("[role^=menuitem]") ?? [])];
   const close = (back: boolean): void => {
@@ -45,6 +46,19 @@ export function Menu({ label, groups, children, class: cls = "button quiet squar
     document.addEventListener("pointerdown", away);
     items()[0]?.focus();
     return () => document.removeEventListener("pointerdown", away);
+  }, [open.value]);
+  // Where it would leave the page at its beginning, it begins where the button does.
+  useLayoutEffect(() => {
+    if (!open.value || start) return undefined;
+    const place = (): void => {
+      const page = (root.current?.closest("main") ?? document.body).getBoundingClientRect();
+      list.current?.classList.remove("ahead");
+      if ((list.current?.getBoundingClientRect().left ?? 0) < page.left) list.current?.classList.add("ahead");
+    };
+    const again = (): void => void requestAnimationFrame(place); // what is around it moves first
+    place();
+    addEventListener("resize", again);
+    return () => removeEventListener("resize", again);
   }, [open.value]);
   const keys = (e: KeyboardEvent): void => {
     if (!open.value) {
@@ -73,7 +87,7 @@ export function Menu({ label, groups, children, class: cls = "button quiet squar
         {children ?? <Icon name="more" />}
       </button>
       {open.value && (
-        <div class={["menu-list", up && "up", start && "start"].filter(Boolean).join(" ")} id={id} role="menu" aria-label={label}>
+        <div ref={list} class={["menu-list", up && "up", start && "ahead"].filter(Boolean).join(" ")} id={id} role="menu" aria-label={label}>
           {groups.map((g, i) => (
             <div key={i} class="menu-group" role="group" aria-label={g.title}>
               {g.title && (
