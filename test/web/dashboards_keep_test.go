@@ -154,24 +154,3 @@ func TestPuttingADashboardOntoAnotherThing(t *testing.T) {
 	}
 	s.until(tile("Target") + `?.innerText.includes("12.5")`)
 }
-
-// The values of a dashboard are saved as CSV: a file for each thing.
-func TestDownloadingADashboard(t *testing.T) {
-	h := newHome(t)
-	g := h.greenhouse()
-	d := h.board(g)
-	s := h.screen(t, desk)
-	s.open("/app/dashboards/" + d.ID)
-	// The browser keeps the file; here it is caught on its way.
-	browsertest.Eval[bool](s.Screen, `(window.files = [], URL.createObjectURL = b => { b.text().then(text => window.files.push(text)); return "blob:caught" }, HTMLAnchorElement.prototype.click = function () { window.files.push(this.download) }, true)`)
-	s.click("More")
-	s.click("Download values")
-	s.until(`document.querySelectorAll("dialog .checklist input").length === 5`)
-	browsertest.Eval[bool](s.Screen, `([...document.querySelectorAll("dialog .checklist input")].slice(1).forEach(e => e.checked && e.click()), true)`)
-	s.click("Download")
-	s.until(`window.files.length === 2`)
-	got := s.Text(`window.files.sort((a, b) => a.length - b.length).join("|")`)
-	if !strings.HasPrefix(got, "Greenhouse.csv|time,") || !strings.Contains(got, "temperature") || strings.Contains(got, "humidity") || strings.Count(got, "\n") < 100 {
-		t.Errorf("saved is %.300s", got)
-	}
-}

@@ -22,20 +22,25 @@ const patience = 20 * time.Second
 // allow lets the pages of this tab show notices, or forbids it.
 func (s *screen) allow(setting browser.PermissionSetting) {
 	s.T.Helper()
+	params := browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: setting, Origin: s.h.front.at(), BrowserContextID: s.profile()}
+	if _, err := chromedp.CallBrowser(s.Ctx, browser.SetPermission, params); err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+// profile is what the browser calls this tab with its cookies.
+func (s *screen) profile() (id cdp.BrowserContextID) {
+	s.T.Helper()
 	all, err := chromedp.Targets(s.Ctx)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	var in cdp.BrowserContextID
 	for _, one := range all {
 		if one.Type == "page" && strings.HasPrefix(one.URL, s.h.front.at()) {
-			in = one.BrowserContextID
+			id = one.BrowserContextID
 		}
 	}
-	params := browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: setting, Origin: s.h.front.at(), BrowserContextID: in}
-	if _, err := chromedp.CallBrowser(s.Ctx, browser.SetPermission, params); err != nil {
-		s.T.Fatal(err)
-	}
+	return id
 }
 
 // A pushService stands in for that of the browser's maker, which no test reaches: the subscription has keys of this browser
