@@ -611,6 +611,7 @@ export const en = {
   "gallery.other": "Beside values",
   "settings.keep": "Apply",
   "settings.name.hint": "Empty: the name of the variable",
+  "settings.name.none": "Empty: no heading",
   "picker.one": "Variable",
   "picker.several.one": "Variables, up to {n}",
   "picker.several.other": "Variables, up to {n}",

@@ -613,6 +613,7 @@ export const it: Texts = {
   "gallery.other": "Oltre ai valori",
   "settings.keep": "Applica",
   "settings.name.hint": "Vuoto: il nome della variabile",
+  "settings.name.none": "Vuoto: nessun titolo",
   "picker.one": "Variabile",
   "picker.several.one": "Variabili, al massimo {n}",
   "picker.several.other": "Variabili, al massimo {n}",

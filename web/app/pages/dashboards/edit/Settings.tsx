@@ -55,7 +55,7 @@ export function Settings({ draft, widget, kind, onClose }: { draft: Draft; widge
         }}
       >
         {kind && kind.most > 0 && <Picker kind={kind} variables={w.variables} gone={w.has_unlinked_variable} change={link} />}
-        <Field label={t("col.name")} hint={t("settings.name.hint")}>
+        <Field label={t("col.name")} hint={t(kind?.most === 0 ? "settings.name.none" : "settings.name.hint")}>
           {(f) => <input {...f} type="text" maxLength={256} autocomplete="off" value={w.name ?? ""} placeholder={w.variables[0]?.name ?? ""} onInput={(e) => set({ name: e.currentTarget.value })} />}
         </Field>
         {kind?.settings && <Own kind={kind} edited={edited} change={change} upload={(picture) => addPicture(draft.id, picture)} />}
