@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { words } from "./api";
 import { routes } from "./pages/routes";
-import { follow, isShared, match, path } from "./router";
+import { follow, isShared, match, type Params, path } from "./router";
 import { open } from "./session";
 import { keep } from "./shell/keep";
 import { Broken } from "./shell/Broken";
@@ -21,9 +21,12 @@ async function begin(): Promise<void> {
     return;
   }
   keep();
-  void match(routes, path.value)?.route.load().catch(() => undefined); // on its way while we ask who is there
+  const found = match(routes, path.value);
+  let ahead: ((params: Params) => void) | undefined;
+  found?.route.load().then((page) => (ahead = page.ahead), () => undefined); // on its way while we ask who is there
   try {
     if (!(await open())) return;
+    if (found) ahead?.(found.params);
     root.replaceChildren();
     render(<Shell />, root);
   } catch (err) {
