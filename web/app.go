@@ -49,7 +49,14 @@ type App struct {
 	needs Needs
 	build string
 	files map[string]asset
-	first string // index.html, with ARDESIA_LANG, ARDESIA_THEME and ARDESIA_ACCOUNT still in it
+	first string // index.html, with ARDESIA_LANG, ARDESIA_THEME, ARDESIA_ACCOUNT and ARDESIA_PAGE still in it
+	pages []page
+}
+
+// A page is one of the application whose code is in files of its own.
+type page struct {
+	parts []string // of its address behind /app, as web/app/router.ts reads them
+	links string   // that have a browser load its code together with the first page's, which would ask for it only when it runs
 }
 
 // An asset is a file as browsers get it.
@@ -94,6 +101,9 @@ func NewApp(needs Needs) (*App, error) {
 		}
 	}
 	a.first = string(a.files["index.html"].text)
+	if a.pages = a.pagesIn(raw); len(a.pages) == 0 {
+		return nil, errors.New("web/dist/main.js has no pages that web/app.go finds: look how it lists them")
+	}
 	for _, name := range own {
 		if _, there := a.files[name]; !there {
 			return nil, fmt.Errorf("web/dist has no %s: go generate ./web", name)
@@ -116,11 +126,7 @@ func (a *App) settle(name string, text []byte, all map[string][]byte) []byte {
 	out := strings.ReplaceAll(string(text), "/a/-/", a.prefix())
 	switch name {
 	case "index.html":
-		var links strings.Builder
-		for _, file := range imports("main.js", all) {
-			fmt.Fprintf(&links, "<link rel=\"modulepreload\" href=\"%s%s\">\n", a.prefix(), file)
-		}
-		out = strings.Replace(out, "<script ", links.String()+"<script ", 1)
+		out = strings.Replace(out, "<script ", a.preload(imports("main.js", all))+"ARDESIA_PAGE<script ", 1)
 	case "worker.js":
 		var files []string
 		for file := range all {
@@ -134,6 +140,44 @@ func (a *App) settle(name string, text []byte, all map[string][]byte) []byte {
 		out = strings.Replace(out, "ARDESIA_BUILD", a.build, 1)
 	}
 	return []byte(out)
+}
+
+// preload has a browser load modules that it will be asked for.
+func (a *App) preload(files []string) string {
+	var links strings.Builder
+	for _, file := range files {
+		fmt.Fprintf(&links, "<link rel=\"modulepreload\" href=\"%s%s\">\n", a.prefix(), file)
+	}
+	return links.String()
+}
+
+// listed finds a page in the list of web/app/pages/routes.ts, as it is built.
+var listed = regexp.MustCompile(`\{path:"(/[^"]*)",title:"[^"]*",load:\(\)=>import\("\./([^"]+)"\)\}`)
+
+// pagesIn are the pages in what was built, in the order in which the application looks for them.
+func (a *App) pagesIn(all map[string][]byte) []page {
+	before := imports("main.js", all)
+	var found []page
+	for _, m := range listed.FindAllSubmatch(all["main.js"], -1) {
+		file := string(m[2])
+		own := slices.DeleteFunc(append([]string{file}, imports(file, all)...), func(name string) bool { return slices.Contains(before, name) })
+		found = append(found, page{strings.Split(string(m[1]), "/")[1:], a.preload(own)})
+	}
+	return found
+}
+
+// links are those of the page at an address.
+func (a *App) links(address string) string {
+	at := strings.Split(strings.Trim(strings.TrimPrefix(address, "/app"), "/"), "/")
+	if len(at) == 1 && at[0] == "" {
+		at[0] = "things" // where the application goes from there
+	}
+	for _, p := range a.pages {
+		if slices.EqualFunc(p.parts, at, func(want, part string) bool { return want == part || strings.HasPrefix(want, ":") && part != "" }) {
+			return p.links
+		}
+	}
+	return ""
 }
 
 func (a *App) prefix() string { return "/a/" + a.build + "/" }
@@ -235,7 +279,7 @@ func (a *App) page(w http.ResponseWriter, r *http.Request) {
 			lang = c.Value
 		}
 	}
-	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account())).Replace(a.first)
+	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account()), "ARDESIA_PAGE", a.links(r.URL.Path)).Replace(a.first)
 	guard(w.Header(), policyApp)
 	if strings.HasPrefix(r.URL.Path, SharedPath) {
 		w.Header().Set("X-Robots-Tag", "noindex, nofollow")

@@ -61,6 +61,27 @@ func (s *site) get(path string, header ...string) *httptest.ResponseRecorder {
 	return w
 }
 
+// What a page's own code is in is loaded with the first page, and no other's.
+func TestPagesNameTheirCode(t *testing.T) {
+	s := newSite(t)
+	for path, want := range map[string]string{
+		"/app/": "things.js", "/app/things/": "things.js", "/app/things": "things.js", "/app/things/x": "values.js", "/app/things/x/history": "history.js", "/app/devices/new": "new.js",
+		"/app/devices/x": "device.js", "/app/dashboards/x": "dashboard.js", "/app/dashboards/x/y": "dashboard.js", "/app/triggers/x/edit": "edit.js", "/app/nothing/of/that/kind": "", "/app/shared/token": "",
+	} {
+		body := s.get(path).Body.String()
+		for _, file := range []string{"things.js", "values.js", "history.js", "new.js", "device.js", "dashboard.js", "edit.js"} {
+			if has := strings.Contains(body, `rel="modulepreload" href="`+s.prefix()+file+`"`); has != (file == want) {
+				t.Errorf("%s names %s: %v", path, file, has)
+			}
+		}
+		files := regexp.MustCompile(`href="([^"]+\.js)"`).FindAllString(body, -1)
+		slices.Sort(files)
+		if len(slices.Compact(slices.Clone(files))) != len(files) {
+			t.Errorf("%s names a file twice: %v", path, files)
+		}
+	}
+}
+
 func TestAppNeedsAll(t *testing.T) {
 	if _, err := NewApp(Needs{}); err == nil {
 		t.Error("an application without anything was made")
@@ -82,7 +103,7 @@ func TestFirstPage(t *testing.T) {
 	if strings.Contains(page, "ARDESIA_") || strings.Contains(page, "/a/-/") || foreign.MatchString(strings.NewReplacer(`<script type="module" src="/a/`, "", `href="https://id.house.lan/account"`, "").Replace(page)) {
 		t.Errorf("the page has what nobody filled in, or script or style in its text:\n%s", page)
 	}
-	if again := s.get("/app/", "If-None-Match", w.Header().Get("ETag")); again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+	if again := s.get("/app/things/anything", "If-None-Match", w.Header().Get("ETag")); again.Code != http.StatusNotModified || again.Body.Len() > 0 {
 		t.Errorf("again: %d", again.Code)
 	}
 	for name, c := range map[string]struct{ header, value, want string }{

@@ -16,7 +16,7 @@ import (
 const keyVariable = "DEVICE_KEY"
 
 func (a *app) deviceSimulate() *cobra.Command {
-	c := device.Config{Now: time.Now, PackBytes: simulated.PackBytes, Version: "2.9.0", SSID: "Simulated", Generation: 2}
+	c := device.Config{Now: time.Now}
 	var ca string
 	var every time.Duration
 	cmd := &cobra.Command{

@@ -23,7 +23,7 @@ var floors = []string{
 	"client sdk/... cmd/ardesiactl/...", // the other programs see base, and nothing of the server
 	"internal/schema internal/base/db/dbtest",
 	"internal/people/access internal/people/door/... internal/people/account internal/people/org internal/people/apikey internal/people/guard internal/people/factor internal/people/post internal/people/oauth internal/people/social/... internal/people/signin",
-	"internal/fleet/topic internal/fleet/schedule internal/fleet/series/... internal/fleet/ca internal/fleet/device internal/fleet/board internal/fleet/thing internal/fleet/fleettest internal/fleet/scrape internal/fleet/sync internal/fleet/trigger internal/fleet/hook internal/fleet/homeassistant internal/fleet/dashboard internal/fleet/live/... internal/fleet/ota internal/fleet/onboard",
+	"internal/fleet/topic internal/fleet/schedule internal/fleet/series/... internal/fleet/ca internal/fleet/device internal/fleet/board internal/fleet/thing internal/fleet/fleettest internal/fleet/scrape internal/fleet/sync internal/fleet/trigger internal/fleet/hook internal/fleet/homeassistant internal/fleet/dashboard internal/fleet/live/... internal/fleet/ota internal/fleet/onboard internal/fleet/simulate",
 	"internal/firmware/sketch internal/firmware/template",
 	"internal/ops/audit internal/ops/backup",
 	"internal/edge/...",

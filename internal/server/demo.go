@@ -2,9 +2,9 @@ package server
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
 	board "github.com/ardesia-iot/ardesia/sdk/go"
+	"github.com/ardesia-iot/ardesia/sdk/go/simulated"
 )
 
 const demoEmail = "demo@localhost.localdomain"
@@ -32,7 +33,10 @@ func (s *Server) runDemo(ctx context.Context) error {
 	news := s.things.Changes.Subscribe(16)
 	defer news.Close()
 	sender := make(chan error, 1)
-	go func() { sender <- s.demoBoard(ctx, deviceID, key) }()
+	go func() {
+		c := board.Config{DeviceID: deviceID, SecretKey: key, QoS: 1, Now: s.world.Now, Log: s.log, Dial: s.dialOwn}
+		sender <- simulated.Run(ctx, c, time.Second, io.Discard)
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -105,40 +109,4 @@ func (s *Server) demoDashboard(ctx context.Context, who access.Actor, t thing.Th
 		{ID: uuid.NewString(), Type: "Sticky Note", Name: "About", Place: dashboard.Place{X: 0, Y: 4, Width: 12, Height: 2}, Options: []byte(`{"text":"A simulated board sends these values."}`)},
 	}})
 	return err
-}
-
-// demoBoard is a program with the device SDK, as anybody may write one. It sends
-// until ctx ends, and connects again by itself when it is cut off.
-func (s *Server) demoBoard(ctx context.Context, deviceID, key string) error {
-	a, err := s.Addresses(ctx)
-	if err != nil {
-		return err
-	}
-	temperature := board.Float("temperature", board.ReadOnly, board.Every(time.Second))
-	cfg := board.Config{
-		Host: s.cfg.Host, Address: a["mqtt-password"], DeviceID: deviceID, SecretKey: key,
-		Properties: []board.Property{temperature}, QoS: 1, Now: s.world.Now, Log: s.log,
-	}
-	if root := s.wall.Root(); root != nil {
-		cfg.Roots = x509.NewCertPool()
-		cfg.Roots.AddCert(root)
-	}
-	c, err := board.New(cfg)
-	if err != nil {
-		return err
-	}
-	ran := make(chan error, 1)
-	go func() { ran <- c.Run(ctx) }()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		// A day of ten minutes, with a draught now and then.
-		at := float64(s.world.Now().Unix()%600) / 600 * 2 * math.Pi
-		temperature.Set(math.Round((21.5+3*math.Sin(at)+0.4*math.Sin(17*at))*10) / 10)
-		select {
-		case err := <-ran:
-			return err
-		case <-tick.C:
-		}
-	}
 }

@@ -15,7 +15,7 @@ import (
 // groups are the chapters of the API's document.
 var groups = []openapi.Group{
 	{Name: "Tokens", Text: "Access tokens, for API keys and for programs that people let in (OAuth 2.1, OpenID Connect).", Of: []string{"token", "oauth2"}},
-	{Name: "Devices", Text: "Boards and programs that are connected.", Of: []string{"devices_v2", "devices_v2_pass", "devices_v2_tags", "devices_v2_certs", "lora_devices_v1", "lora_freq_plan_v1", "network_credentials_v1", "supported", "builder"}},
+	{Name: "Devices", Text: "Boards and programs that are connected.", Of: []string{"devices_v2", "devices_v2_pass", "devices_v2_tags", "devices_v2_certs", "lora_devices_v1", "lora_freq_plan_v1", "network_credentials_v1", "supported", "builder", "simulation"}},
 	{Name: "Provisioning", Text: "Boards that come in by a token of their own.", Of: []string{"provisioning", "binaries"}},
 	{Name: "Over the air", Text: "New programs for boards.", Of: []string{"devices_v2_ota", "ota_v1", "images", "campaigns"}},
 	{Name: "Things", Text: "What a device stands for: its variables, and values of them.", Of: []string{"things_v2", "things_v2_tags", "properties_v2", "property_types_v1"}},

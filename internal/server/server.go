@@ -32,6 +32,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/fleet/ota"
 	"github.com/ardesia-iot/ardesia/internal/fleet/scrape"
 	"github.com/ardesia-iot/ardesia/internal/fleet/series"
+	"github.com/ardesia-iot/ardesia/internal/fleet/simulate"
 	"github.com/ardesia-iot/ardesia/internal/fleet/sync"
 	"github.com/ardesia-iot/ardesia/internal/fleet/thing"
 	"github.com/ardesia-iot/ardesia/internal/fleet/trigger"
@@ -98,6 +99,7 @@ type Server struct {
 	live       *live.Service
 	ota        *ota.Service
 	onboarding *onboard.Service
+	simulated  *simulate.Service
 	sketches   *sketch.Service
 	templates  *template.Service
 	wall       *edge.Wall
@@ -248,6 +250,9 @@ func (s *Server) fleet(ctx context.Context) (err error) {
 	if err := s.openOnboarding(ctx); err != nil {
 		return err
 	}
+	if err := s.openSimulations(); err != nil {
+		return err
+	}
 	if err := s.openSketches(); err != nil {
 		return err
 	}
@@ -336,7 +341,7 @@ func (s *Server) identify(ctx context.Context, token string) (access.Actor, erro
 // Routes are all addresses of the API.
 func (s *Server) Routes() []door.Route {
 	var all []door.Route
-	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.scrapes.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.homes.Routes(), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
+	for _, of := range [][]door.Route{s.tokens.Routes(), s.guard.Routes(), s.orgs.Routes(), s.apikeys.Routes(), s.devices.Routes(), board.Routes(s.firmware()), s.authority.Routes(s.devices.Load), s.things.Routes(), s.scrapes.Routes(), s.triggers.Routes(), s.syncs.Routes(), s.hooks.Routes(s.things.Load, s.devices.Load), s.homes.Routes(), s.dashboards.Routes(), s.live.Routes(), s.ota.Routes(s.devices.Load), s.onboarding.Routes(), s.simulated.Routes(s.devices.Load), s.sketches.Routes(s.things.Load), s.templates.Routes(), s.audit.Routes()} {
 		all = append(all, of...)
 	}
 	return all
@@ -418,6 +423,7 @@ func (s *Server) Run(ctx context.Context) error {
 		defer s.ready.Store(false)
 		return s.broker.Run(ctx)
 	}})
+	parts = append(parts, run.Part{Name: "simulated boards", Run: s.simulated.Run})
 	if s.cfg.Demo {
 		parts = append(parts, run.Part{Name: "demo", Run: s.runDemo})
 	}

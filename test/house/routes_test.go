@@ -136,6 +136,7 @@ var samples = map[string][]sample{
 	"POST /v1/triggers/import":                               {{"", isJSON, `{"template":{"name":"imported","linked_property":{"thing_id":"it","property_id":"canary"},"condition":{"operator":"LT","value":3}},"things":{"it":"{thing}"},"prefix_name":"My "}`}},
 	"PUT /iot/v1/sync":                                       {{"", isJSON, `{"type":"FLOAT","properties":["{property}",{"id":"{spare}"}]}`}},
 	"POST /iot/v1/sync/{id}":                                 {{"", isJSON, `{"properties":[{"id":"{two}"},{"id":"{one}"}]}`}},
+	"POST /v1/devices/{id}/simulation":                       {{"", isJSON, `{"secret_key":"{pass}"}`}},
 	"PUT /iot/v2/devices/{id}/webhooks":                      {{"", isJSON, `{"uri":"https://example.org/hook","active":false}`}},
 	"POST /v1/devices/{id}/webhooks/{webhook}":               {{"", isJSON, `{"active":false}`}},
 	"PUT /v1/integrations/homeassistant":                     {{"", isJSON, `{"broker":"mqtts://broker.example.org","user":"ardesia","password":"{pass}","tags":["room:hall"],"topic_prefix":"house/ardesia","writes":false,"enabled":false}`}},
@@ -873,6 +874,9 @@ func tame(text, more string) string {
 func (c *caller) tidy(d door.Declaration, got answer) {
 	if got.status >= 300 {
 		return
+	}
+	if d.Action == "simulation:create" {
+		c.do("DELETE", strings.Replace(d.Path, "{id}", c.own["device"], 1), nil, nil) // nobody sends values here
 	}
 	var made struct {
 		ID string `json:"id"`

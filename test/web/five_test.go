@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,12 +141,18 @@ func (h *home) program(id, code string) func(temperature float64) {
 	if key == nil {
 		h.t.Fatalf("there is no key in %s", code)
 	}
+	return h.sensor(id, key[1])
+}
+
+// sensor is a device that says a temperature by its own connection, with its secret key.
+func (h *home) sensor(id, key string) func(temperature float64) {
+	h.t.Helper()
 	roots, err := client.Trust(h.CA())
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	value := device.Float("temperature", device.ReadOnly)
-	c, err := device.New(device.Config{Host: "localhost", Address: h.At["mqtt-password"], DeviceID: id, SecretKey: key[1], Roots: roots, Now: h.Now, Properties: []device.Property{value}})
+	c, err := device.New(device.Config{Host: "localhost", Address: h.At["mqtt-password"], DeviceID: id, SecretKey: key, Roots: roots, Now: h.Now, Properties: []device.Property{value}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -159,16 +166,55 @@ func (h *home) program(id, code string) func(temperature float64) {
 	return func(temperature float64) { value.Set(temperature) }
 }
 
-// The third way: a simulated board, by a command that the page gives and that runs as it is.
+// The third way: a simulated board, which the server is by itself.
 func TestFiveMinutesSimulated(t *testing.T) {
-	h, p := begin(t)
+	_, p := begin(t)
 	p.click("Simulated board")
-	p.click("Make it")
-	p.says("ardesiactl device simulate")
-	command := p.Text(`document.querySelector("figure.code pre").innerText`)
-	h.simulate(command)
+	p.click("Start it")
 	p.says("The first value: temperature")
+	p.says("This server acts as the board until")
+	for _, look := range []browsertest.Look{{Width: 360}, {Width: 1280}} {
+		p.Resize(look)
+		p.Judge(pictures, "five-simulated-"+look.String())
+	}
 	p.chart("simulated")
+}
+
+// The page of a device starts and stops its simulation; a command that the first page gives takes over from the server, and runs as it is.
+func TestSimulatingADevice(t *testing.T) {
+	h := newHome(t)
+	s := h.screen(t, desk)
+	s.open("/app/devices/new")
+	s.click("Simulated board")
+	s.click("Start it")
+	s.says("The first value: temperature")
+	s.click("Run it yourself instead")
+	command := s.Text(`document.querySelector("figure.code pre").innerText`)
+	s.Judge(pictures, "simulated-command")
+	h.simulate(command)
+	s.says("A board or a program is connected as this device.")
+
+	var made struct {
+		ID string `json:"id"`
+	}
+	h.ask(http.MethodPut, "/iot/v2/devices", map[string]any{"name": "On the page", "type": "generic_device_secretkey"}, &made)
+	s.open("/app/devices/" + made.ID)
+	s.says("This server can act as it for an hour")
+	s.click("Simulate it")
+	s.says("It gets a new secret key, which this server uses.")
+	s.Judge(pictures, "simulation-asked")
+	s.Run(chromedp.Click(chromedp.CSS(`dialog .button.main`)))
+	s.says("This server acts as the board until")
+	s.says("Online")
+	for _, look := range []browsertest.Look{{Width: 360}, {Width: 1280, Dark: true}, desk} {
+		s.Resize(look)
+		s.Judge(pictures, "device-simulated-"+look.String())
+	}
+	s.click("Stop it")
+	s.says("This server can act as it for an hour")
+	s.says("Offline")
+	s.click("Simulate it") // the page has the key that it made
+	s.says("This server acts as the board until")
 }
 
 // simulate types a command at a machine that has ardesiactl and ca.pem.

@@ -53,12 +53,6 @@ func TestTheFirstDevice(t *testing.T) {
 	s.Judge(pictures, "connected-1280-dark")
 	s.click("To the thing")
 	s.until(valueOf("temperature") + ` === "21.5"`)
-
-	s.open("/app/devices/new")
-	s.click("Simulated board")
-	s.click("Make it")
-	s.says("ardesiactl device simulate")
-	s.Judge(pictures, "simulated-1280-dark")
 }
 
 // What is made comes into the list before the answer that has its key: the page stays, and shows it.

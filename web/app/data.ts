@@ -30,6 +30,15 @@ export function know(key: string, what: unknown): void {
   }
 }
 
+const early = new Map<string, { at: number; got: Promise<unknown> }>();
+
+// ahead asks for something before the component is there that will, and that finds the answer on its way.
+export function ahead<T>(key: string, load: (signal: AbortSignal) => Promise<T>): void {
+  const got = load(new AbortController().signal);
+  got.catch(() => undefined); // it is asked for again
+  early.set(key, { at: Date.now(), got });
+}
+
 class Asked<T> implements Query<T> {
   readonly data: Signal<T | undefined>;
   readonly error = signal<unknown>(undefined);
@@ -47,9 +56,11 @@ class Asked<T> implements Query<T> {
   async reload(): Promise<void> {
     this.running?.abort();
     const mine = (this.running = new AbortController());
-    const at = Date.now();
+    const begun = early.get(this.key) as { at: number; got: Promise<T> } | undefined;
+    early.delete(this.key);
+    const at = begun?.at ?? Date.now();
     try {
-      const got = await this.load(mine.signal);
+      const got = await (begun ? begun.got.catch(() => this.load(mine.signal)) : this.load(mine.signal));
       if (mine.signal.aborted) return;
       know(this.key, got);
       this.asked = at;

@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { words } from "./api";
 import { routes } from "./pages/routes";
-import { base, follow, isShared, match, path } from "./router";
+import { base, follow, isShared, match, type Params, path } from "./router";
 import { open } from "./session";
 import { keep } from "./shell/keep";
 import { Broken } from "./shell/Broken";
@@ -22,10 +22,12 @@ async function begin(): Promise<void> {
     return;
   }
   keep();
-  const to = path.value.replace(/\/+$/, "") === base ? guess() : path.value;
-  void match(routes, to)?.route.load().catch(() => undefined); // on its way while we ask who is there
+  const found = match(routes, path.value.replace(/\/+$/, "") === base ? guess() : path.value);
+  let ahead: ((params: Params) => void) | undefined;
+  found?.route.load().then((page) => (ahead = page.ahead), () => undefined); // on its way while we ask who is there
   try {
     if (!(await open())) return;
+    if (found) ahead?.(found.params);
     root.replaceChildren();
     render(<Shell />, root);
   } catch (err) {

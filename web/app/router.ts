@@ -8,11 +8,12 @@ export type Params = Record<string, string>;
 export type Page = ComponentType<{ params: Params }>;
 
 // A Route is one page: its address below /app, in which :name is a parameter, its title, and what shows it. The code
-// of a page is loaded when somebody goes there.
+// of a page is loaded when somebody goes there. ahead asks the server for what the page will need first, before the rest of
+// the application is drawn.
 export interface Route {
   path: string;
   title: Key;
-  load: () => Promise<{ default: Page }>;
+  load: () => Promise<{ default: Page; ahead?: (params: Params) => void }>;
 }
 
 export const base = "/app";

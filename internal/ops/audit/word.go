@@ -207,6 +207,9 @@ var words = map[string]string{
 	"session:forget-browsers": "Known browsers forgotten",
 	"session:prove":           "Identity proved again",
 
+	"simulation:create": "Simulated board started",
+	"simulation:delete": "Simulated board stopped",
+
 	"social:forget":  "Links to other services removed",
 	"social:link":    "Account of another service linked",
 	"social:refused": "Answer of another service refused",

@@ -14,7 +14,7 @@ type Right struct {
 var rights = []Right{
 	{"see devices, things, properties and their values, live and from the past", []Action{
 		"device:read", "device:list", "thing:read", "thing:list", "thing:watch", "property:read", "property:list", "propertytype:list", "board:list",
-		"series:query", "ota:read", "ota:list", "certificate:read", "certificate:list", "credential:list"}},
+		"series:query", "ota:read", "ota:list", "certificate:read", "certificate:list", "credential:list", "simulation:read"}},
 	{"take the values out as a file", []Action{"series:export"}},
 	{"see the space, its limits, and what roles may do", []Action{"org:read", "org:list", "role:list"}},
 	{"see who the other members are", []Action{"member:list"}},
@@ -31,7 +31,7 @@ var rights = []Right{
 	{"see and change webhooks of things and devices, and what signs what they tell", []Action{"webhook:read", "webhook:create", "webhook:update", "webhook:delete"}},
 	{"add, claim, change and delete devices, and update them over the air", []Action{
 		"device:create", "device:claim", "device:write", "device:update", "device:delete", "device:tag",
-		"ota:upload", "ota:create", "ota:cancel", "ota:delete"}},
+		"ota:upload", "ota:create", "ota:cancel", "ota:delete", "simulation:create", "simulation:delete"}},
 	{"issue and revoke certificates of devices", []Action{"certificate:issue", "certificate:update", "certificate:revoke"}},
 	{"rename the space, give it a logo, and say how surely people must sign in", []Action{"org:update"}},
 	{"invite people, give them roles and remove them", []Action{

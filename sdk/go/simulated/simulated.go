@@ -6,6 +6,7 @@
 package simulated
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,8 +17,12 @@ import (
 	device "github.com/ardesia-iot/ardesia/sdk/go"
 )
 
-// PackBytes is the most that such a board sends in one message.
-const PackBytes = 256
+// What such a board is, unless it is told otherwise.
+const (
+	packBytes = 256 // in one message, at most
+	version   = "2.9.0"
+	ssid      = "Simulated"
+)
 
 // board is what the simulated sketch declares.
 type board struct {
@@ -31,7 +36,7 @@ type board struct {
 
 func newBoard(out io.Writer) board {
 	b := board{
-		temperature: device.Float("temperature", device.ReadOnly, device.MinDelta(0.1)),
+		temperature: device.Float("temperature", device.ReadOnly),
 		humidity:    device.Float("humidity", device.ReadOnly, device.Every(10*time.Second)),
 		led:         device.Bool("led"),
 		lamp:        device.ColoredLight("lamp"),
@@ -46,9 +51,10 @@ func newBoard(out io.Writer) board {
 }
 
 // Run is the board's life until ctx ends: it measures each interval, and prints to out what it is told. c says where and who
-// it is; its properties are set here.
+// it is; its properties are set here, and what a board has that c does not say.
 func Run(ctx context.Context, c device.Config, interval time.Duration, out io.Writer) error {
 	b := newBoard(out)
+	c.PackBytes, c.Version, c.SSID = cmp.Or(c.PackBytes, packBytes), cmp.Or(c.Version, version), cmp.Or(c.SSID, ssid)
 	c.Properties = []device.Property{b.temperature, b.humidity, b.led, b.lamp, b.place, b.plan}
 	client, err := device.New(c)
 	if err != nil {
@@ -66,16 +72,19 @@ func Run(ctx context.Context, c device.Config, interval time.Duration, out io.Wr
 	return err
 }
 
-// measure is a day with its temperature, and the noise of a cheap sensor.
+// dayLasts is how long a day of the board is: short, so that a chart has something to show while one looks.
+const dayLasts = 10 * time.Minute
+
+// measure is a short day with its temperature, a draught now and then, and the noise of a cheap sensor.
 func (b board) measure(ctx context.Context, client *device.Client, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	active := false
 	for {
 		now := client.LocalTime()
-		day := 2 * math.Pi * float64(now.Hour()*60+now.Minute()) / (24 * 60)
-		b.temperature.Set(math.Round((20-6*math.Cos(day)+rand.NormFloat64()*0.1)*100) / 100)
-		b.humidity.Set(math.Round((60+15*math.Cos(day)+rand.NormFloat64())*10) / 10)
+		day := 2 * math.Pi * float64(now.UnixMilli()%dayLasts.Milliseconds()) / float64(dayLasts.Milliseconds())
+		b.temperature.Set(math.Round((21.5+3*math.Sin(day)+0.4*math.Sin(17*day)+rand.NormFloat64()*0.05)*10) / 10)
+		b.humidity.Set(math.Round((60-12*math.Sin(day)+rand.NormFloat64())*10) / 10)
 		if is := b.plan.Get().Active(now); is != active {
 			active = is
 			fmt.Fprintln(b.out, "plan active:", active)

@@ -108,6 +108,22 @@ export async function newSecret(id: string): Promise<string> {
   return made.suggested_password;
 }
 
+// A Simulation is the server being a device, which ends by itself.
+export interface Simulation {
+  running: boolean;
+  started_at: string | null;
+  until: string | null;
+}
+
+const simulation = (id: string): string => `/v1/devices/${encodeURIComponent(id)}/simulation`;
+
+export const getSimulation = (id: string, signal: AbortSignal): Promise<Simulation> => call(simulation(id), { signal });
+
+// startSimulation lets the server be a device, for which it needs its key; one that runs is begun anew.
+export const startSimulation = (id: string, secret: string): Promise<Simulation> => call(simulation(id), { method: "POST", body: { secret_key: secret } });
+
+export const stopSimulation = (id: string): Promise<void> => call(simulation(id), { method: "DELETE" });
+
 export async function tagDevice(id: string, key: string, value: string): Promise<void> {
   changed(await call<void>(one(id) + "/tags", { method: "PUT", body: { key, value } }));
 }

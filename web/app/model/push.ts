@@ -1,4 +1,5 @@
 // Notices in this browser (Web Push): what it can, whether it may, and the server's list of browsers that get them.
+import { keepNow } from "../shell/keep";
 import { call } from "../api";
 
 export interface Browser {
@@ -35,6 +36,7 @@ export async function here(all: Browser[]): Promise<string | undefined> {
 // turnOn has this browser get notices: the browser asks the person, and tells where notices for it go.
 export async function turnOn(): Promise<void> {
   if ((await Notification.requestPermission()) !== "granted") throw new DOMException("not granted", "NotAllowedError");
+  keepNow();
   const worker = await navigator.serviceWorker.ready;
   const { key } = await call<{ key: string }>("/v1/push/key");
   const wanted = bytes(key);

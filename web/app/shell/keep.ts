@@ -1,16 +1,27 @@
 // Has the worker registered that keeps the shell and shows notices; keeper.ts says why that is done in a frame.
+import { state } from "../live";
 import { base, go } from "../router";
 import { space } from "../session";
 
+let begun = false;
+
+// keep does that when what the page shows is live, or does not want to be: the worker loads the whole application, by the same line.
 export function keep(): void {
   if (!("serviceWorker" in navigator)) return;
   navigator.serviceWorker.addEventListener("message", lead);
-  addEventListener("load", frame, { once: true });
-  if (document.readyState === "complete") frame();
+  const late = setTimeout(keepNow, 5_000);
+  const heard = state.subscribe((now) => {
+    if (now !== "live") return;
+    clearTimeout(late);
+    setTimeout(() => heard());
+    setTimeout(keepNow, 1_000);
+  });
 }
 
-function frame(): void {
-  removeEventListener("load", frame);
+// keepNow is for who waits for the worker.
+export function keepNow(): void {
+  if (begun) return;
+  begun = true;
   const f = document.createElement("iframe");
   f.src = "/app/keeper";
   f.hidden = true;

@@ -23,12 +23,12 @@ import (
 )
 
 func main() {
-	c := device.Config{Now: time.Now, PackBytes: simulated.PackBytes, Version: "2.9.0", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	c := device.Config{Now: time.Now, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	flag.StringVar(&c.Host, "host", "localhost", "name of the server, as in its certificate")
 	flag.IntVar(&c.Port, "port", device.SecretKeyPort, "port for devices with a secret key")
 	flag.StringVar(&c.DeviceID, "id", "", "the device's id")
 	flag.StringVar(&c.SecretKey, "key", os.Getenv("DEVICE_KEY"), "the device's secret key; better in the environment as DEVICE_KEY")
-	flag.StringVar(&c.SSID, "ssid", "Simulated", "name of the Wi-Fi that is told")
+	flag.StringVar(&c.SSID, "ssid", "", "name of the Wi-Fi that is told (default: Simulated)")
 	flag.IntVar(&c.Generation, "generation", 2, "of the protocol: 1 or 2")
 	ca := flag.String("ca", "", "file with the server's CA; empty: the system's CAs")
 	interval := flag.Duration("every", time.Second, "between two measurements")

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Problem, words } from "../../api";
-import { type Query, useQuery } from "../../data";
+import { ahead as askAhead, type Query, useQuery } from "../../data";
 import { askFor, type Dashboard, type Finding, getDashboard, health, mainPage, unshare } from "../../model/dashboard";
 import { hear } from "../../model/values";
 import { go, query, type Params, setQuery } from "../../router";
@@ -17,6 +17,7 @@ import { Failure, Note } from "../../ui/Note";
 import { Head } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
 import { complain } from "../../ui/Toast";
+import { kindNamed } from "../../widgets";
 import { Board, onPhone } from "./Board";
 import { feedOf, isLent, mayEdit, unsaved } from "./feed";
 import { Kiosk, isKiosk, setKiosk } from "./Kiosk";
@@ -29,6 +30,18 @@ const Download = lazy(() => import("./Download"));
 const About = lazy(() => import("./About"));
 const Clone = lazy(() => import("./Clone"));
 
+// What many dashboards have is on its way while the server is asked what is on this one, and the line has nothing else to do.
+for (const type of ["Value", "Gauge", "Percentage", "Switch", "Slider", "LED", "Status"])
+  void kindNamed(type)
+    ?.view()
+    .catch(() => undefined); // whoever shows it says so
+
+const keyOf = (id: string): string => "dashboard:" + id;
+
+export function ahead({ id = "" }: Params): void {
+  askAhead(keyOf(id), (s) => getDashboard(id, s));
+}
+
 export default function DashboardPage({ params }: { params: Params }) {
   const id = params.id ?? "";
   const gone = useSignal(false); // then nothing tells of it
@@ -40,7 +53,7 @@ export default function DashboardPage({ params }: { params: Params }) {
       throw err;
     }
   };
-  const asked = useQuery("dashboard:" + id, load, gone.value ? undefined : { dashboard: id, onValues: hear });
+  const asked = useQuery(keyOf(id), load, gone.value ? undefined : { dashboard: id, onValues: hear });
   const d = asked.data.value;
   const err = asked.error.value;
   const crumb = { href: "/app/dashboards", label: t("boards.title") };

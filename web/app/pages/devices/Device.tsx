@@ -25,6 +25,7 @@ import { Webhooks } from "../hooks/Webhooks";
 import { DeviceUpdates } from "../ota/DeviceUpdates";
 import { Comings } from "./Comings";
 import { NewSecret } from "./Secret";
+import { SimulationPanel } from "./Simulation";
 
 export default function Device({ params }: { params: Params }) {
   const id = params.id ?? "";
@@ -161,6 +162,7 @@ function Found({ d, device }: { d: Shape; device: Query<Shape> }) {
               </div>
             )}
           </Panel>
+          {!d.deleted_at && <SimulationPanel device={d} />}
           {!d.deleted_at && <Secret id={d.id} writes={writes} certificate={!!d.issuer_ca} onNew={() => (secret.value = true)} />}
           <Panel title={t("tags.title")}>
             <TagEditor tags={d.tags} fixed={!writes} set={(k, v) => tagDevice(d.id, k, v).then(() => device.reload())} drop={(k) => untagDevice(d.id, k).then(() => device.reload())} />
@@ -199,7 +201,7 @@ function Restore({ d, after }: { d: Shape; after: () => void }) {
 }
 
 function Secret({ id, writes, certificate, onNew }: { id: string; writes: boolean; certificate: boolean; onNew: () => void }) {
-  const secret = useQuery(`device:${id}:pass`, (s) => hasSecret(id, s));
+  const secret: Query<{ set: boolean }> = useQuery(`device:${id}:pass`, (s) => hasSecret(id, s), { devices: [id], onDevices: () => void secret.reload() });
   const set = secret.data.value?.set;
   return (
     <Panel title={t("device.proof")}>

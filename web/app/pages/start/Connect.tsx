@@ -10,6 +10,7 @@ import { Failure } from "../../ui/Note";
 import { Panel } from "../../ui/Page";
 import { Skeleton } from "../../ui/Skeleton";
 import { Credentials, ShownOnce } from "../devices/Secret";
+import { Simulation, useSimulation } from "../devices/Simulation";
 import { Waiting } from "./Waiting";
 
 // A Made is what somebody has just made, with the key that nobody can show again; "" for a board that has one of its own.
@@ -18,11 +19,19 @@ export interface Made {
   secret: string;
   thing?: Thing;
   simulated: boolean;
+  failed?: unknown; // why the server does not simulate it, which it should
 }
 
 // Connect shows what the device needs, and waits for it.
 export function Connect({ made }: { made: Made }) {
   const { device, thing } = made;
+  if (made.simulated)
+    return (
+      <div class="start">
+        <Waiting device={device} thing={thing} />
+        <Simulated made={made} />
+      </div>
+    );
   return (
     <div class="start">
       <Waiting device={device} thing={thing} />
@@ -34,7 +43,7 @@ export function Connect({ made }: { made: Made }) {
           </div>
         </Panel>
       )}
-      <Panel title={t("connect.program")}>{made.simulated ? <Simulated made={made} /> : !made.secret ? <Own thing={thing} /> : thing ? <Program made={made} thing={thing} /> : <Plain />}</Panel>
+      <Panel title={t("connect.program")}>{!made.secret ? <Own thing={thing} /> : thing ? <Program made={made} thing={thing} /> : <Plain />}</Panel>
     </div>
   );
 }
@@ -80,21 +89,32 @@ export function filled(text: string, secret: string): string {
   return text.replace(/(SECRET_DEVICE_KEY\b\s*[:=]?\s*)""/, (_, before: string) => `${before}"${secret}"`);
 }
 
+// Simulated is what the server does by itself, and below it the command for whoever would rather be the board.
 function Simulated({ made }: { made: Made }) {
+  const asked = useSimulation(made.device);
   const place = useQuery("place", getPlace).data.value;
   return (
-    <div class="stack">
-      <p>{t("connect.simulated")}</p>
-      {place ? <Code text={command(made, place)} label={t("connect.simulated.command")} /> : <Skeleton kind="block" rows={1} />}
-      {place?.ca && (
-        <p class="hint">
-          {t("connect.simulated.ca")}{" "}
-          <a href="/ca.pem" download="ca.pem">
-            {t("usb.ca")}
-          </a>
-        </p>
-      )}
-    </div>
+    <Panel title={t("simulation.title")}>
+      <div class="stack">
+        {!asked.data.value?.running && <Failure error={made.failed} />}
+        <Simulation device={made.device} asked={asked} secret={made.secret} />
+        <details class="more" open={!!made.failed}>
+          <summary>{t("connect.simulated")}</summary>
+          <div class="stack">
+            <p class="soft">{t("connect.simulated.text")}</p>
+            {place ? <Code text={command(made, place)} label={t("connect.simulated.command")} /> : <Skeleton kind="block" rows={1} />}
+            {place?.ca && (
+              <p class="hint">
+                {t("connect.simulated.ca")}{" "}
+                <a href="/ca.pem" download="ca.pem">
+                  {t("usb.ca")}
+                </a>
+              </p>
+            )}
+          </div>
+        </details>
+      </div>
+    </Panel>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useQuery } from "../../data";
-import { type Board, createDevice, type Device, listBoards, newSecret } from "../../model/device";
+import { type Board, createDevice, type Device, listBoards, newSecret, startSimulation } from "../../model/device";
 import type { PropertyWish } from "../../model/thing";
 import { t } from "../../text";
 import { useAct } from "../../ui/act";
@@ -39,7 +39,10 @@ export function Make({ simulated, onMade }: { simulated: boolean; onMade: (m: Ma
     done.value = { device, secret };
     if (!choice.thing.value && !simulated) return onMade({ device, secret, simulated });
     const properties = simulated ? simulatedProperties : choice.sample.value ? firstProperty : [];
-    onMade({ device, secret, simulated, thing: await thingFor(device, name.value, properties) });
+    const thing = await thingFor(device, name.value, properties);
+    // A server that is too busy for one leaves the other way to have it: the command, which the next page has.
+    const failed: unknown = simulated ? await startSimulation(device.id, secret).then(() => undefined, (err: unknown) => err) : undefined;
+    onMade({ device, secret, simulated, thing, failed });
   };
   return (
     <Panel title={simulated ? t("make.simulated") : t("make.title")}>
@@ -88,7 +91,7 @@ export function Make({ simulated, onMade }: { simulated: boolean; onMade: (m: Ma
         {!simulated && <ThingChoice {...choice} />}
         <div>
           <Button kind="main" type="submit" busy={act.busy.value}>
-            {t("make.do")}
+            {t(simulated ? "make.simulated.do" : "make.do")}
           </Button>
         </div>
       </form>

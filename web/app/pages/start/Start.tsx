@@ -22,10 +22,10 @@ export const held = signal(false);
 export function Start() {
   const way = useSignal<Way>("secret");
   const made = useSignal<Made | undefined>(undefined);
-  // The secret key is on screen and nowhere else: leaving is asked about.
+  // The secret key is on screen and nowhere else: leaving is asked about, but for a simulated board, whose server has it.
   useEffect(() => {
     const stay = (e: BeforeUnloadEvent): void => {
-      if (made.value?.secret) e.preventDefault();
+      if (made.value?.secret && !made.value.simulated) e.preventDefault();
     };
     addEventListener("beforeunload", stay);
     return () => {
