@@ -1,1 +1,1 @@
-import{b as i,d as o}from"./shared-2.js";function s(e,r,t){let n=o(t);n.current=t,i(()=>{if(!r)return;let u=setInterval(()=>document.visibilityState==="visible"&&n.current(),e);return()=>clearInterval(u)},[e,r])}export{s as a};
+import{b as t,f as i}from"./shared-21.js";import{l as n}from"./shared-1.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};

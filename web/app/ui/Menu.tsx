@@ -73,7 +73,7 @@ export function Menu({ label, groups, children, class: cls = "button quiet squar
         {children ?? <Icon name="more" />}
       </button>
       {open.value && (
-        <div class={["menu-list", up && "up", start && "start"].filter(Boolean).join(" ")} id={id} role="menu" aria-label={label}>
+        <div class={["menu-list", up && "up", start && "at-start"].filter(Boolean).join(" ")} id={id} role="menu" aria-label={label}>
           {groups.map((g, i) => (
             <div key={i} class="menu-group" role="group" aria-label={g.title}>
               {g.title && (
