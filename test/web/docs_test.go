@@ -17,23 +17,10 @@ import (
 func TestDocumentation(t *testing.T) {
 	h := newHome(t)
 	s := &screen{browsertest.Open(t, looks[0]), h}
-	s.Ignore("/docs/nowhere")
-	visit := func(path string) {
-		t.Helper()
-		s.Run(chromedp.Navigate(h.front.at() + path))
-		s.until(`document.querySelector("main h1") !== null && document.readyState === "complete"`)
-	}
+	visit := s.reads
 	visit("/docs/")
 	s.says("From nothing to a first value")
-	s.everywhere("docs-start")
 	s.until(`document.querySelector(".contents details").open === (innerWidth > 960)`)
-	for name, path := range map[string]string{"docs-boards": "/docs/boards", "docs-commands": "/docs/ardesiactl", "docs-integrations": "/docs/integrations", "docs-nowhere": "/docs/nowhere"} {
-		s.Resize(looks[0])
-		visit(path)
-		s.Judge(pictures, name+"-360-light")
-		s.Resize(looks[5])
-		s.Judge(pictures, name+"-1280-dark")
-	}
 	visit("/docs/api")
 	s.press("Copy")
 	s.until(`["Copied", "Selected"].includes(document.querySelector("div.code button").textContent)`)
@@ -60,4 +47,31 @@ func TestDocumentation(t *testing.T) {
 	in.Run(press("operating"))
 	in.until(`[...document.querySelectorAll("[role=option]")].some(o => o.innerText.includes("Documentation"))`)
 	in.Judge(pictures, "docs-palette")
+}
+
+// reads opens a page that the application does not make.
+func (s *screen) reads(path string) {
+	s.T.Helper()
+	s.Run(chromedp.Navigate(s.h.front.at() + path))
+	s.until(`document.querySelector("main h1") !== null && document.readyState === "complete"`)
+}
+
+// Every page of the documentation, at every width and in both looks.
+func TestPagesOfTheDocumentation(t *testing.T) {
+	h := newHome(t)
+	s := &screen{browsertest.Open(t, looks[0]), h}
+	s.reads("/docs/")
+	paths := browsertest.Eval[[]string](s.Screen, `[...document.querySelectorAll(".contents li a")].map(a => a.getAttribute("href"))`)
+	if len(paths) < 20 {
+		t.Fatalf("the pages are %v", paths)
+	}
+	for _, path := range append(paths, "/docs/nowhere", "/docs/search") {
+		t.Run(strings.ReplaceAll(strings.TrimPrefix(path, "/docs/"), "/", "-"), func(t *testing.T) {
+			t.Parallel()
+			s := &screen{browsertest.Open(t, looks[0]), h}
+			s.Ignore("/docs/nowhere")
+			s.reads(path)
+			s.everywhere("docs-" + strings.ReplaceAll(strings.TrimPrefix(path, "/docs/"), "/", "-"))
+		})
+	}
 }

@@ -21,6 +21,7 @@ import (
 type front struct {
 	t      testing.TB
 	server *httptest.Server
+	way    http.RoundTripper                // to the house
 	house  atomic.Pointer[servertest.House] // nil: nobody is at home
 	double atomic.Pointer[double]           // nil: the house's own
 	calls  atomic.Int64
@@ -29,7 +30,8 @@ type front struct {
 
 func newFront(t testing.TB, h *servertest.House) *front {
 	t.Helper()
-	f := &front{t: t}
+	way := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the house's own authority, on loopback
+	f := &front{t: t, way: way}
 	f.house.Store(h)
 	f.server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
 	f.server.EnableHTTP2 = true
@@ -37,6 +39,7 @@ func newFront(t testing.TB, h *servertest.House) *front {
 	t.Cleanup(func() {
 		f.server.CloseClientConnections()
 		f.server.Close()
+		way.CloseIdleConnections() // before the house ends, which would wait for them
 	})
 	return f
 }
@@ -65,9 +68,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request) {
 		f.t.Error(err)
 		return
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the house's own authority, on loopback
-	defer transport.CloseIdleConnections()
-	p := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, Rewrite: func(p *httputil.ProxyRequest) {
+	p := &httputil.ReverseProxy{Transport: f.way, FlushInterval: -1, Rewrite: func(p *httputil.ProxyRequest) {
 		p.SetURL(to)
 		p.Out.Host = p.In.Host
 	}, ModifyResponse: func(w *http.Response) error {

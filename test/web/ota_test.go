@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,36 +26,48 @@ const secretKey = "0123456789abcdef0123"
 // boards are simulated ones that take updates, and end with the test.
 func (h *home) boards(t *testing.T, troubles map[string]simulated.Trouble) map[string]string {
 	t.Helper()
+	ids := map[string]string{}
+	for name, trouble := range troubles {
+		ids[name] = h.asleep(name)
+		h.wake(t, ids[name], trouble)
+	}
+	return ids
+}
+
+// asleep is a device that takes updates, and has not been there yet.
+func (h *home) asleep(name string) string {
+	h.t.Helper()
+	var d struct {
+		ID string `json:"id"`
+	}
+	h.ask(http.MethodPut, "/iot/v2/devices", map[string]any{"name": name, "type": "login_and_secretkey_wifi", "fqbn": "esp32:esp32:esp32", "tags": []map[string]string{{"key": "site", "value": "roof"}}}, &d)
+	h.ask(http.MethodPut, "/iot/v2/devices/"+d.ID+"/pass", map[string]any{"password": secretKey}, nil)
+	return d.ID
+}
+
+// wake runs the board of a device, until the test ends.
+func (h *home) wake(t *testing.T, id string, trouble simulated.Trouble) {
+	t.Helper()
 	roots, err := device.RootsFromFile(h.CA())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(h.At["mqtt-password"])
 	ctx, stop := context.WithCancel(t.Context())
-	var lives sync.WaitGroup
+	trouble.Half = 20_000
+	b := &simulated.Board{Flash: simulated.NewFlash(binary(1, 4000), uint32(otafile.ESP32)), Trouble: trouble}
+	c := device.Config{Host: "localhost", Address: "127.0.0.1:" + port, DeviceID: id, SecretKey: secretKey, Roots: roots, Now: h.Now,
+		Timing: device.Timing{Attach: 20 * time.Millisecond, AttachMax: 50 * time.Millisecond, Detached: time.Hour, Reconnect: 10 * time.Millisecond, Answer: 20 * time.Second}}
+	var life sync.WaitGroup
 	t.Cleanup(func() {
 		stop()
-		lives.Wait()
+		life.Wait()
 	})
-	ids := map[string]string{}
-	for name, trouble := range troubles {
-		var d struct {
-			ID string `json:"id"`
+	life.Go(func() {
+		if err := b.Run(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", id, err)
 		}
-		h.ask(http.MethodPut, "/iot/v2/devices", map[string]any{"name": name, "type": "login_and_secretkey_wifi", "fqbn": "esp32:esp32:esp32", "tags": []map[string]string{{"key": "site", "value": "roof"}}}, &d)
-		h.ask(http.MethodPut, "/iot/v2/devices/"+d.ID+"/pass", map[string]any{"password": secretKey}, nil)
-		ids[name] = d.ID
-		trouble.Half = 20_000
-		b := &simulated.Board{Flash: simulated.NewFlash(binary(1, 4000), uint32(otafile.ESP32)), Trouble: trouble}
-		c := device.Config{Host: "localhost", Address: "127.0.0.1:" + port, DeviceID: d.ID, SecretKey: secretKey, Roots: roots, Now: h.Now,
-			Timing: device.Timing{Attach: 20 * time.Millisecond, AttachMax: 50 * time.Millisecond, Detached: time.Hour, Reconnect: 10 * time.Millisecond, Answer: 20 * time.Second}}
-		lives.Go(func() {
-			if err := b.Run(ctx, c); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", name, err)
-			}
-		})
-	}
-	return ids
+	})
 }
 
 // binary is a program, which differs by its seed.
@@ -67,9 +80,12 @@ func binary(seed byte, n int) []byte {
 }
 
 // program writes a .ota file, and says where.
-func program(t *testing.T, magic otafile.Magic) string {
+func program(t *testing.T, magic otafile.Magic) string { t.Helper(); return programOf(t, magic, 7) }
+
+// programOf is program for what differs by its seed.
+func programOf(t *testing.T, magic otafile.Magic, seed byte) string {
 	t.Helper()
-	file, err := otafile.Encode(binary(7, 40_000), magic)
+	file, err := otafile.Encode(binary(seed, 40_000), magic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,10 +212,35 @@ func TestCampaign(t *testing.T) {
 	s.everywhere("campaign")
 	s.click("Try the failed again")
 	s.says("Try 1 board again?")
+	s.everywhere("campaign-retry")
 	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
 	s.says("The campaign has begun.")
 	s.click("Updates")
 	s.until(`document.querySelectorAll(".rowlink").length === 2`)
 	s.says("Release 2")
 	s.everywhere("campaigns")
+}
+
+// A campaign over a board that is not there waits for it, says so, and sends the program when the board comes.
+func TestUpdatesThatWait(t *testing.T) {
+	h := newHome(t)
+	id := h.asleep("Shed")
+	s := h.screen(t, desk)
+	s.open("/app/updates/new?devices=" + id)
+	s.click("Add a program")
+	s.choose(program(t, otafile.ESP32))
+	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
+	s.until(`document.querySelector("dialog") === null && document.querySelector("select").value !== ""`)
+	s.click("Wait for a week")
+	s.click("Update 1 board")
+	s.until(`document.querySelector("h1").innerText === "sketch"`)
+	s.until(`document.querySelector(".tally-legend")?.textContent.includes("1 Waiting")`)
+	s.everywhere("campaign-waiting")
+	if says := s.Text(`document.querySelector(".head").innerText`); strings.Contains(says, "Ended") {
+		t.Errorf("nothing was sent, and it says %q", says)
+	}
+	h.wake(t, id, simulated.Trouble{})
+	s.until(`document.querySelector(".tally-legend").textContent.includes("1 Updated") && document.querySelector(".head").innerText.includes("Ended")`)
+	s.click("Shed")
+	s.says("The board runs the new program.")
 }

@@ -13,6 +13,9 @@ var looks = []browsertest.Look{
 	{Width: 360}, {Width: 360, Dark: true}, {Width: 768}, {Width: 768, Dark: true}, {Width: 1280}, {Width: 1280, Dark: true},
 }
 
+// twoFrames waits until what has changed is on screen.
+const twoFrames = `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`
+
 // Every page, at every width and in both looks: nothing is reported, axe finds nothing, nothing is cut off.
 func TestPagesInABrowser(t *testing.T) {
 	h := newHome(t)
@@ -49,7 +52,18 @@ func (s *screen) everywhere(name string) {
 	s.T.Helper()
 	for _, look := range looks {
 		s.Resize(look)
-		browsertest.Eval[bool](s.Screen, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`, chromedp.EvalAwaitPromise)
+		browsertest.Eval[bool](s.Screen, twoFrames, chromedp.EvalAwaitPromise)
 		s.Judge(pictures, name+"-"+look.String())
+	}
+}
+
+// atWidths looks at the page that is open, in daylight, without axe.
+func (s *screen) atWidths(name string, widths ...int) {
+	s.T.Helper()
+	for _, width := range widths {
+		look := browsertest.Look{Width: width}
+		s.Resize(look)
+		browsertest.Eval[bool](s.Screen, twoFrames, chromedp.EvalAwaitPromise)
+		s.Look(pictures, name+"-"+look.String())
 	}
 }

@@ -1,7 +1,11 @@
 package web
 
 import (
+	"bytes"
+	"encoding/base64"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -57,4 +61,50 @@ func TestTemplates(t *testing.T) {
 	s.click("Delete")
 	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
 	s.says("No templates of your own")
+}
+
+// A template is saved as a .tino file, and the file is one here again: what it has is shown before anything is made.
+func TestTemplatesAsFiles(t *testing.T) {
+	h := newHome(t)
+	h.greenhouse()
+	s := h.screen(t, desk)
+	s.open("/app/templates")
+	s.click("Make a template")
+	s.fill("Name", "My greenhouse")
+	s.click("Greenhouse")
+	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
+	s.until(`document.querySelector("dialog") === null && document.body.innerText.includes("My greenhouse")`)
+	// The browser keeps the file; here it is caught on its way.
+	browsertest.Eval[bool](s.Screen, `(URL.createObjectURL = b => { b.arrayBuffer().then(a => window.file = btoa(String.fromCharCode(...new Uint8Array(a)))); return "blob:caught" }, HTMLAnchorElement.prototype.click = function () { window.called = this.download }, true)`)
+	s.click("More for My greenhouse")
+	s.click("Download as .tino")
+	s.until(`!!window.file && !!window.called`)
+	file, err := base64.StdEncoding.DecodeString(s.Text(`window.file`))
+	if err != nil || !bytes.HasPrefix(file, []byte("PK")) {
+		t.Fatalf("the file begins with %q (%v)", file[:min(len(file), 8)], err)
+	}
+	name := s.Text(`window.called`)
+	if name != "My_greenhouse.tino" {
+		t.Errorf("the file is called %q", name)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.open("/app/templates")
+	s.click("More for My greenhouse")
+	s.click("Delete")
+	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
+	s.says("No templates of your own")
+	s.click("Import")
+	s.choose(path)
+	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
+	s.until(`document.querySelector("dialog .contents")?.innerText.includes("temperature")`)
+	s.fill("Prefix of the names", "Again ")
+	s.everywhere("template-imported")
+	s.Run(chromedp.Click(chromedp.CSS(`dialog button[type=submit]`)))
+	s.says("All of it is there")
+	s.click("To the thing")
+	s.until(`document.querySelector("h1").innerText === "Again Greenhouse"`)
+	s.says("temperature")
 }

@@ -19,6 +19,7 @@ export interface Ask {
   query?: Record<string, string | number | boolean | string[] | undefined>;
   body?: unknown;
   raw?: Blob; // a body that is no JSON
+  anywhere?: boolean; // of the person, in whichever space the page is
   since?: string; // the updated_at of what is changed: if it is another by now, nothing is changed, and the answer is 412
   signal?: AbortSignal;
 }
@@ -48,8 +49,8 @@ export function address(path: string, query: Ask["query"] = {}): string {
 }
 
 // headers are those of every call.
-export function headers(more: Record<string, string> = {}): Record<string, string> {
-  return space ? { "X-Organization": space, ...more } : more;
+export function headers(more: Record<string, string> = {}, anywhere = false): Record<string, string> {
+  return space && !anywhere ? { "X-Organization": space, ...more } : more;
 }
 
 const tries = 3; // of what changes nothing
@@ -81,7 +82,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 }
 
 async function once(path: string, ask: Ask): Promise<Response> {
-  const init: RequestInit = { method: ask.method ?? "GET", headers: headers({ Accept: "application/json" }), credentials: "same-origin", cache: "no-store" };
+  const init: RequestInit = { method: ask.method ?? "GET", headers: headers({ Accept: "application/json" }, ask.anywhere), credentials: "same-origin", cache: "no-store" };
   if (ask.signal) init.signal = ask.signal;
   if (ask.body !== undefined) {
     init.body = JSON.stringify(ask.body);

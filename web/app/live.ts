@@ -3,6 +3,7 @@
 // what is shown is live; nothing else may be shown as live.
 import { signal } from "@preact/signals";
 import { address, headers, isAbort, pause, reachable, signedOut } from "./api";
+import { back } from "./session";
 
 export interface Value {
   thing: string;
@@ -102,7 +103,7 @@ function follow(): void {
   current = undefined;
   if (!at) {
     old?.stop();
-    state.value = "idle";
+    state.value = hidden ? "reconnecting" : "idle"; // until the next stream speaks, what is on screen is old
     return;
   }
   // The old stream goes on until the new one speaks, so that nothing is missed and nothing flickers.
@@ -148,12 +149,14 @@ class Stream {
     const quiet = new AbortController();
     const stop = (): void => quiet.abort();
     this.left.signal.addEventListener("abort", stop);
+    addEventListener("offline", stop); // a stream of a network that is gone would only be silent
     let timer = setTimeout(stop, silence);
     try {
       const more: Record<string, string> = { Accept: "text/event-stream" };
       if (this.lastID) more["Last-Event-ID"] = this.lastID;
       const response = await fetch(this.at, { headers: headers(more), credentials: "same-origin", cache: "no-store", signal: quiet.signal });
       if (response.status === 401) signedOut.value = true;
+      if (response.status === 403 || response.status === 404) void back(); // who is signed in now may have no place here
       if (!response.ok || !response.body) {
         if (response.status < 500) this.lastID = "";
         throw new Error("no stream: " + response.status);
@@ -173,6 +176,7 @@ class Stream {
       }
     } finally {
       clearTimeout(timer);
+      removeEventListener("offline", stop);
       this.left.signal.removeEventListener("abort", stop);
     }
   }

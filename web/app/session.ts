@@ -34,11 +34,20 @@ export async function open(): Promise<boolean> {
   }
   const all = spaces.value;
   const named = new URLSearchParams(location.search).get("space"); // a notice names its own
-  if (named && all.some((s) => s.id === named)) localStorage.setItem(remembered, named);
-  const last = localStorage.getItem(remembered);
-  space.value = all.find((s) => s.id === last) ?? all.find((s) => s.kind === "private") ?? all[0];
-  if (space.value) setSpace(space.value.id);
+  const last = [named, sessionStorage.getItem(remembered), localStorage.getItem(remembered)].map((id) => all.find((s) => s.id === id)).find((s) => s);
+  space.value = last ?? all.find((s) => s.kind === "private") ?? all[0];
+  if (space.value) {
+    setSpace(space.value.id);
+    if (named === space.value.id) remember(named);
+    else sessionStorage.setItem(remembered, space.value.id);
+  }
   return true;
+}
+
+// remember keeps a space for this tab, which stays in it whatever others do, and for those that are opened later.
+function remember(id: string): void {
+  sessionStorage.setItem(remembered, id);
+  localStorage.setItem(remembered, id);
 }
 
 // signIn leads to the page where people sign in, and from there back to here.
@@ -48,19 +57,21 @@ export function signIn(): void {
 
 // enter goes to another space. Everything on screen belongs to the old one, so the application begins anew.
 export function enter(id: string): void {
-  localStorage.setItem(remembered, id);
+  remember(id);
   location.assign("/app/");
 }
 
-// back asks whether somebody is signed in again, in another tab.
+// back asks who is signed in by now: another tab may have signed somebody in, or somebody else.
 export async function back(): Promise<boolean> {
   try {
-    const all = await call<Space[]>("/v1/spaces");
-    if (space.value && !all.some((s) => s.id === space.value?.id)) {
+    const all = await call<Space[]>("/v1/spaces", { anywhere: true });
+    const same = all.find((s) => s.id === space.value?.id);
+    if (space.value && !same) {
       location.assign("/app/"); // another person, who has other spaces
       return true;
     }
     spaces.value = all;
+    space.value = same; // in which they may have another role
     signedOut.value = false;
     return true;
   } catch {

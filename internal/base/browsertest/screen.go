@@ -92,7 +92,15 @@ func Open(t testing.TB, look Look) *Screen {
 	if err != nil {
 		t.Fatalf("start Chromium (scripts/need chromium=chromium chromium-headless-shell=chromium-headless-shell): %v", err)
 	}
-	ctx, cancel := chromedp.NewContext(root, chromedp.WithNewBrowserContext())
+	return tab(t, root, look, chromedp.WithNewBrowserContext())
+}
+
+// Beside opens another tab of the same person, with the same cookies.
+func (s *Screen) Beside(look Look) *Screen { s.T.Helper(); return tab(s.T, s.Ctx, look) }
+
+func tab(t testing.TB, parent context.Context, look Look, options ...chromedp.ContextOption) *Screen {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(parent, options...)
 	t.Cleanup(cancel)
 	s := &Screen{T: t, Ctx: ctx, look: look}
 	if err := chromedp.Listen(ctx, s.listen); err != nil {
@@ -239,6 +247,15 @@ func (s *Screen) Judge(folder, name string) {
 	s.Look(folder, name)
 }
 
+// tallest is how much of a page its picture shows, in pixels: the rest looks like it, and takes seconds.
+const tallest = 3000
+
+// cutOff is what has more text than room, where that is neither scrolled nor shortened on purpose; and lists that do not show all their rows.
+const cutOff = `[...document.querySelectorAll("table.list")].filter(e => e.scrollHeight > e.clientHeight + 1).concat([...document.querySelectorAll("button, a, summary, label, legend, h1, h2, h3, h4, th, td, dt, dd, li, p, .button, [role=tab], [role=menuitem], .dialog-body, .dialog-foot, .panel, .card, .acts, .head, .listbar, .chartbar, .setter-row, .pair, form, main")]
+	.filter(e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1 && e.checkVisibility({visibilityProperty: true}))
+	.filter(e => { const s = getComputedStyle(e); return s.textOverflow !== "ellipsis" && s.clipPath === "none" && !["auto", "scroll"].includes(s.overflowX) && !e.closest(".sr, svg, .u-wrap, .course-steps"); }))
+	.slice(0, 4).map(e => e.tagName + "." + e.className + " " + e.innerText.slice(0, 40) + " (" + e.scrollWidth + " in " + e.clientWidth + ")").join("; ")`
+
 // Look is Judge without axe, which takes the most time.
 func (s *Screen) Look(folder, name string) {
 	s.T.Helper()
@@ -246,16 +263,21 @@ func (s *Screen) Look(folder, name string) {
 		[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 4).map(e => e.tagName + "." + e.className).join(", ") || "something"`); wide != "" {
 		s.T.Errorf("%s is wider than the screen: %s", name, wide)
 	}
+	if cut := s.Text(cutOff); cut != "" {
+		s.T.Errorf("%s: cut off: %s", name, cut)
+	}
 	trouble, _ := s.Trouble()
 	for _, line := range trouble {
 		s.T.Errorf("%s: %s", name, line)
 	}
-	shot, err := chromedp.Run(s.Ctx, chromedp.FullScreenshot(100))
+	high := min(tallest, Eval[float64](s, `document.documentElement.scrollHeight`))
+	shot, err := chromedp.Call(s.Ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true), FromSurface: new(true), OptimizeForSpeed: new(true), Format: page.CaptureScreenshotFormatPng,
+		Clip: &page.Viewport{Width: Eval[float64](s, `document.documentElement.clientWidth`), Height: high, Scale: 1}})
 	if err == nil {
 		err = os.MkdirAll(folder, 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, name+".png"), shot, 0o644)
+		err = os.WriteFile(filepath.Join(folder, name+".png"), shot.Data, 0o644)
 	}
 	if err != nil {
 		s.T.Fatal(err)

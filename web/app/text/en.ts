@@ -21,6 +21,7 @@ export const en = {
   copied: "Copied",
   "copy.what": "Copy: {what}",
   "copy.failed": "The browser does not let this page copy. Select the text and copy it yourself.",
+  "confirm.back": "Go back",
   "confirm.typed": "Type {name} to confirm",
   "read.only": "You may look at this space, but not change it. Ask one of its administrators for the role of an editor.",
   "missing.text": "It may have been deleted for ever, or it is in another space.",

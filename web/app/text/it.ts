@@ -23,6 +23,7 @@ export const it: Texts = {
   copied: "Copiato",
   "copy.what": "Copia: {what}",
   "copy.failed": "Il browser non permette a questa pagina di copiare. Seleziona il testo e copialo.",
+  "confirm.back": "Torna indietro",
   "confirm.typed": "Scrivi {name} per confermare",
   "read.only": "In questo spazio puoi guardare ma non modificare. Chiedi a chi lo amministra il ruolo di editor.",
   "missing.text": "Forse è stato eliminato per sempre, o è in un altro spazio.",

@@ -9,6 +9,7 @@ interface Question {
   title: string;
   text: ComponentChildren;
   action: string; // what the button says that does it
+  no?: string; // what the one says that does not; else it is "Cancel"
   danger?: boolean;
   typed?: string; // has to be typed first
 }
@@ -43,7 +44,7 @@ function Asked({ q }: { q: NonNullable<typeof asked.value> }) {
       onClose={() => done(false)}
       actions={
         <>
-          <Button onClick={() => done(false)}>{t("cancel")}</Button>
+          <Button onClick={() => done(false)}>{q.no ?? t("cancel")}</Button>
           <Button kind={q.danger ? "danger" : "main"} type="submit" form="confirm" disabled={!ready}>
             {q.action}
           </Button>

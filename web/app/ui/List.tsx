@@ -122,7 +122,7 @@ export interface Column {
 // ListTable is a list; with picked there is a box beside each entry to choose it by.
 export function ListTable<T extends Listed>({ shown, picked, columns, cells }: { shown: T[]; picked: Picked | undefined; columns: Column[]; cells: (one: T) => ComponentChildren }) {
   return (
-    <table class={picked ? "list picks" : "list"}>
+    <table class={picked ? "list chooses" : "list"}>
       <thead>
         <tr>
           {picked && (

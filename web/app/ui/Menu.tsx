@@ -52,8 +52,8 @@ export function Menu({ label, groups, children, class: cls = "button quiet squar
     if (!open.value || start) return undefined;
     const place = (): void => {
       const page = (root.current?.closest("main") ?? document.body).getBoundingClientRect();
-      list.current?.classList.remove("ahead");
-      if ((list.current?.getBoundingClientRect().left ?? 0) < page.left) list.current?.classList.add("ahead");
+      list.current?.classList.remove("at-start");
+      if ((list.current?.getBoundingClientRect().left ?? 0) < page.left) list.current?.classList.add("at-start");
     };
     const again = (): void => void requestAnimationFrame(place); // what is around it moves first
     place();
@@ -87,7 +87,7 @@ export function Menu({ label, groups, children, class: cls = "button quiet squar
         {children ?? <Icon name="more" />}
       </button>
       {open.value && (
-        <div ref={list} class={["menu-list", up && "up", start && "ahead"].filter(Boolean).join(" ")} id={id} role="menu" aria-label={label}>
+        <div ref={list} class={["menu-list", up && "up", start && "at-start"].filter(Boolean).join(" ")} id={id} role="menu" aria-label={label}>
           {groups.map((g, i) => (
             <div key={i} class="menu-group" role="group" aria-label={g.title}>
               {g.title && (

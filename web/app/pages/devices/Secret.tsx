@@ -16,7 +16,7 @@ export function NewSecret({ device, onClose }: { device: Device; onClose: () => 
   };
   if (key.value)
     return (
-      <Dialog title={t("secret.made")} sure onClose={onClose} actions={<Button kind="main" onClick={onClose}>{t("secret.kept")}</Button>}>
+      <Dialog key="made" title={t("secret.made")} sure onClose={onClose} actions={<Button kind="main" onClick={onClose}>{t("secret.kept")}</Button>}>
         <div class="stack">
           <ShownOnce />
           <Credentials id={device.id} secret={key.value} />
@@ -25,6 +25,7 @@ export function NewSecret({ device, onClose }: { device: Device; onClose: () => 
     );
   return (
     <Dialog
+      key="ask"
       title={t("secret.new.title", { name: device.name })}
       onClose={onClose}
       actions={

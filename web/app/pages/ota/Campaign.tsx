@@ -55,7 +55,7 @@ function Found({ c, found }: { c: Shape; found: Query<Shape> }) {
   useEvery(2000, going || (open && c.state !== "halted"), () => void reload());
   const failed = (updates.data.value ?? []).filter((u) => u.status === "failed" || u.status === "expired");
   const cancel = async (): Promise<void> => {
-    if (!(await confirm({ title: t("campaign.cancel.title"), text: t("campaign.cancel.text"), action: t("campaign.cancel"), danger: true }))) return;
+    if (!(await confirm({ title: t("campaign.cancel.title"), text: t("campaign.cancel.text"), action: t("campaign.cancel"), no: t("confirm.back"), danger: true }))) return;
     await act.run(() => cancelCampaign(c.id));
     await reload();
   };

@@ -30,7 +30,7 @@ export function DeviceUpdates({ d }: { d: Device }) {
   useEvery(running ? 1000 : 10_000, true, () => void list.reload());
   const writes = mayWrite.value && !d.deleted_at;
   const cancel = async (u: Update): Promise<void> => {
-    if (!(await confirm({ title: t("ota.cancel.title"), text: t("ota.cancel.text"), action: t("ota.cancel"), danger: true }))) return;
+    if (!(await confirm({ title: t("ota.cancel.title"), text: t("ota.cancel.text"), action: t("ota.cancel"), no: t("confirm.back"), danger: true }))) return;
     await act.run(() => cancelUpdate(u.id));
     await list.reload();
   };
