@@ -173,6 +173,7 @@ var tours = map[string]func(p *tour, st stage){
 		p.open("/app/things/" + st.thing + "/setup")
 		p.press("property.edit.one", "name", "target")
 		p.dialog("property-edit")
+		p.press("property.acts", "name", "target")
 		p.press("property.delete.one", "name", "target")
 		p.dialog("property-delete")
 		p.open("/app/things/" + st.thing)
@@ -256,7 +257,7 @@ var tours = map[string]func(p *tour, st stage){
 		p.dialog("template-wrong")
 		p.press("templates.make")
 		p.fill("col.name", "Mine")
-		p.screen.press("Greenhouse")
+		p.screen.click("Greenhouse") // lists that come later move it
 		p.there("template-make")
 		p.send()
 		p.press("template.acts", "name", "Mine")
