@@ -67,7 +67,7 @@ func TestChangedInTheMiddle(t *testing.T) {
 			}
 			return http.StatusOK
 		})
-		h.passing(maxPause, "that all is told", func() bool { return h.receiver.values("/b") == "x=2 x=3" })
+		h.passing(10*time.Second, "that all is told", func() bool { return h.receiver.values("/b") == "x=2 x=3" })
 		if got := h.receiver.values("/a"); got != "x=1" {
 			t.Errorf("the address of before was told %s", got)
 		}
@@ -110,7 +110,7 @@ func TestAnswersOfBeforeTurnNothingOff(t *testing.T) {
 			return http.StatusOK
 		})
 		h.say(a, "x", "1")
-		h.passing(maxPause, "that the address of now is told", func() bool { return h.receiver.values("/b") == "x=1" })
+		h.passing(10*time.Second, "that the address of now is told", func() bool { return h.receiver.values("/b") == "x=1" })
 		if all := h.carrier.all(); len(all) != 0 {
 			t.Errorf("its owner is told that it is off: %v", all)
 		}
