@@ -166,12 +166,9 @@ func (a *App) pagesIn(all map[string][]byte) []page {
 	return found
 }
 
-// links are those of the page at an address.
+// links are those of the page at an address; none at the beginning, from where the application leads on.
 func (a *App) links(address string) string {
 	at := strings.Split(strings.Trim(strings.TrimPrefix(address, "/app"), "/"), "/")
-	if len(at) == 1 && at[0] == "" {
-		at[0] = "things" // where the application goes from there
-	}
 	for _, p := range a.pages {
 		if slices.EqualFunc(p.parts, at, func(want, part string) bool { return want == part || strings.HasPrefix(want, ":") && part != "" }) {
 			return p.links

@@ -65,7 +65,7 @@ func (s *site) get(path string, header ...string) *httptest.ResponseRecorder {
 func TestPagesNameTheirCode(t *testing.T) {
 	s := newSite(t)
 	for path, want := range map[string]string{
-		"/app/": "things.js", "/app/things/": "things.js", "/app/things": "things.js", "/app/things/x": "values.js", "/app/things/x/history": "history.js", "/app/devices/new": "new.js",
+		"/app/": "", "/app/things/": "things.js", "/app/things": "things.js", "/app/things/x": "values.js", "/app/things/x/history": "history.js", "/app/devices/new": "new.js",
 		"/app/devices/x": "device.js", "/app/dashboards/x": "dashboard.js", "/app/dashboards/x/y": "dashboard.js", "/app/triggers/x/edit": "edit.js", "/app/nothing/of/that/kind": "", "/app/shared/token": "",
 	} {
 		body := s.get(path).Body.String()

@@ -233,7 +233,7 @@ func TestWatchersOfADashboard(t *testing.T) {
 	for name, who := range map[string]*home{"viewer": ben, "guest": carla} {
 		s := who.screen(t, desk)
 		if name == "viewer" {
-			browsertest.Eval[bool](s.Screen, `(localStorage.setItem("ardesia.space", "`+space.ID+`"), true)`)
+			browsertest.Eval[bool](s.Screen, `(sessionStorage.setItem("ardesia.space", "`+space.ID+`"), true)`)
 		}
 		s.loaded(id, len(all))
 		s.says("Live")

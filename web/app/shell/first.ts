@@ -1,4 +1,4 @@
-// Where one begins: at the dashboards if the space has any, where a first device is made if it has none, else at the things.
+// Where one begins: at the dashboards if the space has any, where a first device is made if it has nothing at all, else at the things.
 import { know } from "../data";
 import { listDashboards } from "../model/dashboard";
 import { listDevices } from "../model/device";
@@ -20,8 +20,8 @@ export async function first(): Promise<string> {
   const all = await asked("dashboards", listDashboards);
   let to = boards;
   if (!all.length) {
-    const [devices] = await (early ?? others());
-    to = devices.length ? things : base + "/devices";
+    const both = await (early ?? others());
+    to = both.some((list) => list.length > 0) ? things : base + "/devices";
   }
   localStorage.setItem(remembered, to);
   return to;
