@@ -357,7 +357,7 @@ func TestTimesDiffer(t *testing.T) {
 			_, at, _ := strings.Cut(v, "@")
 			times[at] = true
 		}
-		if len(times) != 10 {
+		if len(all) < 10 || len(times) != len(all) { // the first may be said once more, when the board has come
 			t.Errorf("%v", all)
 		}
 	})
