@@ -37,7 +37,7 @@ WHOLE := ./internal/server ./internal/people/signin ./test/house ./test/fault ./
 whole:
 	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m -p 3 $(WHOLE)
 
-# Pages wait more than they work: two halves of their tests, by their names' first letters, have a browser each.
+# A browser does one thing after the other: two halves of the pages' tests, by their names' first letters, have one each.
 early: half := A-P
 late: half := Q-Z
 early late:

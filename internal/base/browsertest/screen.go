@@ -250,7 +250,8 @@ func (s *Screen) Judge(folder, name string) {
 // tallest is how much of a page its picture shows, in pixels: the rest looks like it, and takes seconds.
 const tallest = 3000
 
-// cutOff is what has more text than room, where that is neither scrolled nor shortened on purpose; and lists that do not show all their rows.
+// cutOff is what has more text than room, where that is neither scrolled nor shortened on purpose; and lists that do not show all their rows. An open menu hangs
+// over what it belongs to.
 const cutOff = `[...document.querySelectorAll("table.list")].filter(e => e.scrollHeight > e.clientHeight + 1).concat([...document.querySelectorAll("button, a, summary, label, legend, h1, h2, h3, h4, th, td, dt, dd, li, p, .button, [role=tab], [role=menuitem], .dialog-body, .dialog-foot, .panel, .card, .acts, .head, .listbar, .chartbar, .setter-row, .pair, form, main")]
 	.filter(e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1 && e.checkVisibility({visibilityProperty: true}))
 	.filter(e => { const s = getComputedStyle(e); return s.textOverflow !== "ellipsis" && s.clipPath === "none" && !["auto", "scroll"].includes(s.overflowX) && !e.closest(".sr, svg, .u-wrap, .course-steps") && !(s.overflowX === "visible" && e.querySelector("[role=menu]")); }))
