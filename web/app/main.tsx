@@ -2,9 +2,9 @@
 import { render } from "preact";
 import { words } from "./api";
 import { routes } from "./pages/routes";
+import { keep } from "./keep";
 import { base, follow, isShared, match, type Params, path } from "./router";
 import { open } from "./session";
-import { keep } from "./shell/keep";
 import { Broken } from "./shell/Broken";
 import { guess } from "./shell/first";
 import { Shell } from "./shell/Shell";

@@ -28,7 +28,6 @@ export function Line({ property, range, zone, unit }: Props) {
     <div class="chart">
       <Failure error={query.error.value} again={() => void query.reload()} />
       {data ? <Drawn data={data} property={property} range={range} zone={zone} unit={unit} /> : <div class={query.error.value ? "plot" : "plot skeleton"} />}
-      {data && <Summary data={data} unit={unit} />}
     </div>
   );
 }
@@ -42,7 +41,7 @@ interface Hover {
 
 function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
   const hover = useSignal<Hover | undefined>(undefined);
-  const grown = useMemo(() => copy(data), [data]);
+  const grown = useMemo(() => ({ ...copy(data), all: totals(data) }), [data]);
   const tick = useSignal(0);
   useEffect(() => void (tick.value = tick.peek() + 1), [grown]);
 
@@ -54,6 +53,7 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
     if (!isOld() && typeof last.value === "number" && at > (grown.times.at(-1) ?? 0)) {
       grown.times.push(at);
       for (const one of [grown.low, grown.middle, grown.high]) one.push(last.value);
+      grown.all = widened(grown.all, last.value);
     }
     tick.value = tick.peek() + 1;
   });
@@ -81,12 +81,13 @@ function Drawn({ data, property, range, zone, unit }: Props & { data: Bins }) {
         band
         span={() => [Date.now() / 1000 - range.seconds, Date.now() / 1000]}
         zone={zone}
-        label={label(data, property.name, unit)}
+        label={label(grown.all, property.name, unit)}
         onHover={(i) => {
           const at = i === undefined ? undefined : grown.times[i];
           hover.value = at === undefined || i === undefined ? undefined : { at, low: grown.low[i] ?? null, middle: grown.middle[i] ?? null, high: grown.high[i] ?? null };
         }}
       />
+      <Summary all={grown.all} unit={unit} />
     </>
   );
 }
@@ -110,14 +111,17 @@ function totals(b: Bins): Totals | undefined {
   return { low: Math.min(...numbers(b.low)), high: Math.max(...numbers(b.high)), mean: middle.reduce((a, v) => a + v, 0) / middle.length };
 }
 
-function label(b: Bins, name: string, unit: string | undefined): string {
-  const all = totals(b);
+// widened counts a value that has come since. The mean stays that of even steps, among which it has no weight yet.
+function widened(all: Totals | undefined, v: number): Totals {
+  return all ? { low: Math.min(all.low, v), high: Math.max(all.high, v), mean: all.mean } : { low: v, high: v, mean: v };
+}
+
+function label(all: Totals | undefined, name: string, unit: string | undefined): string {
   if (!all) return t("chart.empty.label", { name });
   return t("chart.label", { name, low: num(all.low), high: num(all.high), mean: num(all.mean), unit: unit ?? "" });
 }
 
-function Summary({ data, unit }: { data: Bins; unit: string | undefined }) {
-  const all = totals(data);
+function Summary({ all, unit }: { all: Totals | undefined; unit: string | undefined }) {
   if (!all) return null;
   const one = (name: string, v: number) => (
     <div>

@@ -1,5 +1,5 @@
 // Notices in this browser (Web Push): what it can, whether it may, and the server's list of browsers that get them.
-import { keepNow } from "../shell/keep";
+import { keepNow } from "../keep";
 import { call } from "../api";
 
 export interface Browser {

@@ -1,7 +1,7 @@
 // Has the worker registered that keeps the shell and shows notices; keeper.ts says why that is done in a frame.
-import { state } from "../live";
-import { base, go } from "../router";
-import { space } from "../session";
+import { state } from "./live";
+import { base, go } from "./router";
+import { space } from "./session";
 
 let begun = false;
 
