@@ -29,6 +29,7 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/base/otafile"
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
 	"github.com/ardesia-iot/ardesia/internal/people/door"
+	"github.com/ardesia-iot/ardesia/internal/people/org"
 	"github.com/ardesia-iot/ardesia/internal/servertest"
 )
 
@@ -221,7 +222,9 @@ func newCaller(t testing.TB, h *servertest.House) *caller {
 		ID string `json:"id"`
 	}
 	h.Admin("space.list", nil, &home)
-	h.Admin("space.quota", map[string]any{"space": home[0].ID, "quota": "apikeys", "limit": 0}, nil)
+	for _, kind := range org.Quotas() { // what a space may have does not end what is asked of routes
+		h.Admin("space.quota", map[string]any{"space": home[0].ID, "quota": kind, "limit": 0}, nil)
+	}
 	var th client.Thing
 	c.do("PUT", "/iot/v2/things", map[string]any{"name": "the one that stays", "tags": []any{map[string]string{"key": "a", "value": "b"}}, "properties": []any{
 		map[string]any{"name": "kept", "type": "INT", "permission": "READ_WRITE", "update_strategy": "ON_CHANGE"}}}, &th)
@@ -889,6 +892,8 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 			}
 		case strings.HasPrefix(d.Path, "/iot/v2/devices") && made.ID != c.own["device"] && !slices.Contains(d.Params, "id"):
 			c.do("DELETE", "/iot/v2/devices/"+made.ID+"?force=true", nil, nil)
+		case d.Path == "/iot/v1/triggers", d.Path == "/v1/triggers/import":
+			c.do("DELETE", "/iot/v1/triggers/"+made.ID+"?force=true", nil, nil)
 		case (d.Path == "/iot/v2/things" || strings.HasSuffix(d.Path, "/clone")) && made.ID != c.own["thing"]:
 			c.do("DELETE", "/iot/v2/things/"+made.ID+"?force=true", nil, nil)
 		}
@@ -898,7 +903,7 @@ func (c *caller) tidy(d door.Declaration, got answer) {
 	}
 	thing, device := "/iot/v2/things/"+c.own["thing"], "/iot/v2/devices/"+c.own["device"]
 	if went(thing+"/properties/"+c.own["property"], device, device+"/certs/"+c.own["cid"]) {
-		for _, old := range []string{thing, device, "/iot/v1/sync/" + c.own["sync"], "/iot/v2/things/" + c.own["hooked"]} {
+		for _, old := range []string{thing, device, "/iot/v1/triggers/" + c.own["trigger"], "/iot/v1/sync/" + c.own["sync"], "/iot/v2/things/" + c.own["hooked"]} {
 			if gone := c.ask("DELETE", old, sample{query: "force=true"}); gone.status >= 500 {
 				c.t.Errorf("DELETE %s: %d %s", old, gone.status, gone.body)
 			}
