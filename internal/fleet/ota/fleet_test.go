@@ -172,11 +172,11 @@ func (l *light) send(payload []byte) {
 	}
 }
 
-// told says whether u is over: a board that came in the moment when its wave began may be told twice, and has done by
-// the second time what there was to do.
-func (l *light) told(u command.OtaUpdate) bool {
+// stale says whether u is of before: a board that came in the moment when its wave began may be told twice, and has done by
+// the second time what there was to do, or has begun anew since.
+func (l *light) stale(u command.OtaUpdate) bool {
 	got, _, err := l.h.Get(l.h.t.Context(), editor, space, uuid.UUID(u.ID).String())
-	return err == nil && got.Status.Over()
+	return err == nil && (got.Status != InProgress || l.h.address(got) != u.URL)
 }
 
 // update is true when the board starts anew.
@@ -195,7 +195,7 @@ func (l *light) update(u command.OtaUpdate) bool {
 			continue
 		}
 		file, err := l.h.download(u, Credential{l.id, password})
-		if errors.Is(err, ErrNoFile) && l.told(u) {
+		if errors.Is(err, ErrNoFile) && l.stale(u) {
 			return false
 		}
 		if err != nil {
