@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
@@ -47,6 +48,11 @@ type Needs struct {
 // page loads, which stand under the hash of all of them and never change there.
 type App struct {
 	needs Needs
+	*built
+}
+
+// built is what stands in dist, ready for browsers, and the same for all of a program.
+type built struct {
 	build string
 	files map[string]asset
 	first string // index.html, with ARDESIA_LANG, ARDESIA_THEME, ARDESIA_ACCOUNT and ARDESIA_PAGE still in it
@@ -66,12 +72,20 @@ type asset struct {
 	media        string
 }
 
-// NewApp reads what was built.
+// NewApp makes one of what was built.
 func NewApp(needs Needs) (*App, error) {
 	if needs.Place == nil || needs.Account == nil || needs.Limit == nil || needs.Reports == nil || needs.Fail == nil {
 		return nil, errors.New("the web application needs Place, Account, Limit, Reports and Fail")
 	}
-	a := &App{needs: needs, files: map[string]asset{}}
+	b, err := dist()
+	return &App{needs, b}, err
+}
+
+// dist reads it once: packing and searching it takes a tenth of a second.
+var dist = sync.OnceValues(readDist)
+
+func readDist() (*built, error) {
+	a := &built{files: map[string]asset{}}
 	raw, packed := map[string][]byte{}, map[string][]byte{}
 	sum := sha256.New()
 	entries, err := fs.ReadDir(distFiles, "dist")
@@ -91,8 +105,9 @@ func NewApp(needs Needs) (*App, error) {
 		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(text), text)
 	}
 	a.build = hex.EncodeToString(sum.Sum(nil)[:6])
+	needs := importedBy(raw)
 	for name, text := range raw {
-		settled := a.settle(name, text, raw)
+		settled := a.settle(name, text, raw, needs)
 		if !bytes.Equal(settled, text) {
 			delete(packed, name)
 		}
@@ -101,7 +116,7 @@ func NewApp(needs Needs) (*App, error) {
 		}
 	}
 	a.first = string(a.files["index.html"].text)
-	if a.pages = a.pagesIn(raw); len(a.pages) == 0 {
+	if a.pages = a.pagesIn(raw["main.js"], needs); len(a.pages) == 0 {
 		return nil, errors.New("web/dist/main.js has no pages that web/app.go finds: look how it lists them")
 	}
 	for _, name := range own {
@@ -119,14 +134,14 @@ const SharedPath = "/app/shared/"
 var own = []string{"index.html", "keeper.html", "manifest.webmanifest", "worker.js"}
 
 // settle writes this build's address into a file that speaks of others, and their names into those that want a list.
-func (a *App) settle(name string, text []byte, all map[string][]byte) []byte {
+func (a *built) settle(name string, text []byte, all map[string][]byte, needs map[string][]string) []byte {
 	if !slices.Contains(own, name) {
 		return text
 	}
 	out := strings.ReplaceAll(string(text), "/a/-/", a.prefix())
 	switch name {
 	case "index.html":
-		out = strings.Replace(out, "<script ", a.preload(imports("main.js", all))+"ARDESIA_PAGE<script ", 1)
+		out = strings.Replace(out, "<script ", a.preload(imports("main.js", needs))+"ARDESIA_PAGE<script ", 1)
 	case "worker.js":
 		var files []string
 		for file := range all {
@@ -143,7 +158,7 @@ func (a *App) settle(name string, text []byte, all map[string][]byte) []byte {
 }
 
 // preload has a browser load modules that it will be asked for.
-func (a *App) preload(files []string) string {
+func (a *built) preload(files []string) string {
 	var links strings.Builder
 	for _, file := range files {
 		fmt.Fprintf(&links, "<link rel=\"modulepreload\" href=\"%s%s\">\n", a.prefix(), file)
@@ -155,19 +170,19 @@ func (a *App) preload(files []string) string {
 var listed = regexp.MustCompile(`\{path:"(/[^"]*)",title:"[^"]*",load:\(\)=>import\("\./([^"]+)"\)\}`)
 
 // pagesIn are the pages in what was built, in the order in which the application looks for them.
-func (a *App) pagesIn(all map[string][]byte) []page {
-	before := imports("main.js", all)
+func (a *built) pagesIn(main []byte, needs map[string][]string) []page {
+	before := imports("main.js", needs)
 	var found []page
-	for _, m := range listed.FindAllSubmatch(all["main.js"], -1) {
+	for _, m := range listed.FindAllSubmatch(main, -1) {
 		file := string(m[2])
-		own := slices.DeleteFunc(append([]string{file}, imports(file, all)...), func(name string) bool { return slices.Contains(before, name) })
+		own := slices.DeleteFunc(append([]string{file}, imports(file, needs)...), func(name string) bool { return slices.Contains(before, name) })
 		found = append(found, page{strings.Split(string(m[1]), "/")[1:], a.preload(own)})
 	}
 	return found
 }
 
 // links are those of the page at an address; none at the beginning, from where the application leads on.
-func (a *App) links(address string) string {
+func (a *built) links(address string) string {
 	at := strings.Split(strings.Trim(strings.TrimPrefix(address, "/app"), "/"), "/")
 	for _, p := range a.pages {
 		if slices.EqualFunc(p.parts, at, func(want, part string) bool { return want == part || strings.HasPrefix(want, ":") && part != "" }) {
@@ -177,18 +192,18 @@ func (a *App) links(address string) string {
 	return ""
 }
 
-func (a *App) prefix() string { return "/a/" + a.build + "/" }
+func (a *built) prefix() string { return "/a/" + a.build + "/" }
 
 // imported finds what a module cannot do without. What it loads later is in parentheses.
 var imported = regexp.MustCompile(`(?:from|import)"\./([^"]+)"`)
 
 // imports are the modules that file needs before it can begin, and those that they need.
-func imports(file string, all map[string][]byte) []string {
+func imports(file string, needs map[string][]string) []string {
 	var found []string
 	var look func(string)
 	look = func(name string) {
-		for _, m := range imported.FindAllSubmatch(all[name], -1) {
-			if next := string(m[1]); !slices.Contains(found, next) {
+		for _, next := range needs[name] {
+			if !slices.Contains(found, next) {
 				found = append(found, next)
 				look(next)
 			}
@@ -196,6 +211,20 @@ func imports(file string, all map[string][]byte) []string {
 	}
 	look(file)
 	return found
+}
+
+// importedBy is what each file cannot do without.
+func importedBy(all map[string][]byte) map[string][]string {
+	direct := map[string][]string{}
+	for name, text := range all {
+		if path.Ext(name) != ".js" {
+			continue
+		}
+		for _, m := range imported.FindAllSubmatch(text, -1) {
+			direct[name] = append(direct[name], string(m[1]))
+		}
+	}
+	return direct
 }
 
 var media = map[string]string{

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ardesia-iot/ardesia/docs"
 	"github.com/ardesia-iot/ardesia/web"
@@ -49,8 +50,8 @@ type chapter struct {
 	Pages []*Page
 }
 
-// NewSite makes the pages of package docs.
-func NewSite() (*Site, error) { return newSite(docs.Files, docs.Chapters) }
+// NewSite makes the pages of package docs; all of a program have the same.
+var NewSite = sync.OnceValues(func() (*Site, error) { return newSite(docs.Files, docs.Chapters) })
 
 func newSite(files fs.FS, chapters []docs.Chapter) (*Site, error) {
 	s := &Site{byPath: map[string]*Page{}, files: map[string][]byte{}}

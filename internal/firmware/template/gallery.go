@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,7 +29,7 @@ type shown struct {
 }
 
 // readGallery reads and checks all of it, by name.
-func readGallery() ([]shown, error) {
+var readGallery = sync.OnceValues(func() ([]shown, error) {
 	folders, err := fs.ReadDir(gallery, "gallery")
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func readGallery() ([]shown, error) {
 		all = append(all, one)
 	}
 	return all, nil
-}
+})
 
 func readShown(slug string) (shown, error) {
 	root, files := "gallery/"+slug, map[string][]byte{}

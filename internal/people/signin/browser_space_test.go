@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -40,18 +39,6 @@ func (h *house) shared(owner account.User, name string, others map[string]access
 
 // The pages of spaces, keys, activity, privacy and addresses, as TestPagesInABrowser judges the others.
 func TestMorePagesInABrowser(t *testing.T) {
-	for _, width := range []int{360, 1280} {
-		for _, dark := range []bool{false, true} {
-			look := "light"
-			if dark {
-				look = "dark"
-			}
-			t.Run(fmt.Sprintf("%d-%s", width, look), func(t *testing.T) { walkMore(t, width, dark, fmt.Sprintf("-%d-%s", width, look)) })
-		}
-	}
-}
-
-func walkMore(t *testing.T, width int, dark bool, as string) {
 	h := embedded(t)
 	h.full()
 	anna, berta, carlo := h.named("anna@example.org", "Anna Bianchi"), h.named("berta@example.org", "Berta"), h.named("carlo@example.org", "Carlo Alberto di Savoia-Carignano")
@@ -63,19 +50,19 @@ func walkMore(t *testing.T, width int, dark bool, as string) {
 	if _, err := h.orgs.HandOver(t.Context(), person(berta.ID), works.ID, anna.ID); err != nil {
 		t.Fatal(err)
 	}
-	s := h.screen(t, width, dark)
+	s := h.screen(t)
 	at := func(path, name string) {
 		t.Helper()
 		s.open(path)
 		if got := s.path(); got != path {
 			t.Fatalf("%s led to %s", path, got)
 		}
-		s.judge(name + as)
+		s.judge(name)
 	}
 	sent := func(selector, name string, fields map[string]string) {
 		t.Helper()
 		s.submit(fields, selector)
-		s.judge(name + as)
+		s.judge(name)
 	}
 	s.signIn(anna.Email, good)
 	at("/account/keys", "keys-none")
@@ -113,13 +100,10 @@ func walkMore(t *testing.T, width int, dark bool, as string) {
 	at("/account/spaces/"+anna.Space, "space-private")
 	at("/account/activity", "activity")
 	s.open("/account/activity?kind=things")
-	s.judge("activity-none" + as)
+	s.judge("activity-none")
 	h.Pass(staleKey + 1)
 	s.signIn(anna.Email, good)
 	at("/account/checkup", "checkup-old")
-	if dark {
-		return // Italian is as long in any colours
-	}
 	s.leave(chromedp.Click(chromedp.CSS(`button[value="it"]`)))
 	for _, name := range []string{"keys", "addresses", "privacy", "spaces", "activity"} {
 		at("/account/"+name, name+"-italian")
@@ -132,7 +116,7 @@ func TestWhatPeopleTypeAboutSpacesNeverRuns(t *testing.T) {
 	h := embedded(t)
 	u := h.person("anna@example.org")
 	h.full()
-	s := h.screen(t, 1280, false)
+	s := h.screen(t)
 	s.signIn(u.Email, good)
 	for _, p := range payloads {
 		for _, q := range []string{"/account/activity?kind=", "/account/activity?before=", "/account/spaces/"} {

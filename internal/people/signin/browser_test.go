@@ -30,12 +30,12 @@ type screen struct {
 // site is the server's address by a name: browsers have passkeys for names only.
 func (h *house) site() string { return strings.Replace(h.server.URL, "127.0.0.1", "localhost", 1) }
 
-func (h *house) screen(t *testing.T, width int, dark bool) *screen {
+func (h *house) screen(t *testing.T) *screen {
 	t.Helper()
 	h.browser() // starts the server
 	h.Service.needs.Origin = func() string { return h.site() }
 	// That a page of ours answers 401 to a wrong password is no error of the page.
-	return &screen{browsertest.Open(t, browsertest.Look{Width: width, Dark: dark, Ignore: []string{""}}), t, h}
+	return &screen{browsertest.Open(t, browsertest.Look{Width: 1280, Ignore: []string{""}}), t, h}
 }
 
 // call sends one command to the tab.
@@ -74,13 +74,19 @@ func (s *screen) path() string { s.t.Helper(); return s.Path() }
 
 func (s *screen) stumbles() string { s.t.Helper(); return s.Stumbles() }
 
-// judge ends the test of a page. Its style was there.
+// looks are what people see pages with.
+var looks = []browsertest.Look{{Width: 360}, {Width: 360, Dark: true}, {Width: 768}, {Width: 768, Dark: true}, {Width: 1280, Dark: true}, {Width: 1280}}
+
+// judge ends the test of a page, in every look. Its style was there.
 func (s *screen) judge(name string) {
 	s.t.Helper()
 	if !eval[bool](s, `document.styleSheets.length > 0`) {
 		s.t.Errorf("%s has no style", name)
 	}
-	s.Judge(filepath.Join("..", "..", "..", "artifacts", "signin"), name)
+	for _, look := range looks {
+		s.Resize(look)
+		s.Judge(filepath.Join("..", "..", "..", "artifacts", "signin"), name+"-"+look.String())
+	}
 }
 
 func (s *screen) signIn(email, password string) {
@@ -91,21 +97,9 @@ func (s *screen) signIn(email, password string) {
 }
 
 func TestPagesInABrowser(t *testing.T) {
-	for _, width := range []int{360, 1280} {
-		for _, dark := range []bool{false, true} {
-			look := "light"
-			if dark {
-				look = "dark"
-			}
-			t.Run(fmt.Sprintf("%d-%s", width, look), func(t *testing.T) { walkPages(t, width, dark, fmt.Sprintf("-%d-%s", width, look)) })
-		}
-	}
-}
-
-func walkPages(t *testing.T, width int, dark bool, as string) {
 	h := embedded(t)
 	h.full()
-	s := h.screen(t, width, dark)
+	s := h.screen(t)
 
 	link, err := h.SetupLink(t.Context(), false)
 	if err != nil {
@@ -113,12 +107,12 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	}
 	_, tok := token(t, strings.Replace(link, h.site(), "https://example.org", 1))
 	s.open("/setup?token=" + tok)
-	s.judge("setup" + as)
+	s.judge("setup")
 	s.submit(map[string]string{"name": "Anna Bianchi", "email": "anna@example.org", "password": good}, "main button.main")
 	if got := s.path(); got != "/account/ready" {
 		t.Fatalf("after setting up: %s", got)
 	}
-	s.judge("ready" + as)
+	s.judge("ready")
 	u, err := h.accounts.Find(t.Context(), "anna@example.org")
 	if err != nil {
 		t.Fatal(err)
@@ -129,118 +123,118 @@ func walkPages(t *testing.T, width int, dark bool, as string) {
 	if got := s.path(); got != "/signin" {
 		t.Fatalf("after signing out: %s", got)
 	}
-	s.judge("signed-out" + as)
+	s.judge("signed-out")
 	s.open("/signin")
-	s.judge("signin" + as)
+	s.judge("signin")
 	s.submit(map[string]string{"email": "anna@example.org"}, "main button.main")
-	s.judge("password" + as)
+	s.judge("password")
 	s.submit(map[string]string{"password": "wrong"}, "main button.main")
-	s.judge("password-wrong" + as)
+	s.judge("password-wrong")
 	s.submit(map[string]string{"password": good}, "main button.main")
-	s.judge("second" + as)
+	s.judge("second")
 	s.submit(map[string]string{"code": "000000"}, "main button.main")
-	s.judge("second-wrong" + as)
+	s.judge("second-wrong")
 	s.leave(chromedp.Click(chromedp.CSS(`.aside a`)))
-	s.judge("recovery" + as)
+	s.judge("recovery")
 	s.submit(map[string]string{"code": "1111"}, "main button.main")
-	s.judge("replaced" + as)
+	s.judge("replaced")
 	s.leave(chromedp.Click(chromedp.CSS(`main a.main`)))
 	if got := s.path(); got != "/account" {
 		t.Fatalf("after signing in: %s", got)
 	}
-	s.judge("account" + as)
+	s.judge("account")
 
 	if _, _, err := h.apikeys.Add(t.Context(), person(u.ID), u.ID, "", "", "Greenhouse script"); err != nil {
 		t.Fatal(err)
 	}
 	h.in2(u)
 	s.open("/account/factors")
-	s.judge("account-factors" + as)
+	s.judge("account-factors")
 	s.leave(chromedp.Click(chromedp.CSS(`form[action="/account/factors/app"] button`)))
-	s.judge("account-app" + as)
+	s.judge("account-app")
 	s.submit(map[string]string{"code": "000000"}, "main button.main")
-	s.judge("account-app-wrong" + as)
+	s.judge("account-app-wrong")
 	h.factors.mu.Lock()
 	h.factors.recovery[u.ID] = nil
 	h.factors.mu.Unlock()
 	s.submit(map[string]string{"code": "123456"}, "main button.main")
-	s.judge("account-codes" + as)
+	s.judge("account-codes")
 	s.open("/device?user_code=BCDF-GHJK")
-	s.judge("device" + as)
+	s.judge("device")
 	s.submit(nil, "main button.main")
-	s.judge("device-asked" + as)
+	s.judge("device-asked")
 	s.open("/consent?id=r1")
-	s.judge("consent" + as)
+	s.judge("consent")
 	s.open("/invitation?token=i1")
-	s.judge("invitation" + as)
+	s.judge("invitation")
 	s.submit(nil, "main button.main")
 	if got := s.path(); got != "/account" {
 		t.Fatalf("joining led to %s", got)
 	}
-	s.judge("joined" + as)
+	s.judge("joined")
 	for _, name := range []string{"profile", "password", "email", "sessions", "keys", "checkup", "data", "delete"} {
 		s.open("/account/" + name)
 		if got := s.path(); got != "/account/"+name {
 			t.Fatalf("%s led to %s", name, got)
 		}
-		s.judge("account-" + name + as)
+		s.judge("account-" + name)
 	}
 	s.open("/account/profile")
 	s.submit(map[string]string{"username": "anna", "phone": "+39 011 123", "shipping-city": "Torino"}, "main button.main")
-	s.judge("account-profile-saved" + as)
+	s.judge("account-profile-saved")
 	s.open("/account/password")
 	s.submit(map[string]string{"password": "password password"}, "main button.main")
-	s.judge("account-password-weak" + as)
+	s.judge("account-password-weak")
 	s.open("/account/delete")
 	s.submit(map[string]string{"email": "anna@example.org"}, "main button.main")
-	s.judge("account-leaving" + as)
+	s.judge("account-leaving")
 	h.Pass(freshFor)
 	s.open("/account/password")
-	s.judge("again" + as)
+	s.judge("again")
 	s.leave(chromedp.Click(chromedp.CSS(`button[value="it"]`)))
-	s.judge("again-italian" + as)
+	s.judge("again-italian")
 	s.open("/account")
-	s.judge("account-italian" + as)
+	s.judge("account-italian")
 
-	o := h.screen(t, width, dark)
+	o := h.screen(t)
 	o.open("/signup")
-	o.judge("signup" + as)
+	o.judge("signup")
 	o.submit(map[string]string{"name": "Berta", "email": "berta@example.org", "password": other}, "main button.main")
-	o.judge("sent" + as)
+	o.judge("sent")
 	_, tok = token(t, strings.Replace(h.letter("verify").Fields["link"], h.site(), "https://example.org", 1))
 	o.open("/verify?token=" + tok)
-	o.judge("verify" + as)
+	o.judge("verify")
 	o.submit(nil, "main button.main")
-	o.judge("verified" + as)
+	o.judge("verified")
 	o.open("/reset")
-	o.judge("reset" + as)
+	o.judge("reset")
 	o.submit(map[string]string{"email": "berta@example.org"}, "main button.main")
-	o.judge("reset-sent" + as)
+	o.judge("reset-sent")
 	_, tok = token(t, strings.Replace(h.letter("reset").Fields["link"], h.site(), "https://example.org", 1))
 	o.open("/reset/new?token=" + tok)
-	o.judge("reset-new" + as)
+	o.judge("reset-new")
 	o.signIn("berta@example.org", other)
 	_, tok = token(t, strings.Replace(h.letter("new-device").Fields["link"], h.site(), "https://example.org", 1))
 	h.mu.Lock()
 	h.doubt = true
 	h.mu.Unlock()
-	d := h.screen(t, width, dark)
+	d := h.screen(t)
 	d.open("/signin")
 	d.submit(map[string]string{"email": "berta@example.org"}, "main button.main")
 	d.submit(map[string]string{"password": other}, "main button.main")
-	d.judge("mailed" + as)
+	d.judge("mailed")
 	d.submit(map[string]string{"code": "0000 0000"}, "main button.main")
-	d.judge("mailed-wrong" + as)
+	d.judge("mailed-wrong")
 	d.submit(map[string]string{"code": h.letter("code").Fields["code"]}, "main button.main")
 	if got := d.path(); got != "/account" {
 		t.Fatalf("after the code from the mail: %s", got)
 	}
 	o.open("/frozen?token=" + tok)
-	o.judge("freeze" + as)
+	o.judge("freeze")
 	o.submit(nil, "main button.main")
-	o.judge("frozen" + as)
+	o.judge("frozen")
 	o.open("/frozen?token=" + tok)
-	o.judge("link-used" + as)
+	o.judge("link-used")
 }
 
 // in2 signs a person in elsewhere, whatever second proofs there are.
@@ -256,7 +250,7 @@ func (h *house) in2(u account.User) {
 // and style that the policy forbids.
 func TestPagesAreJudged(t *testing.T) {
 	h := embedded(t)
-	s := h.screen(t, 1280, false)
+	s := h.screen(t)
 	s.open("/signin")
 	if found := s.stumbles(); found != "[]" {
 		t.Errorf("before: %s", found)
@@ -278,7 +272,7 @@ func TestAPasskeyIsMadeAndUsedInABrowser(t *testing.T) {
 	h := embedded(t)
 	u := h.person("anna@example.org")
 	h.full()
-	s := h.screen(t, 1280, false)
+	s := h.screen(t)
 	call(s, webauthn.Enable, webauthn.EnableParams{})
 	call(s, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
 		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
@@ -291,7 +285,7 @@ func TestAPasskeyIsMadeAndUsedInABrowser(t *testing.T) {
 	if got := s.text(`document.querySelector("main").innerText`); !strings.Contains(got, "My laptop") || !strings.Contains(got, "It is set up") {
 		t.Fatalf("after making it: %s", got)
 	}
-	s.judge("account-factors-passkey-1280-light")
+	s.judge("account-factors-passkey")
 	h.letter("factor-added")
 	s.leave(chromedp.Click(chromedp.CSS(".who button")))
 	s.leave(chromedp.Click(chromedp.CSS("#passkey-go")))
@@ -319,7 +313,7 @@ func TestAPasskeyIsMadeAndUsedInABrowser(t *testing.T) {
 func TestSigningInWithTheKeyboardOnly(t *testing.T) {
 	h := embedded(t)
 	h.person("anna@example.org")
-	s := h.screen(t, 1280, false)
+	s := h.screen(t)
 	s.open("/signin")
 	press := func(keys string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(keys) }
 	if got := s.text(`document.activeElement.id`); got != "email" {
@@ -361,7 +355,7 @@ var payloads = []string{
 func TestWhatPeopleTypeNeverRuns(t *testing.T) {
 	h := embedded(t)
 	u := h.person("anna@example.org")
-	s := h.screen(t, 1280, false)
+	s := h.screen(t)
 	s.open("/signin")
 	for _, p := range payloads {
 		for _, q := range []string{"/signin?email=", "/signin?to=", "/signin?done=", "/verify?token=", "/reset/new?token=", "/signin/password?flow="} {
@@ -406,7 +400,7 @@ func quote(text string) string {
 // A page of somebody else cannot show ours inside of it.
 func TestOurPagesAreNotFramed(t *testing.T) {
 	h := embedded(t)
-	s := h.screen(t, 1280, false)
+	s := h.screen(t)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = fmt.Fprintf(w, `<main><iframe id="f" src="%s/signin" width="600" height="600"></iframe></main>`, h.site())

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -48,7 +49,12 @@ var pageFiles embed.FS
 // A pageSet has each page in each language: by language, then by name.
 type pageSet map[string]map[string]*template.Template
 
-func readPages(texts catalogue) (pageSet, error) {
+// readPages are all pages of the program, ready for all who serve them.
+var readPages = sync.OnceValues(func() (pageSet, error) {
+	texts, err := readTexts()
+	if err != nil {
+		return nil, err
+	}
 	names, err := fs.Glob(pageFiles, "page/*.html")
 	if err != nil {
 		return nil, err
@@ -80,7 +86,7 @@ func readPages(texts catalogue) (pageSet, error) {
 		}
 	}
 	return all, nil
-}
+})
 
 // A visit is one request for a page.
 type visit struct {

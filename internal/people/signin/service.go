@@ -209,7 +209,7 @@ func New(needs Needs) (*Service, error) {
 	if s.texts, err = readTexts(); err != nil {
 		return nil, err
 	}
-	s.pages, err = readPages(s.texts)
+	s.pages, err = readPages()
 	return s, err
 }
 

@@ -15,11 +15,6 @@ import (
 // Pages on the way by a provider: they lead there and back without script, under a policy that names no
 // other origin, and with the keyboard alone.
 func TestTheWayByAProviderInABrowser(t *testing.T) {
-	t.Run("360-dark", func(t *testing.T) { walkSocial(t, 360, true, "-360-dark") })
-	t.Run("1280-light", func(t *testing.T) { walkSocial(t, 1280, false, "-1280-light") })
-}
-
-func walkSocial(t *testing.T, width int, dark bool, as string) {
 	h := embedded(t)
 	h.full()
 	i := socialtest.Start(t, h.Now)
@@ -31,7 +26,7 @@ func walkSocial(t *testing.T, width int, dark bool, as string) {
 	school := i.Config("school", social.OIDC)
 	school.Name = "Scuola media statale di Torino"
 	h.withSocial(school, github)
-	s := h.screen(t, width, dark)
+	s := h.screen(t)
 	press := func(keys string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(keys) }
 	to := func(provider string) chromedp.Action[chromedp.Void] {
 		s.run(chromedp.Focus(chromedp.CSS(`button[value="` + provider + `"]`)))
@@ -44,7 +39,7 @@ func walkSocial(t *testing.T, width int, dark bool, as string) {
 
 	// While the provider says nothing, the page that leads there stays.
 	s.open("/signin")
-	s.judge("social-signin" + as)
+	s.judge("social-signin")
 	for range 10 {
 		s.run(to("github"))
 		until("main a.main")
@@ -56,22 +51,22 @@ func walkSocial(t *testing.T, width int, dark bool, as string) {
 	if got := s.text(`document.querySelector("main a.main").host`); got != silent.Listener.Addr().String() {
 		t.Errorf("the page leads to %s", got)
 	}
-	s.judge("social-away" + as)
+	s.judge("social-away")
 
 	s.open("/signup")
-	s.judge("social-signup" + as)
+	s.judge("social-signup")
 	s.run(to("school"))
 	until("#new")
-	s.judge("social-vouched" + as)
+	s.judge("social-vouched")
 	s.submit(nil, "main button.main")
 	if got := s.path(); got != "/account" {
 		t.Fatalf("after making the account: %s", got)
 	}
 	s.open("/account/links")
-	s.judge("social-links" + as)
+	s.judge("social-links")
 	h.Pass(freshFor)
 	s.open("/account/password")
-	s.judge("social-again" + as)
+	s.judge("social-again")
 	s.run(to("school"))
 	until("#password")
 	if got := s.path(); got != "/account/password" {
@@ -81,33 +76,33 @@ func walkSocial(t *testing.T, width int, dark bool, as string) {
 	// Somebody whose address has an account.
 	h.person("berta@example.org")
 	i.Become(socialtest.Person{Subject: "2", Email: "berta@example.org", Verified: true})
-	o := h.screen(t, width, dark)
+	o := h.screen(t)
 	o.open("/signin")
 	o.run(chromedp.Click(chromedp.CSS(`button[value="school"]`)), chromedp.WaitReady(chromedp.CSS("#own")))
-	o.judge("social-there" + as)
+	o.judge("social-there")
 	o.submit(nil, "main button.main")
-	o.judge("social-prove" + as)
+	o.judge("social-prove")
 	o.submit(map[string]string{"password": good}, "main button.main")
 	if got := o.path(); got != "/account/links" {
 		t.Fatalf("after both proofs: %s", got)
 	}
-	o.judge("social-linked" + as)
+	o.judge("social-linked")
 	o.submit(nil, "button.danger")
-	o.judge("social-unlinked" + as)
+	o.judge("social-unlinked")
 	// Somebody who takes too long, on the way to a program.
 	h.person("dora@example.org")
 	i.Become(socialtest.Person{Subject: "4", Email: "dora@example.org", Verified: true})
-	q := h.screen(t, width, dark)
+	q := h.screen(t)
 	q.open("/signin?to=%2Foauth2%2Fauthorize%3Fclient_id%3Dx")
 	q.run(chromedp.Click(chromedp.CSS(`button[value="school"]`)), chromedp.WaitReady(chromedp.CSS("#own")))
 	q.submit(nil, "main button.main")
 	h.Pass(vouchedFor)
 	q.submit(map[string]string{"password": good}, "main button.main")
-	q.judge("social-not-linked" + as)
+	q.judge("social-not-linked")
 	// What was wrong.
-	p := h.screen(t, width, dark)
+	p := h.screen(t)
 	i.Become(socialtest.Person{Subject: "3", Email: "carla@example.org"})
 	p.open("/signin")
 	p.run(chromedp.Click(chromedp.CSS(`button[value="school"]`)), chromedp.WaitReady(chromedp.CSS("#problem")))
-	p.judge("social-unproved" + as)
+	p.judge("social-unproved")
 }

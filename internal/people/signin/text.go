@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/base/problem"
@@ -20,10 +21,10 @@ var textFiles embed.FS
 // A catalogue is the texts of all pages.
 type catalogue struct{ tongue.Texts }
 
-func readTexts() (catalogue, error) {
+var readTexts = sync.OnceValues(func() (catalogue, error) {
 	texts, err := tongue.Read(textFiles, "text")
 	return catalogue{texts}, err
-}
+})
 
 // problem is what an error says to people: the text of its code where there is one, else
 // its own.
