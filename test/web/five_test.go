@@ -58,7 +58,7 @@ func begin(t *testing.T) (*home, *hand) {
 		}
 	}
 	token := link.FindString(house.Greeting())
-	p := &hand{screen: &screen{browsertest.Open(t, browsertest.Look{Width: 1280}), h}}
+	p := &hand{screen: &screen{browsertest.Open(t, browsertest.Look{Width: 1280, Keeps: true}), h}}
 	p.Ignore("/v1/spaces")
 	p.Run(chromedp.Navigate(h.front.at() + token))
 	p.fill("Name", "Anna Bianchi")

@@ -154,7 +154,7 @@ func TestTheServerGoesAndComesBack(t *testing.T) {
 func TestTheShellIsKept(t *testing.T) {
 	h := newHome(t)
 	h.greenhouse()
-	s := h.screen(t, desk)
+	s := h.screen(t, browsertest.Look{Width: 1280, Keeps: true})
 	s.Ignore("")
 	s.open("/app/things")
 	s.until(`!!window.kept || (navigator.serviceWorker.ready.then(() => { window.kept = true }), false)`)

@@ -59,7 +59,7 @@ const pushService = `{
 // Notices are turned on and off for a browser, and what keeps them away is said in words.
 func TestTurningNoticesOn(t *testing.T) {
 	h := newHome(t)
-	s := h.screen(t, browsertest.Look{Width: 1280, Whole: true})
+	s := h.screen(t, browsertest.Look{Width: 1280, Whole: true, Keeps: true})
 	s.open("/app/notices")
 	s.allow(browser.PermissionSettingDenied)
 	s.open("/app/notices")
@@ -91,7 +91,7 @@ func TestNoticesAreShown(t *testing.T) {
 		ID string `json:"id"`
 	}
 	h.ask(http.MethodPut, "/iot/v1/triggers", map[string]any{"name": "Lamp on", "property_id": g.property["lamp"]}, &tr)
-	s := h.screen(t, browsertest.Look{Width: 1280, Whole: true})
+	s := h.screen(t, browsertest.Look{Width: 1280, Whole: true, Keeps: true})
 	s.open("/app/things")
 	s.allow(browser.PermissionSettingGranted)
 	worker := s.worker()

@@ -27,6 +27,8 @@ func TestPagesInABrowser(t *testing.T) {
 	first.everywhere("usb")
 	g := h.greenhouse()
 	thing := "/app/things/" + g.thing
+	s := h.screen(t, looks[0])
+	s.Ignore("/iot/v2/devices/00000000") // is not there, and says so
 	for name, path := range map[string]string{
 		"things": "/app/things", "values": thing, "setup": thing + "/setup", "about": thing + "/about", "sketch": thing + "/sketch",
 		"history": thing + "/history?property=" + g.property["temperature"], "states": thing + "/history?property=" + g.property["lamp"],
@@ -35,9 +37,7 @@ func TestPagesInABrowser(t *testing.T) {
 		"property": thing + "/setup?add=1", "new-thing": "/app/things?new=1", "missing": "/app/devices/00000000-0000-4000-8000-000000000000",
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := h.screen(t, looks[0])
-			s.Ignore("/iot/v2/devices/00000000") // is not there, and says so
+			s.T = t
 			s.open(path)
 			if name == "property" || name == "new-thing" {
 				s.until(`document.querySelector("dialog[open]") !== null`)

@@ -95,7 +95,7 @@ func TestTheFirstLiveValue(t *testing.T) {
 	var values, lives []time.Duration
 	var waterfall string // of the last: when each was asked for and there, in ms, and its bytes
 	for range 5 {
-		s := h.screen(t, browsertest.Look{Width: 360}) // a cache of its own, with nothing in it
+		s := h.screen(t, browsertest.Look{Width: 360, Keeps: true}) // a cache of its own, with nothing in it
 		s.slowly()
 		browsertest.Call(s.Screen, page.Enable, page.EnableParams{})
 		if _, err := chromedp.Call(s.Ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watchFirst}); err != nil {

@@ -1,6 +1,6 @@
 // Package browsertest drives Chromium in tests: it opens tabs of a width and look, and judges what they show. A page is
 // good when nothing was reported (console errors, exceptions, breaches of its policy), axe finds nothing, nothing is cut
-// off, and a picture is kept for whoever looks.
+// off. A picture is kept of what is not, and with ARDESIA_PICTURES=yes of each, for whoever looks.
 package browsertest
 
 import (
@@ -57,6 +57,8 @@ type Look struct {
 	Width int // of the screen, in pixels
 	Dark  bool
 	Whole bool // by a Chromium with everything, which shows notices
+	// Keeps lets pages have a service worker, which loads a whole application once more for each tab of somebody new.
+	Keeps bool
 	// Ignore are addresses of which a failing answer is no error of the page, by a part of them; "" is all.
 	Ignore []string
 }
@@ -75,7 +77,7 @@ type Screen struct {
 	Ctx context.Context
 
 	look    Look
-	seen    string // the page that axe has looked at last in daylight, and its width
+	seen    map[string]bool // what axe has looked at, and how
 	mu      sync.Mutex
 	trouble []string // guarded by mu
 	dialogs int      // guarded by mu
@@ -102,12 +104,15 @@ func tab(t testing.TB, parent context.Context, look Look, options ...chromedp.Co
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent, options...)
 	t.Cleanup(cancel)
-	s := &Screen{T: t, Ctx: ctx, look: look}
+	s := &Screen{T: t, Ctx: ctx, look: look, seen: map[string]bool{}}
 	if err := chromedp.Listen(ctx, s.listen); err != nil {
 		t.Fatal(err)
 	}
 	Call(s, network.Enable, network.EnableParams{})
 	Call(s, log.Enable, cdp.Empty{})
+	if !look.Keeps {
+		Call(s, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `delete Navigator.prototype.serviceWorker`})
+	}
 	s.Resize(look)
 	return s
 }
@@ -213,29 +218,54 @@ func (s *Screen) Leave(action chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Stumbles is what axe finds, as JSON; "[]" for nothing. While a modal dialog is open it is what one can use, and all that is judged. A page
-// that it has seen in daylight, at the same width, is looked at in the dark for its colours alone: all else that axe knows is of the page's
-// structure and measures.
+// Stumbles is what axe finds, as JSON; "[]" for nothing. While a modal dialog is open it is what one can use, and all that is judged. What
+// the tab has shown before, the same elements of it to be seen, is judged for what can differ: its colours in another light, and its
+// measures at another width.
 func (s *Screen) Stumbles() string {
 	s.T.Helper()
+	light, now := "daylight", Eval[string](s, shown, chromedp.EvalAwaitPromise)
+	if s.look.Dark {
+		light = "the dark"
+	}
+	fresh := func(what string) bool {
+		seen := s.seen[now+what]
+		s.seen[now+what] = true
+		return !seen
+	}
+	whole, colours, measures := fresh(""), fresh(light), fresh(fmt.Sprint(s.look.Width))
+	rules := wholeRules
+	if !whole {
+		var some []string
+		if colours {
+			some = append(some, "color-contrast", "link-in-text-block")
+		}
+		if measures {
+			some = append(some, "scrollable-region-focusable", "target-size")
+		}
+		if some == nil {
+			return "[]"
+		}
+		rules = `{type: "rule", values: ["` + strings.Join(some, `", "`) + `"]}`
+	}
 	if !Eval[bool](s, `typeof axe === "object"`) {
 		Eval[chromedp.Void](s, axe)
 	}
-	rules, now := wholeRules, fmt.Sprint(s.look.Width, " ", s.Text(`document.documentElement.outerHTML`))
-	if s.look.Dark && s.seen == now {
-		rules = colorRules
-	}
-	found := Eval[string](s, `axe.run([...document.querySelectorAll("dialog:modal")].at(-1) ?? document, {resultTypes: ["violations"], runOnly: `+rules+`})
+	return Eval[string](s, `axe.run(`+judged+`, {resultTypes: ["violations"], selectors: false, preload: false, runOnly: `+rules+`})
 		.then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)])))`, chromedp.EvalAwaitPromise)
-	if !s.look.Dark {
-		s.seen = now
-	}
-	return found
 }
 
 const (
 	wholeRules = `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`
-	colorRules = `{type: "rule", values: ["color-contrast", "link-in-text-block"]}`
+	// judged is what axe looks at.
+	judged = `([...document.querySelectorAll("dialog:modal")].at(-1) ?? document)`
+	// shown is a number for all that there is of it and what can be seen, but for sizes and places.
+	shown = `(async () => {
+	const sizes = /^(style|width|height|d|points|transform|viewBox|[cr]?[xy][12]?)$/;
+	const all = [...` + judged + `.querySelectorAll("*")].map(e => [e.tagName, e.checkVisibility({visibilityProperty: true}),
+		...[...e.attributes].filter(a => !sizes.test(a.name)).map(a => a.name + "=" + a.value),
+		...[...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data)]);
+	return [...new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(all))))].join();
+})()`
 )
 
 // Judge ends the test of a page, and keeps its picture in a folder as name.png.
@@ -246,6 +276,9 @@ func (s *Screen) Judge(folder, name string) {
 	}
 	s.Look(folder, name)
 }
+
+// Pictures says whether pictures of what is good are kept, too, which takes a third of all time.
+var Pictures = os.Getenv("ARDESIA_PICTURES") != ""
 
 // tallest is how much of a page its picture shows, in pixels: the rest looks like it, and takes seconds.
 const tallest = 3000
@@ -270,6 +303,9 @@ func (s *Screen) Look(folder, name string) {
 	trouble, _ := s.Trouble()
 	for _, line := range trouble {
 		s.T.Errorf("%s: %s", name, line)
+	}
+	if !Pictures && !s.T.Failed() {
+		return
 	}
 	high := min(tallest, Eval[float64](s, `document.documentElement.scrollHeight`))
 	shot, err := chromedp.Call(s.Ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true), FromSurface: new(true), OptimizeForSpeed: new(true), Format: page.CaptureScreenshotFormatPng,
