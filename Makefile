@@ -18,6 +18,10 @@ run: build
 # half of the tests' time. What has goroutines of its own must be watched: what it does before would not be seen.
 UNWATCHED := -gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false' -gcflags='golang.org/x/crypto/...=-race=false'
 
+# Where there is much memory, the compiler, what checks and what is tested collect theirs a quarter as often, which saves a
+# sixth to a quarter of their processor's time.
+test check: export GOGC := $(or $(GOGC),$(shell awk '/^MemAvailable/ { print ($$2 > 8000000) ? 400 : 100 }' /proc/meminfo))
+
 # What check has built and vetted, as it is released, without C, is not built and vetted again: -vet=off, and no C
 # but where something needs it.
 ## test: everything, what takes longest first; installs the programs it drives
