@@ -131,10 +131,10 @@ func (s *screen) saved() {
 // The pages of dashboards, at every width and in both looks.
 func TestDashboardsInABrowser(t *testing.T) {
 	h := newHome(t)
-	first := h.screen(t, looks[0])
-	first.open("/app/dashboards")
-	first.says("No dashboards yet")
-	first.everywhere("boards-none")
+	s := h.screen(t, looks[0])
+	s.open("/app/dashboards")
+	s.says("No dashboards yet")
+	s.everywhere("boards-none")
 	g := h.greenhouse()
 	d := h.board(g)
 	var link struct {
@@ -142,14 +142,13 @@ func TestDashboardsInABrowser(t *testing.T) {
 	}
 	h.ask(http.MethodPut, "/v1/dashboards/"+d.ID+"/link", map[string]int{"days": 0}, &link)
 	at := "/app/dashboards/" + d.ID
+	s.Ignore("00000000-0000", "/v1/shared/AAAA") // are not there, and say so
 	for name, path := range map[string]string{
 		"boards": "/app/dashboards", "board": at, "board-page": at + "/" + d.Pages[0].ID, "board-edit": at + "?edit=1", "board-kiosk": at + "?kiosk", "board-missing": "/app/dashboards/00000000-0000-4000-8000-000000000000",
 		"boards-new": "/app/dashboards?new=1", "boards-import": "/app/dashboards?new=import", "board-public": "/app/shared/" + link.Token, "board-public-none": "/app/shared/" + strings.Repeat("A", 43),
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := h.screen(t, looks[0])
-			s.Ignore("00000000-0000", "/v1/shared/AAAA") // are not there, and say so
+			s.T = t
 			s.open(path)
 			if strings.HasPrefix(name, "boards-") {
 				s.until(`document.querySelector("dialog[open]") !== null`)
@@ -165,7 +164,7 @@ func TestWhatOpensOverADashboard(t *testing.T) {
 	g := h.greenhouse()
 	d := h.board(g)
 	chart := h.wall(g, part{"Advanced Chart", []string{"temperature"}, nil, 14, 9})
-	h.screen(t, desk)
+	s := h.screen(t, desk)
 	at := "/app/dashboards/" + d.ID
 	each := func(s *screen, name string) {
 		s.T.Helper()
@@ -175,8 +174,7 @@ func TestWhatOpensOverADashboard(t *testing.T) {
 		s.until(`document.querySelector("dialog[open]") === null`)
 	}
 	t.Run("looking", func(t *testing.T) {
-		t.Parallel()
-		s := h.screen(t, desk)
+		s.T = t
 		s.Ignore("/link") // there is none yet
 		s.open(at)
 		s.click("Share")
@@ -201,8 +199,7 @@ func TestWhatOpensOverADashboard(t *testing.T) {
 		each(s, "board-delete")
 	})
 	t.Run("editing", func(t *testing.T) {
-		t.Parallel()
-		s := h.screen(t, desk)
+		s.T = t
 		s.open(at + "?edit=1")
 		s.click("Add a widget")
 		s.says("The last value of nearly anything")

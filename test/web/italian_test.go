@@ -19,7 +19,9 @@ func TestPagesInItalian(t *testing.T) {
 	h := newHome(t)
 	st := h.stage()
 	board := h.board(st.greenhouse)
-	h.screen(t, desk).open("/app/things") // signs in
+	s := h.screen(t, desk)
+	s.Ignore("/iot/v2/devices/00000000") // is not there, and says so
+	s.speaks("it")
 	thing := "/app/things/" + st.thing
 	for name, path := range map[string]string{
 		"things": "/app/things", "values": thing, "setup": thing + "/setup", "about": thing + "/about", "sketch": thing + "/sketch",
@@ -31,10 +33,7 @@ func TestPagesInItalian(t *testing.T) {
 		"missing": "/app/devices/00000000-0000-4000-8000-000000000000", "nowhere": "/app/no/such/page",
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := h.screen(t, desk)
-			s.Ignore("/iot/v2/devices/00000000") // is not there, and says so
-			s.speaks("it")
+			s.T = t
 			s.open(path)
 			if lang := s.Text(`document.documentElement.lang`); lang != "it" {
 				t.Errorf("%s is in %s", path, lang)

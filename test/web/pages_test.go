@@ -19,15 +19,14 @@ const twoFrames = `new Promise(done => requestAnimationFrame(() => requestAnimat
 // Every page, at every width and in both looks: nothing is reported, axe finds nothing, nothing is cut off.
 func TestPagesInABrowser(t *testing.T) {
 	h := newHome(t)
-	first := h.screen(t, looks[0])
-	first.everywhere("first")
-	first.click("Arduino board on a cable")
-	first.click("Another way: with ardesiactl")
-	first.says("ardesiactl device onboard")
-	first.everywhere("usb")
+	s := h.screen(t, looks[0])
+	s.everywhere("first")
+	s.click("Arduino board on a cable")
+	s.click("Another way: with ardesiactl")
+	s.says("ardesiactl device onboard")
+	s.everywhere("usb")
 	g := h.greenhouse()
 	thing := "/app/things/" + g.thing
-	s := h.screen(t, looks[0])
 	s.Ignore("/iot/v2/devices/00000000") // is not there, and says so
 	for name, path := range map[string]string{
 		"things": "/app/things", "values": thing, "setup": thing + "/setup", "about": thing + "/about", "sketch": thing + "/sketch",

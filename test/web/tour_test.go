@@ -288,13 +288,12 @@ var tours = map[string]func(p *tour, st stage){
 func (h *home) tour(t *testing.T, lang string, judge func(s *screen, name string)) {
 	t.Helper()
 	st := h.stage()
-	h.screen(t, desk).open("/app/things") // signs in, once for all
+	s := h.screen(t, desk)
+	s.Ignore("/iot/", "/ota", "/storage/template") // refuse what is wrong
+	s.speaks(lang)
 	for name, part := range tours {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := h.screen(t, desk)
-			s.Ignore("/iot/", "/ota", "/storage/template") // refuse what is wrong
-			s.speaks(lang)
+			s.T = t
 			part(&tour{screen: s, say: textsIn(t, lang), judge: func(name string) {
 				t.Helper()
 				judge(s, name)

@@ -615,16 +615,15 @@ func TestWidgetsToLookAt(t *testing.T) {
 	}
 }
 
-// Each kind's settings open, keep what is typed, and please axe, at every width and in both looks; some at a time, beside each other.
+// Each kind's settings open, keep what is typed, and please axe, at every width and in both looks; some at a time.
 func TestSettingsOfWidgets(t *testing.T) {
 	h := newHome(t)
 	g := h.greenhouse()
-	h.screen(t, desk)
+	s := h.screen(t, desk)
 	for some := range slices.Chunk(everyKind("", g), 7) {
 		id := h.wall(g, some...)
 		t.Run(some[0].kind, func(t *testing.T) {
-			t.Parallel()
-			s := h.screen(t, desk)
+			s.T = t
 			s.open("/app/dashboards/" + id + "?edit=1")
 			for _, p := range some {
 				s.until(`!!document.querySelector('[data-kind="` + p.kind + `"] .grip')`)
