@@ -8,7 +8,7 @@ FUZZ    ?= 5m
 BIN     := bin
 
 .DEFAULT_GOAL := help
-.PHONY: run test check fuzz bench web gen fmt release help build soak need rooms whole early late inputs
+.PHONY: run test check fuzz bench web gen fmt release help build soak need tests rooms whole fuzzers early late inputs
 
 ## run: build and start Ardesia with sample data, and print what to open
 run: build
@@ -27,8 +27,11 @@ test check: export GOGC := $(or $(GOGC),$(shell awk '/^MemAvailable/ { print ($$
 ## test: everything, what takes longest first; installs the programs it drives
 test:
 	$(MAKE) --no-print-directory -j2 need check
-	scripts/inmemory $(MAKE) --no-print-directory -j3 rooms whole inputs
-	scripts/inmemory $(MAKE) --no-print-directory -j2 early late
+	scripts/inmemory $(MAKE) --no-print-directory tests
+
+tests:
+	$(MAKE) --no-print-directory -j3 rooms whole fuzzers
+	$(MAKE) --no-print-directory -j3 early late inputs
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
 
 # Rooms are watched for races. What takes longest goes first.
@@ -47,9 +50,12 @@ late: half := Q-Z
 early late:
 	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m -run '^Test[$(half)]' ./test/web
 
-# Fuzzing takes what the others leave.
+# Fuzzing takes what the others leave: its programs are built beside the rooms, and run beside the browsers, which wait much.
+fuzzers inputs: programs = $${TMPDIR:-$(CURDIR)/$(BIN)}/fuzz
+fuzzers:
+	CGO_ENABLED=0 OURS=yes nice -n 19 scripts/fuzz build "$(programs)"
 inputs:
-	CGO_ENABLED=0 OURS=yes JOBS=$$(($$(nproc) * 6)) nice -n 19 scripts/fuzz 10s
+	PROGRAMS="$(programs)" JOBS=$$(($$(nproc) * 6)) nice -n 19 scripts/fuzz 10s
 
 ## soak: what takes too long for test (200 kills, hours of traffic, the whole house watched for races)
 soak: need
