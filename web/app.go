@@ -130,6 +130,10 @@ func readDist() (*built, error) {
 // SharedPath is where the application shows a dashboard to everybody who has its public link, whose token is behind it.
 const SharedPath = "/app/shared/"
 
+// asked has a browser ask who is signed in while it loads the code that wants to know; web/app/session.ts asks the same.
+const asked = `<link rel="preload" as="fetch" href="/v1/spaces" crossorigin>
+`
+
 // own are the files that have addresses of their own, beside those under the hash.
 var own = []string{"index.html", "keeper.html", "manifest.webmanifest", "worker.js"}
 
@@ -305,7 +309,11 @@ func (a *App) page(w http.ResponseWriter, r *http.Request) {
 			lang = c.Value
 		}
 	}
-	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account()), "ARDESIA_PAGE", a.links(r.URL.Path)).Replace(a.first)
+	links := a.links(r.URL.Path)
+	if !strings.HasPrefix(r.URL.Path, SharedPath) { // who looks at a public link need not be anybody
+		links = asked + links
+	}
+	text := strings.NewReplacer("ARDESIA_LANG", lang, "ARDESIA_THEME", theme, "ARDESIA_ACCOUNT", html.EscapeString(a.needs.Account()), "ARDESIA_PAGE", links).Replace(a.first)
 	guard(w.Header(), policyApp)
 	if strings.HasPrefix(r.URL.Path, SharedPath) {
 		w.Header().Set("X-Robots-Tag", "noindex, nofollow")

@@ -22,6 +22,7 @@ export interface Ask {
   anywhere?: boolean; // of the person, in whichever space the page is
   since?: string; // the updated_at of what is changed: if it is another by now, nothing is changed, and the answer is 412
   signal?: AbortSignal;
+  early?: boolean; // the first page has had the browser ask already, which gives that answer to a request with the same headers
 }
 
 // reachable says whether the last call got an answer. What is on screen is old while it is false.
@@ -82,7 +83,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 }
 
 async function once(path: string, ask: Ask): Promise<Response> {
-  const init: RequestInit = { method: ask.method ?? "GET", headers: headers({ Accept: "application/json" }, ask.anywhere), credentials: "same-origin", cache: "no-store" };
+  const init: RequestInit = { method: ask.method ?? "GET", headers: headers(ask.early ? {} : { Accept: "application/json" }, ask.anywhere), credentials: "same-origin", cache: "no-store" };
   if (ask.signal) init.signal = ask.signal;
   if (ask.body !== undefined) {
     init.body = JSON.stringify(ask.body);

@@ -24,7 +24,7 @@ export const accountPage = (path: string): string => (document.documentElement.d
 // open finds out who is signed in. False: nobody, and the browser is on its way to the page for that.
 export async function open(): Promise<boolean> {
   try {
-    spaces.value = await call<Space[]>("/v1/spaces");
+    spaces.value = await call<Space[]>("/v1/spaces", { early: true });
   } catch (err) {
     if (err instanceof Problem && err.status === 401) {
       signIn();
