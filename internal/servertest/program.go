@@ -17,13 +17,14 @@ import (
 	"github.com/ardesia-iot/ardesia/internal/server"
 )
 
-// Build compiles the program "ardesia" into dir and says where it is.
-func Build(dir string) (string, error) {
-	bin := filepath.Join(dir, "ardesia")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "github.com/ardesia-iot/ardesia/cmd/ardesia")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+// Build compiles a program of cmd into dir and says where it is: without C, as it is released, and of what the tests
+// are made of, so that nothing is compiled twice.
+func Build(dir, name string) (string, error) {
+	bin := filepath.Join(dir, name)
+	cmd := exec.Command("go", "build", "-o", bin, "github.com/ardesia-iot/ardesia/cmd/"+name)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ardesia: %w\n%s", err, text)
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, text)
 	}
 	return bin, nil
 }

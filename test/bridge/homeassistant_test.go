@@ -321,8 +321,8 @@ type controller struct {
 func newController(t *testing.T, h *servertest.House, key servertest.Key) *controller {
 	t.Helper()
 	dir := t.TempDir()
-	if text, err := exec.Command("go", "build", "-o", dir, "github.com/ardesia-iot/ardesia/cmd/ardesiactl").CombinedOutput(); err != nil {
-		t.Fatalf("build ardesiactl: %v\n%s", err, text)
+	if _, err := servertest.Build(dir, "ardesiactl"); err != nil {
+		t.Fatal(err)
 	}
 	c := &controller{t: t, bin: dir, env: []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "XDG_CONFIG_HOME=" + dir}}
 	c.sh(fmt.Sprintf("echo %s | ardesiactl login %s --client-id %s --secret-stdin --no-keyring --ca %s", key.Secret, h.URL(), key.ID, h.CA()), "")

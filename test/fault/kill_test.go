@@ -30,7 +30,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if program, err = servertest.Build(dir); err != nil {
+	if program, err = servertest.Build(dir, "ardesia"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -36,9 +36,9 @@ type place interface {
 // newProgram is a house that can be killed.
 func newProgram(t *testing.T, change ...func(*server.Config)) *servertest.Program {
 	t.Helper()
-	bin, err := servertest.Build(t.TempDir())
+	bin, err := servertest.Build(t.TempDir(), "ardesia")
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(err, "ardesia")
 	}
 	return servertest.NewProgram(t, bin, change...)
 }

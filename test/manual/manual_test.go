@@ -64,8 +64,8 @@ var elsewhere = map[string]string{
 func TestExamples(t *testing.T) {
 	bin := t.TempDir()
 	for _, name := range []string{"ardesia", "ardesiactl"} {
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, name), "github.com/ardesia-iot/ardesia/cmd/"+name).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
+		if _, err := servertest.Build(bin, name); err != nil {
+			t.Fatal(err)
 		}
 	}
 	ran, marked := 0, 0

@@ -221,8 +221,8 @@ func TestSimulatingADevice(t *testing.T) {
 func (h *home) simulate(command string) {
 	h.t.Helper()
 	dir := h.t.TempDir()
-	if out, err := exec.CommandContext(h.t.Context(), "go", "build", "-o", filepath.Join(dir, "ardesiactl"), "github.com/ardesia-iot/ardesia/cmd/ardesiactl").CombinedOutput(); err != nil {
-		h.t.Fatalf("build ardesiactl: %v\n%s", err, out)
+	if _, err := servertest.Build(dir, "ardesiactl"); err != nil {
+		h.t.Fatal(err)
 	}
 	ca, err := os.ReadFile(h.CA())
 	if err == nil {
