@@ -34,15 +34,15 @@ tests:
 	$(MAKE) --no-print-directory -j3 early late inputs
 	$(GO) test -tags pkcs11 -count=1 -timeout 5m ./sdk/element/...
 
-# Rooms are watched for races. What takes longest goes first.
+# Where goroutines share memory, every run watches for races. Who uses those rooms, as people, programs and mishaps do, and what is
+# made of many libraries, soak watches: that takes three times the processor, and all libraries compiled once more. What
+# takes longest goes first.
+WATCHED = $$($(GO) list ./internal/base/... ./internal/fleet/... ./internal/firmware/... ./sdk/... | grep -v /base/sqlite$$)
+OTHERS = $$($(GO) list ./... | grep -vxF "$(WATCHED)" | grep -v '/test/web$$\|/internal/archtest$$')
 rooms:
-	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 15m -p 4 ./internal/fleet/series $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE) ./test/web ./internal/archtest)")
-
-# The house as people, programs and mishaps have it, tables of it, some ten thousand requests one after the other, and files under
-# the database, which all rooms have below them: soak watches that for races too, which takes three to five times as long.
-WHOLE := ./internal/server ./internal/people/signin ./test/house ./test/fault ./internal/base/sqlite ./test/manual ./test/oidc ./cmd/ardesia ./cmd/ardesiactl ./web ./web/bundle ./web/manual
+	$(GO) test -race $(UNWATCHED) -vet=off -count=1 -timeout 15m -p 3 ./internal/fleet/series $(WATCHED)
 whole:
-	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m -p 3 $(WHOLE)
+	CGO_ENABLED=0 $(GO) test -vet=off -count=1 -timeout 15m -p 4 ./test/house ./internal/people/signin ./internal/server ./test/fault $(OTHERS)
 
 # A browser does one thing after the other: two halves of the pages' tests, by their names' first letters, have one each.
 early: half := A-P
@@ -60,7 +60,7 @@ inputs:
 ## soak: what takes too long for test (200 kills, hours of traffic, the whole house watched for races)
 soak: need
 	ARDESIA_SOAK=1 $(GO) test -count=1 -timeout 3h ./...
-	scripts/inmemory $(GO) test -race $(UNWATCHED) -count=1 -timeout 1h $(WHOLE)
+	scripts/inmemory $(GO) test -race $(UNWATCHED) -count=1 -timeout 1h $(OTHERS)
 
 ## check: formatting, go.mod, vet, staticcheck, known vulnerabilities, the plan of the house
 check: export CGO_ENABLED := 0
