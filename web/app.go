@@ -17,8 +17,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
 
 //go:generate go test . -run TestKinds -update
@@ -27,13 +25,8 @@ import (
 //go:embed dist
 var distFiles embed.FS
 
-// Cookies that choose how the application looks. The language is what somebody chose here, or else on the pages of the
-// account, which may be of another origin.
-const (
-	cookieTheme  = "__Host-ardesia-theme"
-	cookieTongue = "__Host-ardesia-tongue"
-	cookieLang   = "__Host-ardesia-lang"
-)
+// cookieTheme chooses how the application looks.
+const cookieTheme = "__Host-ardesia-theme"
 
 // Needs are what an App is made of; all must be there.
 type Needs struct {
@@ -303,12 +296,7 @@ func (a *App) page(w http.ResponseWriter, r *http.Request) {
 	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
 		theme = c.Value
 	}
-	lang := tongue.Choose(r.Header.Get("Accept-Language"))
-	for _, name := range []string{cookieLang, cookieTongue} {
-		if c, err := r.Cookie(name); err == nil && tongue.Spoken(c.Value) {
-			lang = c.Value
-		}
-	}
+	lang := Tongue(r)
 	links := a.links(r.URL.Path)
 	if !strings.HasPrefix(r.URL.Path, SharedPath) { // who looks at a public link need not be anybody
 		links = asked + links

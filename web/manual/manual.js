@@ -1,17 +1,19 @@
 // What a page cannot do without script: code is copied by a button, and on a phone the list of pages begins folded.
+const words = document.body.dataset;
 for (const block of document.querySelectorAll("div.code")) {
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Copy";
+  button.lang = document.documentElement.lang;
+  button.textContent = words.copy;
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(block.querySelector("code").textContent);
-      button.textContent = "Copied";
+      button.textContent = words.copied;
     } catch {
       getSelection().selectAllChildren(block.querySelector("code"));
-      button.textContent = "Selected";
+      button.textContent = words.selected;
     }
-    setTimeout(() => (button.textContent = "Copy"), 2000);
+    setTimeout(() => (button.textContent = words.copy), 2000);
   });
   block.append(button);
 }

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/ardesia-iot/ardesia/docs"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 )
 
 func site(t testing.TB) *Site {
@@ -24,13 +25,22 @@ func site(t testing.TB) *Site {
 	return s
 }
 
-func serve(s *Site, target string) *httptest.ResponseRecorder {
+// serve asks for a page in English, or as headers say: names, each with its value behind it.
+func serve(s *Site, target string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return ask(s, r)
+}
+
+func ask(s *Site, r *http.Request) *httptest.ResponseRecorder {
 	mux := http.NewServeMux()
 	for pattern, page := range s.Pages() {
 		mux.HandleFunc(pattern, page)
 	}
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	mux.ServeHTTP(w, r)
 	return w
 }
 
@@ -43,14 +53,21 @@ var (
 
 // Every page is whole: what it links to is there, with the section that is meant, ids are there once, and its policy has nothing to report.
 func TestEveryPage(t *testing.T) {
+	for _, lang := range tongue.Languages {
+		t.Run(lang, func(t *testing.T) { everyPage(t, lang) })
+	}
+}
+
+func everyPage(t *testing.T, lang string) {
 	s := site(t)
-	if len(s.pages) < 20 {
-		t.Fatalf("only %d pages", len(s.pages))
+	pages := s.books[lang].pages
+	if len(pages) < 20 {
+		t.Fatalf("only %d pages", len(pages))
 	}
 	sections := map[string]map[string]bool{}
 	bodies := map[string]string{}
-	for _, p := range s.pages {
-		w := serve(s, p.Path)
+	for _, p := range pages {
+		w := serve(s, p.Path, "Accept-Language", lang)
 		body := w.Body.String()
 		if w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src 'self'") || !strings.Contains(body, "<h1") {
 			t.Errorf("%s: %d %v", p.Path, w.Code, w.Header())
@@ -84,7 +101,7 @@ func TestEveryPage(t *testing.T) {
 				continue // another site's, or another room's
 			}
 			if sections[to] == nil {
-				if w := serve(s, to); w.Code != http.StatusOK {
+				if w := serve(s, to, "Accept-Language", lang); w.Code != http.StatusOK {
 					t.Errorf("%s leads to %s: %d", at, m[1], w.Code)
 				}
 			} else if u.Fragment != "" && !sections[to][u.Fragment] {
@@ -127,7 +144,7 @@ func TestAddresses(t *testing.T) {
 func TestSearch(t *testing.T) {
 	s := site(t)
 	for query, want := range map[string]string{"secret key": "/docs/", "ROTATE authority": "/docs/", "prometheus": "/docs/integrations", "simulate": "/docs/ardesiactl#device-simulate"} {
-		hits := find(s.entries, query)
+		hits := find(s.books["en"].entries, query)
 		found := false
 		for _, h := range hits {
 			found = found || strings.HasPrefix(h.Path, want)
@@ -151,7 +168,7 @@ var tags = regexp.MustCompile(`<[^>]*>`)
 
 // Whatever somebody searches for, what is shown is text of a page with marks in it, and nothing else.
 func FuzzSearch(f *testing.F) {
-	entries := index([]*Page{{Path: "/x", Title: "Ä <b> & title", parts: []part{{"", "Ä <b> & title", "some text with <i>, ẞ, İ and K in it"}, {"two", "Two", "more < of & it"}}}})
+	entries := index([]*Page{{Path: "/x", Title: "Ä <b> & title", parts: []part{{1, "", "Ä <b> & title", "some text with <i>, ẞ, İ and K in it"}, {2, "two", "Two", "more < of & it"}}}}, "en")
 	for _, seed := range []string{"text", "i̇", "ẞ", "<", "&", "İ", "k", "\xff"} {
 		f.Add(seed)
 	}
@@ -185,7 +202,7 @@ func TestWhatIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := string(s.pages[0].Body)
+	body := string(s.books["en"].pages[0].Body)
 	if strings.Contains(body, "<b") || strings.Contains(body, "adr") || !strings.Contains(body, " dev ") || !strings.Contains(body, `href="/docs/a#two"`) || !strings.Contains(body, "a &lt; b") {
 		t.Errorf("it is %s", body)
 	}

@@ -24,8 +24,8 @@ import (
 // A Page is one text, made ready.
 type Page struct {
 	Path     string // its address
+	Lang     string // of its text
 	Title    string
-	Chapter  string
 	Body     template.HTML // of the renderer below
 	Sections []Section     // of the second level
 	parts    []part
@@ -35,21 +35,51 @@ type Page struct {
 type Section struct{ ID, Title string }
 
 // A part is what is under one heading, as the search reads it.
-type part struct{ id, title, text string }
+type part struct {
+	level           int
+	id, title, text string
+}
 
 // markdown is CommonMark with tables, whose cells have no style in the text of a page. Raw HTML is left out (goldmark's default).
-var markdown = goldmark.New(
-	goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))),
-	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
-	goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(blocks{}, 100))),
+// anchor is what the links of headings to themselves are called.
+func markdown(anchor string) goldmark.Markdown {
+	return goldmark.New(
+		goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))),
+		goldmark.WithParserOptions(parser.WithAutoHeadingID()),
+		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(blocks{anchor}, 100))),
+	)
+}
+
+// A reader makes pages of the texts of one language.
+type reader struct {
+	files    fs.FS
+	at       map[string]string // where a file of the folder is shown
+	lang     string
+	markdown goldmark.Markdown
+}
+
+var (
+	errLink  = errors.New("a link leads to nothing that is there")
+	errAlike = errors.New("its headings are not those of the original")
 )
 
-var errLink = errors.New("a link leads to nothing that is there")
+// read makes a page of a file. The headings of a text in another language are those of its original, and have their IDs: a link
+// to a section leads to it in all languages. original is nil for what is one itself.
+func (r reader) read(file string, original *Page) (*Page, error) {
+	source, err := fs.ReadFile(r.files, file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.render(file, source, original)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return p, nil
+}
 
-// render makes a page of a text. address says where a file of the folder is shown, "" where it is not.
-func render(file string, source []byte, address func(file string) string, there func(file string) bool) (*Page, error) {
-	doc := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(&names{used: map[string]bool{}}))))
-	p := &Page{}
+func (r reader) render(file string, source []byte, original *Page) (*Page, error) {
+	doc := r.markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(&names{used: map[string]bool{}}))))
+	p := &Page{Lang: r.lang}
 	var wrong error
 	var lost []*ast.Link
 	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -58,9 +88,9 @@ func render(file string, source []byte, address func(file string) string, there 
 		}
 		switch n := n.(type) {
 		case *ast.Heading:
-			p.heading(n, source)
+			wrong = errors.Join(wrong, p.heading(n, source, original))
 		case *ast.Link:
-			to, err := target(file, string(n.Destination), address, there)
+			to, err := r.target(file, string(n.Destination))
 			if err != nil {
 				wrong = errors.Join(wrong, err)
 			}
@@ -82,37 +112,56 @@ func render(file string, source []byte, address func(file string) string, there 
 		}
 		return ast.WalkContinue, nil
 	})
+	if original != nil && len(p.parts) < len(original.parts) {
+		wrong = errors.Join(wrong, fmt.Errorf("%w: %q is missing", errAlike, original.parts[len(p.parts)].title))
+	}
 	if err = errors.Join(err, wrong); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, err
 	}
 	for _, n := range lost {
 		unlink(n)
 	}
 	var out bytes.Buffer
-	if err := markdown.Renderer().Render(&out, source, doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if err := r.markdown.Renderer().Render(&out, source, doc); err != nil {
+		return nil, err
 	}
 	p.Body = template.HTML(out.String()) // our own texts, escaped by the renderer
 	if p.Title == "" {
-		return nil, fmt.Errorf("%s has no title", file)
+		return nil, errors.New("it has no title")
 	}
 	return p, nil
 }
 
 // heading begins another part of the page, and another section if it is of the second level.
-func (p *Page) heading(n *ast.Heading, source []byte) {
-	id := ""
-	if v, is := n.AttributeString("id"); is {
-		id = string(v.([]byte))
-	}
+func (p *Page) heading(n *ast.Heading, source []byte, original *Page) error {
 	title := strings.TrimSpace(plain(n, source))
+	if original != nil {
+		at := len(p.parts)
+		if at >= len(original.parts) {
+			return fmt.Errorf("%w: %q is one more", errAlike, title)
+		}
+		like := original.parts[at]
+		if like.level != n.Level {
+			return fmt.Errorf("%w: %q is of level %d, %q of level %d", errAlike, title, n.Level, like.title, like.level)
+		}
+		n.SetAttributeString("id", []byte(like.id))
+	}
+	id := idOf(n)
 	switch n.Level {
 	case 1:
 		p.Title = title
 	case 2:
 		p.Sections = append(p.Sections, Section{id, title})
 	}
-	p.parts = append(p.parts, part{id: id, title: title})
+	p.parts = append(p.parts, part{level: n.Level, id: id, title: title})
+	return nil
+}
+
+func idOf(n *ast.Heading) string {
+	if v, is := n.AttributeString("id"); is {
+		return string(v.([]byte))
+	}
+	return ""
 }
 
 // say adds to the part that is at hand.
@@ -145,7 +194,7 @@ func lines(n ast.Node, source []byte) []byte {
 }
 
 // target is where a link of a file leads; "" for a file that is not shown, such as those for whoever changes Ardesia.
-func target(file, to string, address func(file string) string, there func(file string) bool) (string, error) {
+func (r reader) target(file, to string) (string, error) {
 	u, err := url.Parse(to)
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", errLink, to)
@@ -154,14 +203,20 @@ func target(file, to string, address func(file string) string, there func(file s
 		return to, nil
 	}
 	other := path.Join(path.Dir(file), u.Path)
-	at := address(other)
-	if at == "" && !there(other) {
+	at := r.at[other]
+	if at == "" && !forDevelopers(other) {
 		return "", fmt.Errorf("%w: %s", errLink, to)
 	}
 	if at != "" && u.Fragment != "" {
 		at += "#" + u.Fragment
 	}
 	return at, nil
+}
+
+// forDevelopers says that a file is for whoever changes Ardesia, and not in the program; that it is there the tests of documents
+// look after.
+func forDevelopers(file string) bool {
+	return strings.HasPrefix(file, "adr/") || strings.HasPrefix(file, "../") || file == "ARCHITECTURE.md" || file == "performance.md" || file == "acts"
 }
 
 // unlink leaves the words of a link and takes the link away.
@@ -201,26 +256,23 @@ func (s *names) Put(value []byte) { s.used[string(value)] = true }
 
 // blocks renders what this look wants otherwise than goldmark does: headings with a link to themselves, code that can be
 // scrolled by keyboard, tables that do not push the page.
-type blocks struct{}
+type blocks struct{ anchor string }
 
-func (blocks) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {
-	reg.Register(ast.KindHeading, heading)
+func (b blocks) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {
+	reg.Register(ast.KindHeading, b.heading)
 	reg.Register(ast.KindFencedCodeBlock, code)
 	reg.Register(east.KindTable, table)
 }
 
-func heading(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+func (b blocks) heading(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	n := node.(*ast.Heading)
-	id := ""
-	if v, is := n.AttributeString("id"); is {
-		id = string(v.([]byte))
-	}
+	id := idOf(n)
 	if entering {
 		_, _ = fmt.Fprintf(w, "<h%d id=%q>", n.Level, id) // the id has letters, digits and hyphens
 		return ast.WalkContinue, nil
 	}
 	if n.Level > 1 {
-		_, _ = fmt.Fprintf(w, ` <a class="anchor" href="#%s" aria-label="Link to this section">#</a>`, id)
+		_, _ = fmt.Fprintf(w, ` <a class="anchor" href="#%s" aria-label="%s">#</a>`, id, template.HTMLEscapeString(b.anchor))
 	}
 	_, _ = fmt.Fprintf(w, "</h%d>\n", n.Level)
 	return ast.WalkContinue, nil
@@ -242,13 +294,4 @@ func table(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.WalkStatu
 		_, _ = w.WriteString("</table></div>\n")
 	}
 	return ast.WalkContinue, nil
-}
-
-// read is a file as a page.
-func read(files fs.FS, file string, address func(string) string, there func(string) bool) (*Page, error) {
-	source, err := fs.ReadFile(files, file)
-	if err != nil {
-		return nil, err
-	}
-	return render(file, source, address, there)
 }

@@ -18,21 +18,26 @@ const (
 // A Hit is a section in which all words were found.
 type Hit struct {
 	Path, Page, Title string
+	Lang              string
 	Text              template.HTML // escaped, with marks around what was found
+	foreign           bool          // in another language than whoever searches
 	rank              int
 }
 
 // An entry is a section as the search looks at it.
 type entry struct {
 	path, page, title, text string
+	lang                    string
+	foreign                 bool
 	lowTitle, lowText       string // the same with small letters: of as many bytes, or they would not fit
 }
 
-func index(pages []*Page) []entry {
+// index is what somebody finds who reads lang.
+func index(pages []*Page, lang string) []entry {
 	var all []entry
 	for _, p := range pages {
 		for _, s := range p.parts {
-			e := entry{path: p.Path, page: p.Title, title: s.title, text: strings.Join(strings.Fields(s.text), " ")}
+			e := entry{path: p.Path, page: p.Title, title: s.title, lang: p.Lang, foreign: p.Lang != lang, text: strings.Join(strings.Fields(s.text), " ")}
 			if s.title != p.Title {
 				e.path += "#" + s.id
 			}
@@ -53,7 +58,8 @@ func small(s string) string {
 	}, s)
 }
 
-// find finds the sections that have all words of a query: those with the words in their title first.
+// find finds the sections that have all words of a query: those in the language of whoever searches first, and of them those with
+// the words in their title.
 func find(all []entry, query string) []Hit {
 	if len(query) > maxQuery {
 		query = query[:maxQuery]
@@ -82,10 +88,18 @@ func find(all []entry, query string) []Hit {
 			rank += min(strings.Count(e.lowText, w), 5)
 		}
 		if rank > 0 {
-			hits = append(hits, Hit{Path: e.path, Page: e.page, Title: e.title, Text: snippet(e, words), rank: rank})
+			hits = append(hits, Hit{Path: e.path, Page: e.page, Title: e.title, Lang: e.lang, Text: snippet(e, words), foreign: e.foreign, rank: rank})
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b Hit) int { return b.rank - a.rank })
+	slices.SortStableFunc(hits, func(a, b Hit) int {
+		if a.foreign != b.foreign {
+			if b.foreign {
+				return -1
+			}
+			return 1
+		}
+		return b.rank - a.rank
+	})
 	return hits[:min(len(hits), maxHits)]
 }
 

@@ -7,106 +7,91 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/ardesia-iot/ardesia/docs"
+	"github.com/ardesia-iot/ardesia/internal/base/tongue"
 	"github.com/ardesia-iot/ardesia/web"
 )
 
 const root = "/docs/"
 
 var (
-	//go:embed page.html
-	pageText string
 	//go:embed style.css
 	style []byte
 	//go:embed manual.js
 	script []byte
-
-	pageTemplate = template.Must(template.New("page").Parse(pageText))
 )
 
 // cookieTheme is how somebody has chosen that the application looks.
 const cookieTheme = "__Host-ardesia-theme"
 
+// maxForm is how much of a form is read, in bytes: it says a language.
+const maxForm = 1 << 10
+
 // A Site is all pages, ready to be shown.
 type Site struct {
-	pages    []*Page // in the order in which they are read
-	byPath   map[string]*Page
-	chapters []chapter
-	entries  []entry
-	files    map[string][]byte // shown as they are, by address
-	tag      string            // of all of it
-}
-
-type chapter struct {
-	Title string
-	Pages []*Page
+	books map[string]*book  // by language; all have the same addresses
+	files map[string][]byte // shown as they are, by address
+	tag   string            // of all of it
 }
 
 // NewSite makes the pages of package docs; all of a program have the same.
 var NewSite = sync.OnceValues(func() (*Site, error) { return newSite(docs.Files, docs.Chapters) })
 
 func newSite(files fs.FS, chapters []docs.Chapter) (*Site, error) {
-	s := &Site{byPath: map[string]*Page{}, files: map[string][]byte{}}
-	at := map[string]string{} // addresses by file
-	for _, c := range chapters {
-		for _, file := range c.Pages {
-			at[file] = root + strings.TrimSuffix(strings.TrimPrefix(file, "guide/"), ".md")
-		}
-	}
-	err := fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if strings.HasSuffix(file, ".md") {
-			if at[file] == "" {
-				return fmt.Errorf("%s is in no chapter", file)
-			}
-			return nil
-		}
-		at[file] = root + file
-		s.files[at[file]], err = fs.ReadFile(files, file)
-		return err
-	})
+	texts, err := tongue.Read(textFiles, "text")
 	if err != nil {
 		return nil, err
 	}
-	address := func(file string) string { return at[file] }
-	// What is not in the program is for whoever changes it; that it is there the tests of documents look after.
-	developers := func(file string) bool {
-		return strings.HasPrefix(file, "adr/") || strings.HasPrefix(file, "../") || file == "ARCHITECTURE.md" || file == "performance.md" || file == "acts"
+	from, err := newShelf(files, chapters)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{books: map[string]*book{}, files: map[string][]byte{}}
+	for file, at := range from.at {
+		if strings.HasSuffix(file, ".md") {
+			continue
+		}
+		if s.files[at], err = fs.ReadFile(files, file); err != nil {
+			return nil, err
+		}
 	}
 	sum := sha256.New()
-	for _, c := range chapters {
-		one := chapter{Title: c.Title}
-		for _, file := range c.Pages {
-			p, err := read(files, file, address, developers)
-			if err != nil {
-				return nil, err
-			}
-			p.Path, p.Chapter = at[file], c.Title
-			fmt.Fprintf(sum, "%s %d\n%s", p.Path, len(p.Body), p.Body)
-			one.Pages = append(one.Pages, p)
-			s.pages, s.byPath[p.Path] = append(s.pages, p), p
+	var originals map[string]*Page
+	for _, lang := range tongue.Languages {
+		b, err := newBook(from, chapters, texts, lang, originals)
+		if err != nil {
+			return nil, err
 		}
-		s.chapters = append(s.chapters, one)
+		if originals == nil {
+			originals = b.byPath
+		}
+		for _, p := range b.pages {
+			fmt.Fprintf(sum, "%s %d\n%s", p.Path, len(p.Body), p.Body)
+		}
+		s.books[lang] = b
 	}
-	_, _ = sum.Write(slices.Concat([]byte(pageText), style, script)) // a hash takes all
+	words, _ := json.Marshal(texts)                                         // of texts, in the order of their keys: it cannot fail
+	_, _ = sum.Write(slices.Concat([]byte(pageText), words, style, script)) // a hash takes all
 	s.tag = hex.EncodeToString(sum.Sum(nil)[:8])
-	s.entries = index(s.pages)
 	return s, nil
 }
 
+// book is the one that whoever asks can read.
+func (s *Site) book(r *http.Request) *book { return s.books[web.Tongue(r)] }
+
 // Pages are the site's addresses, open to anyone.
 func (s *Site) Pages() map[string]http.HandlerFunc {
+	cross := http.NewCrossOriginProtection() // another site does not choose for people
 	return map[string]http.HandlerFunc{
+		"POST /docs/{path...}": cross.Handler(http.HandlerFunc(s.speak)).ServeHTTP,
 		"GET /docs":            func(w http.ResponseWriter, r *http.Request) { s.redirect(w, r, root) },
 		"GET /docs/{path...}":  s.page,
 		"GET /docs/search":     s.search,
@@ -124,7 +109,10 @@ func (s *Site) redirect(w http.ResponseWriter, r *http.Request, to string) {
 
 // shown is what the template shows.
 type shown struct {
-	Theme, Query string
+	Theme, Lang  string
+	Here         string // its address
+	Others       []choice
+	Query        string
 	Page         *Page // nil: not a page
 	Title        string
 	Chapters     []chapter
@@ -138,49 +126,82 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request) {
 		s.asset("text/plain; charset=utf-8", text)(w, r)
 		return
 	}
+	b := s.book(r)
 	at := strings.TrimSuffix(r.URL.Path, "/")
 	if at+"/" == root {
-		at = s.pages[0].Path
+		at = b.pages[0].Path
 	}
-	p, is := s.byPath[at]
+	p, is := b.byPath[at]
 	if !is {
-		s.show(w, r, http.StatusNotFound, shown{Title: "There is no such page"})
+		s.show(w, r, http.StatusNotFound, shown{Title: b.text("nowhere")})
 		return
 	}
 	if at != r.URL.Path && r.URL.Path != root {
 		s.redirect(w, r, at)
 		return
 	}
-	i := slices.Index(s.pages, p)
+	i := slices.Index(b.pages, p)
 	v := shown{Page: p, Title: p.Title}
 	if i > 0 {
-		v.Before = s.pages[i-1]
+		v.Before = b.pages[i-1]
 	}
-	if i+1 < len(s.pages) {
-		v.Next = s.pages[i+1]
+	if i+1 < len(b.pages) {
+		v.Next = b.pages[i+1]
 	}
 	s.show(w, r, http.StatusOK, v)
 }
 
 func (s *Site) search(w http.ResponseWriter, r *http.Request) {
-	q := strings.ToValidUTF8(r.URL.Query().Get("q"), "")
-	s.show(w, r, http.StatusOK, shown{Title: "Search", Searched: q != "", Query: q[:min(len(q), maxQuery)], Hits: find(s.entries, q)})
+	b, q := s.book(r), query(r)
+	s.show(w, r, http.StatusOK, shown{Title: b.text("search"), Searched: q != "", Query: q, Hits: find(b.entries, q)})
+}
+
+// query is what is searched for, as much of it as is looked at.
+func query(r *http.Request) string {
+	q := r.URL.Query().Get("q")
+	return strings.ToValidUTF8(q[:min(len(q), maxQuery)], "")
+}
+
+// here is the address of what is shown.
+func here(r *http.Request) string {
+	at := url.URL{Path: r.URL.Path}
+	if q := query(r); q != "" {
+		at.RawQuery = url.Values{"q": {q}}.Encode()
+	}
+	return at.String()
 }
 
 func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, v shown) {
-	v.Chapters, v.Theme = s.chapters, "system"
+	b := s.book(r)
+	v.Lang, v.Others, v.Here = b.lang, b.others(), here(r)
+	v.Chapters, v.Theme = b.chapters, "system"
 	if c, err := r.Cookie(cookieTheme); err == nil && (c.Value == "light" || c.Value == "dark") {
 		v.Theme = c.Value
 	}
 	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, v); err != nil {
+	if err := b.frame.Execute(&body, v); err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Language", "en")
-	h.Add("Vary", "Cookie")
-	s.answer(w, r, status, "text/html; charset=utf-8", body.Bytes(), s.tag+v.Theme)
+	spoken := b.lang
+	if v.Page != nil && v.Page.Lang != b.lang {
+		spoken += ", " + v.Page.Lang
+	}
+	s.answerIn(w, r, spoken, status, "text/html; charset=utf-8", body.Bytes(), s.tag+v.Theme+b.lang)
+}
+
+// speak shows the same in another language from now on, in the application, too.
+func (s *Site) speak(w http.ResponseWriter, r *http.Request) {
+	guard(w.Header())
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "This form cannot be read. Go back, load the page again and try once more.", http.StatusBadRequest)
+		return
+	}
+	if lang := r.PostForm.Get("lang"); tongue.Spoken(lang) {
+		web.Speak(w, lang)
+	}
+	http.Redirect(w, r, here(r), http.StatusSeeOther)
 }
 
 func (s *Site) asset(kind string, text []byte) http.HandlerFunc {
@@ -193,8 +214,9 @@ func (s *Site) list(w http.ResponseWriter, r *http.Request) {
 		Href string `json:"href"`
 		Name string `json:"name"`
 	}
-	all := make([]page, 0, len(s.pages))
-	for _, p := range s.pages {
+	b := s.book(r)
+	all := make([]page, 0, len(b.pages))
+	for _, p := range b.pages {
 		all = append(all, page{p.Path, p.Title})
 	}
 	text, err := json.Marshal(all)
@@ -202,7 +224,14 @@ func (s *Site) list(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the list cannot be made", http.StatusInternalServerError)
 		return
 	}
-	s.answer(w, r, http.StatusOK, "application/json", text, s.tag)
+	s.answerIn(w, r, b.lang, http.StatusOK, "application/json", text, s.tag+b.lang)
+}
+
+// answerIn is answer for what is another in each language.
+func (s *Site) answerIn(w http.ResponseWriter, r *http.Request, lang string, status int, kind string, text []byte, tag string) {
+	w.Header().Set("Content-Language", lang)
+	w.Header().Add("Vary", "Accept-Language, Cookie")
+	s.answer(w, r, status, kind, text, tag)
 }
 
 // answer sends what changes with the server's version only; whoever has it asks whether it is still the same.
