@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,15 +20,7 @@ import (
 // The page about the API in a browser, light on a phone and dark on a desk: nothing is reported, axe finds nothing,
 // nothing is cut off, what is searched for is found, an address opens its operation, and a picture is kept.
 func TestDocumentInABrowser(t *testing.T) {
-	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := built(t)
 	pages, err := s.docPages()
 	if err != nil {
 		t.Fatal(err)

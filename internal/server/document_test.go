@@ -2,27 +2,17 @@ package server
 
 import (
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What the API has is a list that is read when it changes, and nothing of it is without words.
 func TestOperations(t *testing.T) {
-	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := built(t)
 	doc, err := s.Document()
 	if err != nil {
 		t.Fatal(err)

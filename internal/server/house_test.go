@@ -41,6 +41,21 @@ func config(t *testing.T) Config {
 	return cfg
 }
 
+// built is a house that is put together and does not run, until the test's end.
+func built(t *testing.T) *Server {
+	t.Helper()
+	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // running is a house that runs until stop, or the test's end.
 type running struct {
 	*Server

@@ -2,13 +2,11 @@ package server
 
 import (
 	"flag"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ardesia-iot/ardesia/web/manual"
 )
@@ -17,15 +15,7 @@ var update = flag.Bool("update", false, "write the list of routes that are open 
 
 // What anyone may ask without a token is a list that is read when it changes.
 func TestRoutesOpenToAnyone(t *testing.T) {
-	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := built(t)
 	open, closed := []string{mqttPattern}, 0
 	for pattern := range s.pages().routes() {
 		open = append(open, pattern)

@@ -2,25 +2,15 @@ package server
 
 import (
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/people/access"
 )
 
 // What people read about roles speaks of every action that a route declares.
 func TestEveryDeclaredActionIsARightInWords(t *testing.T) {
-	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := built(t)
 	words := map[access.Action]bool{}
 	for _, r := range access.Rights() {
 		for _, a := range r.Actions {

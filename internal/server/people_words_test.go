@@ -1,9 +1,7 @@
 package server
 
 import (
-	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/ardesia-iot/ardesia/internal/ops/audit"
 	"github.com/ardesia-iot/ardesia/internal/people/account"
@@ -13,15 +11,7 @@ import (
 // The page of activity says every action of the journal in every language, in English as the API does;
 // and who wants no reminders gets none, but all other letters.
 func TestPeopleAreToldInTheirWords(t *testing.T) {
-	s, err := New(t.Context(), config(t), World{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := built(t)
 	actions := audit.Actions()
 	if len(actions) < 100 {
 		t.Fatalf("only %d actions have words: this test looks in the wrong place", len(actions))
