@@ -13,7 +13,7 @@ import (
 )
 
 // keeping is what a template can be refused for that is to be kept.
-var keeping = []*problem.Problem{ErrArchive, ErrEmpty, ErrFull, ErrName, ErrPart, ErrStorage, ErrTaken, ErrText, ErrTooLarge, ErrTooMany, dashboard.ErrTemplate, dashboard.ErrTooLarge, trigger.ErrTemplate}
+var keeping = []*problem.Problem{ErrArchive, ErrBusy, ErrEmpty, ErrFull, ErrName, ErrPart, ErrStorage, ErrTaken, ErrText, ErrTooLarge, ErrTooMany, dashboard.ErrTemplate, dashboard.ErrTooLarge, trigger.ErrTemplate}
 
 // docs are what the document of the API says about the routes of this room.
 var docs = door.Words{
@@ -22,7 +22,7 @@ var docs = door.Words{
 		More:  "All of them are made, or nothing is. Say custom_template_id or, for one of the gallery, template_name.",
 		Gives: rest.Media("template"),
 		Fails: []*problem.Problem{
-			ErrDeviceTaken, ErrNoChoice, ErrNotFound, ErrOptions, ErrPrefix, ErrSecret, device.ErrNotFound,
+			ErrBusy, ErrDeviceTaken, ErrNoChoice, ErrNotFound, ErrOptions, ErrPrefix, ErrSecret, device.ErrNotFound,
 			thing.ErrAssistant, thing.ErrDeviceTaken, thing.ErrFull, thing.ErrName, thing.ErrNameTaken, thing.ErrNotFound, thing.ErrNumber, thing.ErrOutOfRange, thing.ErrParameter, thing.ErrPermission, thing.ErrPropertyName, thing.ErrPropertyNameTaken, thing.ErrPropertyNotFound, thing.ErrReadOnly, thing.ErrReserved, thing.ErrStrategy, thing.ErrTag, thing.ErrTimezone, thing.ErrTooManyProperties, thing.ErrTooManyTags, thing.ErrType, thing.ErrVariable, thing.ErrVariableTaken, thing.ErrWebhook, thing.ErrWrongKind,
 			dashboard.ErrCover, dashboard.ErrFull, dashboard.ErrName, dashboard.ErrNoOverride, dashboard.ErrOptions, dashboard.ErrPage, dashboard.ErrTemplate, dashboard.ErrTemplateThing, dashboard.ErrTooLarge, dashboard.ErrVariable, dashboard.ErrVariables, dashboard.ErrWidget,
 			trigger.ErrActionKind, trigger.ErrActionName, trigger.ErrActionNotFound, trigger.ErrCondition, trigger.ErrExpression, trigger.ErrFull, trigger.ErrKind, trigger.ErrName, trigger.ErrRecipient, trigger.ErrSource, trigger.ErrStatus, trigger.ErrTemplate, trigger.ErrText, trigger.ErrTooManyActions, trigger.ErrWebhook,
@@ -31,13 +31,13 @@ var docs = door.Words{
 	"POST /storage/template/v1/list": {ID: "storage#list", Summary: "List the templates of the space, in the order of their making"},
 	"GET /storage/template/v1/{id}": {
 		ID: "storage#show", Summary: "Show a template and all that is in it",
-		Fails: []*problem.Problem{ErrNotFound},
+		Fails: []*problem.Problem{ErrBusy, ErrNotFound},
 	},
 	"GET /storage/template/archive/v1/{id}": {
 		ID: "storage#export", Summary: "Download a template as a .tino file",
 		More:  "It is a zip file with template.json and the folder resources.",
 		Gives: isZip,
-		Fails: []*problem.Problem{ErrNotFound},
+		Fails: []*problem.Problem{ErrBusy, ErrNotFound},
 	},
 	"POST /storage/template/archive/v1": {
 		ID: "storage#import", Summary: "Keep a template that is sent as a .tino file",
@@ -58,7 +58,7 @@ var docs = door.Words{
 	},
 	"PATCH /v1/templates/{id}": {
 		ID: "templates#update", Summary: "Rename or describe a template",
-		Fails: []*problem.Problem{ErrName, ErrNotFound, ErrStorage, ErrTaken, ErrText, ErrTooLarge},
+		Fails: []*problem.Problem{ErrBusy, ErrName, ErrNotFound, ErrStorage, ErrTaken, ErrText, ErrTooLarge},
 	},
 	"DELETE /v1/templates/{id}": {
 		ID: "templates#delete", Summary: "Delete a template",
