@@ -33,11 +33,14 @@ var groups = []openapi.Group{
 	{Name: "Account", Text: "What is the person's own.", Of: []string{"me"}},
 }
 
+// entering are problems of whoever says who comes and what they may enter.
+var entering = []*problem.Problem{access.ErrForbidden, org.ErrNotMember, org.ErrWeaker, org.ErrWeakKey, oauth.ErrOnly, oauth.ErrScope}
+
 // document is the API written down, as it is at the address base.
 func document(routes []door.Route, base string) (*openapi.Document, error) {
 	return openapi.Build(routes, openapi.Needs{
 		Title: "Ardesia", Version: "1", Server: base, Token: "/iot/v1/clients/token", Groups: groups,
-		Entering: []*problem.Problem{access.ErrForbidden, org.ErrNotMember, org.ErrWeaker, org.ErrWeakKey, oauth.ErrOnly, oauth.ErrScope},
+		Entering: entering,
 	})
 }
 

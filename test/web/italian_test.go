@@ -43,6 +43,40 @@ func TestPagesInItalian(t *testing.T) {
 	}
 }
 
+// What comes from the server is Italian too: the names of types, and why it refuses. Where it says more than we have words
+// for, its own follow ours.
+func TestServerInItalian(t *testing.T) {
+	h := newHome(t)
+	g := h.greenhouse()
+	s := h.screen(t, desk)
+	s.Ignore("/iot/v2/things/", "/iot/v2/devices/") // refuse what is wrong
+	s.speaks("it")
+	s.open("/app/things/" + g.thing + "/setup?add=1")
+	s.says("Temperatura (°C)")
+	s.until(`document.querySelector("dialog[open] optgroup") !== null`)
+	for kind, want := range map[string]string{
+		"STATUS": "Sì o no (booleano)", "TEMPERATURE": "Temperatura (°C, °F, K)", "HOME_SMART_PLUG": "Presa intelligente", "LENGHT_I": "Lunghezza (pollici) (in)",
+	} {
+		if got := s.Text(`document.querySelector('dialog[open] option[value="` + kind + `"]').innerText`); got != want {
+			t.Errorf("the type %s is called %q, want %q", kind, got, want)
+		}
+	}
+	s.fill("Nome", "temperature")
+	s.fill("Tipo", "TEMPERATURE")
+	s.submit()
+	s.says("Un'altra proprietà di questa cosa ha già questo nome.")
+	s.everywhere("it-refused")
+	s.Resize(desk)
+
+	s.open("/app/devices/" + g.device)
+	s.click("Azioni per Board by the door")
+	s.click("Rinomina")
+	s.fill("Nome", "!!!")
+	s.submit()
+	s.says("Il dispositivo non è valido. Nel dettaglio, in inglese: A device's name has at most 64 characters")
+	s.everywhere("it-refused-more")
+}
+
 // Numbers, dates and units are written as the language does, and by the clock where the thing is, wherever one looks from.
 func TestValuesInItalian(t *testing.T) {
 	h := newHome(t)

@@ -1,6 +1,6 @@
-// The API as the pages call it: one typed fetch, whose errors are the server's own words.
+// The API as the pages call it: one typed fetch, whose errors are the server's words in the language of the page.
 import { signal } from "@preact/signals";
-import { t } from "./text";
+import { said, t } from "./text";
 
 // A Problem is why a call failed. detail is the server's sentence, or ours where it could not be reached.
 export class Problem extends Error {
@@ -108,18 +108,16 @@ async function once(path: string, ask: Ask): Promise<Response> {
 }
 
 async function problem(response: Response): Promise<Problem> {
-  let code = "http-" + response.status;
-  let detail = t("problem.other", { status: response.status });
-  try {
-    const told = (await response.json()) as { code?: string; detail?: string };
-    code = told.code || code;
-    detail = told.detail || detail;
-  } catch {
-    // Not our server's words: a proxy's page.
-  }
-  if (response.status === 401) signedOut.value = true;
+  const told = await response.json().catch(() => undefined); // no words of our server: a proxy's page
   const after = Number(response.headers.get("Retry-After"));
-  return new Problem(response.status, code, detail, Number.isFinite(after) ? after * 1000 : 0);
+  return refused(response.status, told, Number.isFinite(after) ? after * 1000 : 0);
+}
+
+// refused is what an answer that is no success tells.
+export async function refused(status: number, told: unknown, wait = 0): Promise<Problem> {
+  if (status === 401) signedOut.value = true;
+  const { code, detail } = (told ?? {}) as { code?: string; detail?: string };
+  return new Problem(status, code || "http-" + status, detail ? await said(code ?? "", detail) : t("problem.other", { status }), wait);
 }
 
 // pause waits, but not longer than a signal lets it.

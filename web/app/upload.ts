@@ -1,5 +1,5 @@
 // Files that people send, with how far they are: what fetch cannot tell.
-import { headers, Problem, reachable, signedOut } from "./api";
+import { headers, Problem, reachable, refused } from "./api";
 import { t } from "./text";
 
 // upload sends a form, and gives the JSON of the answer. sent is told the part of it that has gone, 0 to 1.
@@ -13,9 +13,7 @@ export function upload<T>(path: string, form: FormData, sent: (part: number) => 
       reachable.value = true;
       const told = json(x.responseText);
       if (x.status >= 200 && x.status < 300) return resolve(told as T);
-      if (x.status === 401) signedOut.value = true;
-      const { code, detail } = (told ?? {}) as { code?: string; detail?: string };
-      reject(new Problem(x.status, code || "http-" + x.status, detail || t("problem.other", { status: x.status })));
+      void refused(x.status, told).then(reject);
     };
     x.onerror = () => {
       // A server that refuses early closes the line: it is there, and the network may be well.

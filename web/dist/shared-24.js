@@ -1,1 +1,1 @@
-import{a as o}from"./shared-4.js";import{l as n}from"./shared-1.js";function s({icon:i,title:m,children:t,actions:e}){return n("div",{class:"empty",children:[n("span",{class:"empty-mark",children:n(o,{name:i,size:28})}),n("h2",{children:m}),t&&n("div",{class:"empty-text",children:t}),e&&n("div",{class:"acts",children:e})]})}export{s as a};
+import{b as t,g as i}from"./shared-16.js";import{n}from"./shared-1.js";function r({at:e,zone:o}){return n("time",{dateTime:e,title:t(e,o),children:i(e)})}export{r as a};

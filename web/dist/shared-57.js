@@ -1,1 +1,1 @@
-import{j as n}from"./shared-19.js";var u=6;function d(e,r,m,i,a){let o=t=>n(r,t,a),p=[...new Set(e.map(t=>o(t.value)))];return e.map((t,s)=>({from:Math.max(t.at,m),to:e[s+1]?.at??i,label:o(t.value),kind:r==="bool"?t.value?"good":"none":"k"+p.indexOf(o(t.value))%u}))}export{d as a};
+import{j as n}from"./shared-16.js";var u=6;function d(e,r,m,i,a){let o=t=>n(r,t,a),p=[...new Set(e.map(t=>o(t.value)))];return e.map((t,s)=>({from:Math.max(t.at,m),to:e[s+1]?.at??i,label:o(t.value),kind:r==="bool"?t.value?"good":"none":"k"+p.indexOf(o(t.value))%u}))}export{d as a};

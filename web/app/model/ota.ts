@@ -1,6 +1,7 @@
 // Updates over the air: of one device, and campaigns of many.
 import { call } from "../api";
 import { forget } from "../data";
+import { said } from "../text";
 import { upload } from "../upload";
 
 export type UpdateStatus = "pending" | "in_progress" | "succeeded" | "failed" | "cancelled" | "expired";
@@ -135,7 +136,9 @@ export const getCampaign = (campaign: string, signal?: AbortSignal): Promise<Cam
 export const campaignUpdates = async (campaign: string, signal?: AbortSignal): Promise<Update[]> => (await call<{ ota: Update[] }>(campaigns + id(campaign) + "/ota", signal ? { signal } : {})).ota;
 
 export async function startCampaign(wish: CampaignWish): Promise<Campaign> {
-  return changed(await call<Campaign>(campaigns, { method: "POST", body: wish }));
+  const begun = changed(await call<Campaign>(campaigns, { method: "POST", body: wish }));
+  const skipped = await Promise.all((begun.skipped ?? []).map(async (one) => ({ ...one, detail: await said(one.code, one.detail) })));
+  return { ...begun, skipped };
 }
 
 export async function cancelCampaign(campaign: string): Promise<void> {

@@ -1,6 +1,7 @@
 // Things and their properties as the API tells of them.
 import { call } from "../api";
 import { forget } from "../data";
+import { typeNames } from "../text";
 import { learn } from "./values";
 
 export interface Schedule {
@@ -134,7 +135,10 @@ export async function untagThing(id: string, key: string): Promise<void> {
   changed(await call<void>(`${one(id)}/tags/${encodeURIComponent(key)}`, { method: "DELETE" }));
 }
 
-export const listTypes = (signal?: AbortSignal): Promise<Type[]> => call("/iot/v1/property_types", signal ? { signal } : {});
+export async function listTypes(signal?: AbortSignal): Promise<Type[]> {
+  const [all, nameOf] = await Promise.all([call<Type[]>("/iot/v1/property_types", signal ? { signal } : {}), typeNames()]);
+  return all.map((one) => ({ ...one, name: nameOf(one.type, one.name) }));
+}
 
 export async function addProperty(thing: string, p: PropertyWish): Promise<Property> {
   return changed(await call<Property>(one(thing) + "/properties", { method: "PUT", body: p }));

@@ -41,3 +41,19 @@ export function tx(key: Key, parts: Record<string, ComponentChildren>): Componen
     .split(/(\{\w+\})/)
     .map((piece) => (piece.startsWith("{") ? (parts[piece.slice(1, -1)] ?? piece) : piece));
 }
+
+// said is what the server says with a problem's code, in the language of the page as far as we have it; its own is English.
+export async function said(code: string, detail: string): Promise<string> {
+  return lang === "it" ? ours(import("./problems"), (list) => list.inItalian(code, detail), detail) : detail;
+}
+
+// typeNames tells what a type of properties is called in the language of the page, by what the server calls it.
+export async function typeNames(): Promise<(type: string, name: string) => string> {
+  const theirs = (_: string, name: string): string => name;
+  return lang === "it" ? ours(import("./types"), (list) => list.inItalian, theirs) : theirs;
+}
+
+// ours is something of a list, or what there is without it when it cannot be loaded.
+async function ours<L, R>(list: Promise<L>, get: (list: L) => R, without: R): Promise<R> {
+  return list.then(get, () => without);
+}
