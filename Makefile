@@ -104,7 +104,7 @@ build:
 # What the tests drive, and the Debian package that has it.
 need:
 	scripts/need gcc=gcc g++=g++ python3=python3 /usr/include/stdlib.h=libc6-dev '/usr/lib/postgresql/*/bin/initdb=postgresql' \
-		mosquitto=mosquitto node=nodejs npm=npm softhsm2-util=softhsm2 openssl=openssl curl=curl setpriv=util-linux hydra=hydra oathtool=oathtool chromium=chromium chromium-headless-shell=chromium-headless-shell prometheus=prometheus
+		mosquitto=mosquitto node=nodejs npm=npm softhsm2-util=softhsm2 openssl=openssl curl=curl jq=jq setpriv=util-linux hydra=hydra oathtool=oathtool chromium=chromium chromium-headless-shell=chromium-headless-shell prometheus=prometheus
 
 ## help: this list
 help:
