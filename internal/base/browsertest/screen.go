@@ -77,7 +77,6 @@ type Screen struct {
 	Ctx context.Context
 
 	look    Look
-	seen    map[string]bool // what axe has looked at, and how
 	mu      sync.Mutex
 	trouble []string // guarded by mu
 	dialogs int      // guarded by mu
@@ -104,7 +103,7 @@ func tab(t testing.TB, parent context.Context, look Look, options ...chromedp.Co
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent, options...)
 	t.Cleanup(cancel)
-	s := &Screen{T: t, Ctx: ctx, look: look, seen: map[string]bool{}}
+	s := &Screen{T: t, Ctx: ctx, look: look}
 	if err := chromedp.Listen(ctx, s.listen); err != nil {
 		t.Fatal(err)
 	}
@@ -218,55 +217,45 @@ func (s *Screen) Leave(action chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Stumbles is what axe finds, as JSON; "[]" for nothing. While a modal dialog is open it is what one can use, and all that is judged. What
-// the tab has shown before, the same elements of it to be seen, is judged for what can differ: its colours in another light, and its
-// measures at another width.
+// Stumbles is what axe finds, as JSON; "[]" for nothing. While a modal dialog is open it is what one can use, and all that is judged.
+// What the tab has shown before is judged for what can differ: its colours in another light, and its measures at another width.
 func (s *Screen) Stumbles() string {
 	s.T.Helper()
-	light, now := "daylight", Eval[string](s, shown, chromedp.EvalAwaitPromise)
-	if s.look.Dark {
-		light = "the dark"
-	}
-	fresh := func(what string) bool {
-		seen := s.seen[now+what]
-		s.seen[now+what] = true
-		return !seen
-	}
-	whole, colours, measures := fresh(""), fresh(light), fresh(fmt.Sprint(s.look.Width))
-	rules := wholeRules
-	if !whole {
-		var some []string
-		if colours {
-			some = append(some, "color-contrast", "link-in-text-block")
-		}
-		if measures {
-			some = append(some, "scrollable-region-focusable", "target-size")
-		}
-		if some == nil {
-			return "[]"
-		}
-		rules = `{type: "rule", values: ["` + strings.Join(some, `", "`) + `"]}`
-	}
 	if !Eval[bool](s, `typeof axe === "object"`) {
 		Eval[chromedp.Void](s, axe)
 	}
-	return Eval[string](s, `axe.run(`+judged+`, {resultTypes: ["violations"], selectors: false, preload: false, runOnly: `+rules+`})
-		.then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)])))`, chromedp.EvalAwaitPromise)
+	return Eval[string](s, fmt.Sprintf(stumbles, s.look.Dark, s.look.Width), chromedp.EvalAwaitPromise)
 }
 
-const (
-	wholeRules = `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`
-	// judged is what axe looks at.
-	judged = `([...document.querySelectorAll("dialog:modal")].at(-1) ?? document)`
-	// shown is a number for all that there is of it and what can be seen, but for sizes and places.
-	shown = `(async () => {
-	const sizes = /^(style|width|height|d|points|transform|viewBox|[cr]?[xy][12]?)$/;
-	const all = [...` + judged + `.querySelectorAll("*")].map(e => [e.tagName, e.checkVisibility({visibilityProperty: true}),
-		...[...e.attributes].filter(a => !sizes.test(a.name)).map(a => a.name + "=" + a.value),
-		...[...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data)]);
-	return [...new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(all))))].join();
-})()`
-)
+// stumbles is a script that knows, in a page, as what each element was judged: whole, in which light, at which width. In a page
+// that has changed, but for sizes and places, none was. The rules for a whole page run when all of it is new.
+const stumbles = `(async (dark, width) => {
+	const root = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.documentElement;
+	const sizes = /^(width|height|d|points|transform|viewBox|[cr]?[xy][12]?)$/;
+	const now = JSON.stringify([root, ...root.querySelectorAll("*")].map(e => [e.tagName,
+		...[...e.attributes].filter(a => !sizes.test(a.name)).map(a => a.name + "=" + (a.name === "style" ? a.value.replace(/[-0-9.]+(px|%%)/g, "") : a.value)),
+		...[...e.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).map(n => n.data)]));
+	if (window.judged?.now !== now || window.judged.root !== root) window.judged = {now, root, as: new Map()};
+	const known = window.judged.as;
+	const all = [root, ...root.querySelectorAll("*")].filter(e => e.checkVisibility({visibilityProperty: true}));
+	for (const e of all) if (!known.has(e)) known.set(e, new Set());
+	const found = [];
+	const judge = async (as, runOnly) => {
+		const fresh = new Set(all.filter(e => !known.get(e).has(as)));
+		const tops = [...fresh].filter(e => !fresh.has(e.parentElement));
+		if (!tops.length) return;
+		const {violations} = await axe.run(tops.length > 40 || fresh.has(document.documentElement) ? root : {include: tops}, {resultTypes: ["violations"], selectors: false, preload: false, runOnly});
+		found.push(...violations.map(v => [v.id, v.nodes.map(n => n.html + " " + n.failureSummary)]));
+		for (const e of fresh) {
+			known.get(e).add(as);
+			if (as === "whole") known.get(e).add(dark).add(width);
+		}
+	};
+	await judge("whole", ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]);
+	await judge(dark, {type: "rule", values: ["color-contrast", "link-in-text-block"]});
+	await judge(width, {type: "rule", values: ["scrollable-region-focusable", "target-size"]});
+	return JSON.stringify(found);
+})(%t, %d)`
 
 // Judge ends the test of a page, and keeps its picture in a folder as name.png.
 func (s *Screen) Judge(folder, name string) {
