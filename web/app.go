@@ -98,7 +98,7 @@ func readDist() (*built, error) {
 		fmt.Fprintf(sum, "%s %d\n%s", e.Name(), len(text), text)
 	}
 	a.build = hex.EncodeToString(sum.Sum(nil)[:6])
-	needs := importedBy(raw)
+	needs := directImports(raw)
 	for name, text := range raw {
 		settled := a.settle(name, text, raw, needs)
 		if !bytes.Equal(settled, text) {
@@ -210,8 +210,8 @@ func imports(file string, needs map[string][]string) []string {
 	return found
 }
 
-// importedBy is what each file cannot do without.
-func importedBy(all map[string][]byte) map[string][]string {
+// directImports are, by its name, the modules that a file names itself.
+func directImports(all map[string][]byte) map[string][]string {
 	direct := map[string][]string{}
 	for name, text := range all {
 		if path.Ext(name) != ".js" {

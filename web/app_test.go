@@ -290,7 +290,7 @@ func TestWeight(t *testing.T) {
 		for _, m := range regexp.MustCompile(`(?:src|href)="`+s.prefix()+`([^"]+\.(?:js|css))"`).FindAllStringSubmatch(w.Body.String(), -1) {
 			files[m[1]] = true
 		}
-		for _, name := range imports(list, importedBy(raw)) {
+		for _, name := range imports(list, directImports(raw)) {
 			files[name] = true
 		}
 		for name := range files {

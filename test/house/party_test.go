@@ -38,7 +38,7 @@ func newProgram(t *testing.T, change ...func(*server.Config)) *servertest.Progra
 	t.Helper()
 	bin, err := servertest.Build(t.TempDir(), "ardesia")
 	if err != nil {
-		t.Fatal(err, "ardesia")
+		t.Fatal(err)
 	}
 	return servertest.NewProgram(t, bin, change...)
 }
